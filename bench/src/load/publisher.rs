@@ -1,0 +1,203 @@
+//! The publisher: an open loop on a thread and a connection of its own.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use starling_protocol::v1::{Ack, Publish, Welcome, client_frame, server_frame};
+use tokio::sync::mpsc as commands;
+
+use super::CHANNEL;
+use super::link::{Link, Target};
+use super::schedule::{Lateness, Next, Schedule};
+use super::stamp::{Clock, Stamp};
+use super::ticker::Ticker;
+use crate::Error;
+use crate::error::LinkError;
+
+/// Longest wait for an answer to a publish. As long as a run waits for its last delivery.
+const ACK_WAIT: Duration = Duration::from_secs(10);
+
+/// Orders that wait for the publisher. A run gives the next when the last is done.
+const ORDERS: usize = 1;
+
+/// An order: publish so many messages, numbered on from `first`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Burst {
+    /// The number of the first message in the run.
+    pub(super) first: u64,
+    /// When they leave.
+    pub(super) schedule: Schedule,
+}
+
+/// A publisher that is connected and waits for orders. Its thread ends when it is dropped.
+pub(super) struct Publisher {
+    orders: commands::Sender<Burst>,
+    done: mpsc::Receiver<Result<Lateness, Error>>,
+}
+
+impl Publisher {
+    /// Connects as the link with this number.
+    pub(super) fn open(target: &Target, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
+        let (orders, ordered) = commands::channel(ORDERS);
+        let (report, done) = mpsc::sync_channel(ORDERS);
+        let target = target.clone();
+        let session = async move || Session::open(&target, number, clock, payload_bytes).await;
+        thread::Builder::new()
+            .name("publisher".into())
+            .spawn(move || {
+                if let Err(error) = serve(session, ordered, &report) {
+                    // A run that was given up takes no reports.
+                    let _ = report.send(Err(error));
+                }
+            })
+            .map_err(Error::system("start the publisher"))?;
+        let publisher = Self { orders, done };
+        publisher.report()?;
+        Ok(publisher)
+    }
+
+    /// Publishes, and returns when every message is acknowledged.
+    pub(super) fn publish(&mut self, burst: Burst) -> Result<Lateness, Error> {
+        // An error here means that the thread has ended; its last report says why.
+        let _ = self.orders.blocking_send(burst);
+        self.report()
+    }
+
+    fn report(&self) -> Result<Lateness, Error> {
+        self.done.recv().expect("a publisher reports before it ends")
+    }
+}
+
+/// The publisher's thread: reports that it is connected, then the end of each burst.
+fn serve(
+    open: impl AsyncFnOnce() -> Result<Session, Error>,
+    mut ordered: commands::Receiver<Burst>,
+    report: &mpsc::SyncSender<Result<Lateness, Error>>,
+) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::system("start the publisher's runtime"))?;
+    runtime.block_on(async {
+        let mut session = open().await?;
+        // A run that was given up takes no reports, and gives no more orders either.
+        let _ = report.send(Ok(Lateness::default()));
+        while let Some(burst) = ordered.recv().await {
+            let _ = report.send(Ok(session.publish(burst).await?));
+        }
+        Ok(())
+    })
+}
+
+/// The publisher's session.
+struct Session {
+    link: Link,
+    ticker: Ticker,
+    clock: Clock,
+    payload_bytes: usize,
+    in_flight_max: u64,
+    /// Messages sent so far; also the serial of the last.
+    sent: u64,
+    /// Messages acknowledged so far. Acks come in order.
+    acknowledged: u64,
+    /// The server's clock as it last told it.
+    server_ms: u64,
+}
+
+impl Session {
+    async fn open(target: &Target, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
+        let (link, welcome) = Link::open(target, number).await?;
+        let Welcome { limits, time_ms, .. } = welcome;
+        Ok(Self {
+            link,
+            ticker: Ticker::new().map_err(Error::system("get a timer"))?,
+            clock,
+            payload_bytes,
+            in_flight_max: limits.map_or(1, |limits| u64::from(limits.publishes_in_flight)),
+            sent: 0,
+            acknowledged: 0,
+            server_ms: time_ms,
+        })
+    }
+
+    async fn publish(&mut self, burst: Burst) -> Result<Lateness, Error> {
+        let mut lateness = Lateness::default();
+        let (first, schedule) = (self.sent, burst.schedule);
+        loop {
+            let sent = self.sent - first;
+            match schedule.next(sent, Instant::now()) {
+                Next::Due(intended) if self.has_room() => {
+                    self.send(burst.first + sent, intended).await?;
+                    lateness.note(intended, Instant::now());
+                }
+                // Without room the message is late, and its lateness counts when it leaves.
+                Next::Due(_) => self.receive().await?,
+                Next::At(at) => {
+                    tokio::select! {
+                        frame = self.link.receive() => self.take(frame?)?,
+                        waited = self.ticker.until(at) => waited.map_err(Error::system("wait for the schedule"))?,
+                    }
+                }
+                Next::Done if self.acknowledged < self.sent => self.receive().await?,
+                Next::Done => return Ok(lateness),
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.sent - self.acknowledged < self.in_flight_max
+    }
+
+    async fn send(&mut self, number: u64, intended: Instant) -> Result<(), LinkError> {
+        self.sent += 1;
+        let stamp = Stamp {
+            number,
+            intended_ns: self.clock.nanoseconds(intended),
+        };
+        let publish = Publish {
+            request: self.sent,
+            channel: CHANNEL.into(),
+            serial: self.sent,
+            base: self.acknowledged + 1,
+            since_ms: self.server_ms,
+            payload: stamp.payload(self.payload_bytes).into(),
+            ..Publish::default()
+        };
+        self.link.send(client_frame::Body::Publish(publish)).await
+    }
+
+    async fn receive(&mut self) -> Result<(), LinkError> {
+        match tokio::time::timeout(ACK_WAIT, self.link.receive()).await {
+            Ok(frame) => self.take(frame?),
+            Err(_) => Err(LinkError::Protocol(format!(
+                "{} publishes were not acknowledged within {ACK_WAIT:?}",
+                self.sent - self.acknowledged
+            ))),
+        }
+    }
+
+    fn take(&mut self, frame: server_frame::Body) -> Result<(), LinkError> {
+        match frame {
+            server_frame::Body::Ack(Ack {
+                serial,
+                skipped: false,
+                duplicate: false,
+                time_ms,
+                ..
+            }) if serial == self.acknowledged + 1 => {
+                self.acknowledged = serial;
+                self.server_ms = self.server_ms.max(time_ms);
+                Ok(())
+            }
+            // Publishing says often enough that this side is there.
+            server_frame::Body::Ping(_) | server_frame::Body::Pong(_) => Ok(()),
+            server_frame::Body::Error(error) => Err(LinkError::Refused(format!(
+                "a publish: {}: {}; the namespace must allow the rate",
+                error.code().name(),
+                error.message
+            ))),
+            other => Err(LinkError::Protocol(format!("the publisher was sent {other:?}"))),
+        }
+    }
+}

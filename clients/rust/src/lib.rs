@@ -1,0 +1,1 @@
+//! The Starling client for Rust.

@@ -1,0 +1,225 @@
+//! How a client gets a session, and what it does when it loses one.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use starling_protocol::close::{self, CloseCode};
+use starling_protocol::{limits, v1, version};
+use url::Url;
+
+use super::{Effect, Ending, Open, Phase, Session, goodbye};
+use crate::credit::PageCredit;
+use crate::publisher;
+use crate::session::liveness::Liveness;
+use crate::session::{Request, Violation};
+use crate::{CloseReason, State, TokenError, TokenRequest, Transport};
+
+/// A session that lasted so long was a success: a loss after it is the first again.
+///
+/// A server that takes every client and drops it at once is not a success, and must not be asked twice a second.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// Between a provider's "not now" and the next question, while the old token still holds.
+const REFRESH_RETRY: Duration = Duration::from_secs(5);
+
+/// Where tokens come from, and what became of the last.
+#[derive(Debug)]
+pub(super) struct TokenSource {
+    token: String,
+    has_provider: bool,
+    /// Why the next one is asked for.
+    why: TokenRequest,
+    /// The server did not accept one since the last session. It is asked for another once.
+    refused: bool,
+}
+
+impl TokenSource {
+    pub(super) fn new(token: String, has_provider: bool) -> Self {
+        Self { token, has_provider, why: TokenRequest::First, refused: false }
+    }
+
+    /// Asks for the token that follows the one in use.
+    pub(super) fn refresh(&mut self) -> Effect {
+        Effect::AskToken(TokenRequest::Refresh)
+    }
+
+    /// The token does not hold any more: whether there may be another.
+    fn replace(&mut self) -> bool {
+        if self.has_provider {
+            self.token.clear();
+            self.why = TokenRequest::Replace;
+        }
+        self.has_provider
+    }
+}
+
+impl Session {
+    /// Takes the next step to a session.
+    pub(super) fn connect(&mut self, effects: &mut Vec<Effect>) {
+        if self.token.has_provider && self.token.token.is_empty() {
+            self.phase = Phase::Asking;
+            effects.push(Effect::AskToken(self.token.why));
+            return;
+        }
+        let target = self.targets.next().expect("a builder takes one URL at least");
+        self.phase = Phase::Dialing;
+        effects.push(Effect::Dial(target));
+    }
+
+    pub(super) fn token_came(&mut self, token: Result<String, TokenError>, now: Instant, effects: &mut Vec<Effect>) {
+        let token = token.and_then(check);
+        match (&mut self.phase, token) {
+            (_, Err(TokenError::Denied(reason))) => self.close(CloseReason::Denied(reason), now, effects),
+            (Phase::Asking, Err(unavailable)) => self.retry(unavailable.to_string(), None, now, effects),
+            (Phase::Open(open), Err(_)) => open.refresh_at = Some(now + REFRESH_RETRY),
+            (Phase::Asking, Ok(token)) => {
+                self.token.token = token;
+                self.connect(effects);
+            }
+            (Phase::Open(_), Ok(token)) => {
+                self.token.token.clone_from(&token);
+                let request = self.common.requests.open(Request::Refresh);
+                effects.push(Effect::Send(v1::Refresh { request, token }.into()));
+            }
+            // Asked for in a session that has ended: it serves the next.
+            (_, Ok(token)) => self.token.token = token,
+            (_, Err(TokenError::Unavailable(_))) => {}
+        }
+    }
+
+    pub(super) fn dialed(&mut self, transport: Transport, nodes: Vec<Url>, now: Instant, effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Dialing) {
+            return;
+        }
+        self.targets.learn(nodes);
+        let hello = v1::Hello {
+            version_min: version::VERSION_MIN,
+            version_max: version::VERSION_MAX,
+            token: self.token.token.clone(),
+            publisher: Bytes::copy_from_slice(&self.publisher_id),
+            agent: self.agent.clone(),
+            page_credit: PageCredit::window(),
+        };
+        effects.push(Effect::Send(hello.into()));
+        self.phase =
+            Phase::Greeting { transport, deadline: now + Duration::from_millis(limits::HELLO_DEADLINE_MS) };
+    }
+
+    pub(super) fn dial_failed(&mut self, reason: String, now: Instant, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Dialing) {
+            self.retry(reason, None, now, effects);
+        }
+    }
+
+    /// The server opened the session.
+    pub(super) fn welcomed(
+        &mut self,
+        frame: v1::Welcome,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Violation> {
+        let Phase::Greeting { transport, .. } = self.phase else {
+            return Err(Violation("a second welcome"));
+        };
+        if !(version::VERSION_MIN..=version::VERSION_MAX).contains(&frame.version) {
+            return Err(Violation("welcome in a protocol version that was not offered"));
+        }
+        let Some(limits) = &frame.limits else {
+            return Err(Violation("welcome without limits"));
+        };
+        self.publisher.connected(publisher::Limits::from_wire(limits));
+        self.common.credit.connected();
+        // Not the highest of two nodes' clocks: this one judges what this session publishes.
+        self.common.clock_ms = frame.time_ms;
+        self.common.trouble = None;
+        self.common.stats.sessions += 1;
+        self.token.refused = false;
+        let alive = Liveness::new(frame.heartbeat_ms, now);
+        self.phase = Phase::Open(Open { since: now, alive, refresh_at: None });
+        self.expires(frame.expires_ms, now);
+        effects.push(Effect::State(State::Connected { transport, node: frame.node, session: frame.session }));
+        Ok(())
+    }
+
+    /// Notes when the token expires: a new one is asked for when four fifths of its time are over.
+    pub(super) fn expires(&mut self, expires_ms: u64, now: Instant) {
+        let has_provider = self.token.has_provider;
+        if let Phase::Open(open) = &mut self.phase {
+            let left = Duration::from_millis(expires_ms.saturating_sub(self.common.clock_ms)) / 5 * 4;
+            open.refresh_at = (has_provider && expires_ms != 0).then(|| crate::clock::later(now, left));
+        }
+    }
+
+    /// The server did not take the new token.
+    pub(super) fn refresh_refused(&mut self) {
+        // The session goes on with the old one; when that expires, its end leads to the provider.
+        self.token.replace();
+    }
+
+    /// What the server sent breaks the rules: goes on with a new connection, and what was missed is replayed.
+    pub(super) fn violated(&mut self, reason: &str, now: Instant, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Greeting { .. } | Phase::Open(_)) {
+            self.common.stats.violations += 1;
+            let mut reason = format!("the server sent {reason}");
+            reason.truncate(reason.floor_char_boundary(limits::TEXT_BYTES_MAX));
+            effects.push(Effect::Send(goodbye(CloseCode::ProtocolError, &reason)));
+            self.lost(Ending::because(&reason), now, effects);
+        }
+    }
+
+    /// The connection is over.
+    pub(super) fn lost(&mut self, ending: Ending, now: Instant, effects: &mut Vec<Effect>) {
+        match &self.phase {
+            Phase::Open(open) if now.saturating_duration_since(open.since) >= STEADY => self.backoff.reset(),
+            Phase::Open(_) | Phase::Greeting { .. } => {}
+            Phase::New | Phase::Asking | Phase::Dialing | Phase::Waiting { .. } | Phase::Closed => return,
+        }
+        self.phase = Phase::Waiting { until: now };
+        self.common.requests.forget_all();
+        self.subscriptions.disconnected();
+        self.publisher.disconnected();
+        effects.push(Effect::Hangup);
+
+        let code = ending.code.unwrap_or_default();
+        if !self.may_return(code) {
+            self.close(CloseReason::Server { code, reason: ending.reason }, now, effects);
+            return;
+        }
+        self.targets.hint(&ending.alternates);
+        self.retry(ending.reason, ending.retry_after, now, effects);
+    }
+
+    /// Whether a session that ended with this code is followed by another.
+    fn may_return(&mut self, code: u16) -> bool {
+        match CloseCode::from_u16(code) {
+            // With another token, once.
+            Some(CloseCode::Unauthorized) => self.token.replace() && !std::mem::replace(&mut self.token.refused, true),
+            Some(CloseCode::TokenExpired) => {
+                self.token.replace();
+                true
+            }
+            _ => close::returns(code),
+        }
+    }
+
+    /// Waits before the next attempt.
+    fn retry(&mut self, reason: String, retry_after: Option<Duration>, now: Instant, effects: &mut Vec<Effect>) {
+        self.common.stats.failures += 1;
+        let wait = self.backoff.next(self.targets.round(), &mut self.common.rng);
+        self.phase = Phase::Waiting { until: now + wait + retry_after.unwrap_or_default() };
+        self.common.trouble = Some(reason.clone());
+        effects.push(Effect::State(State::Reconnecting { attempt: self.backoff.failures(), error: reason }));
+    }
+}
+
+/// What a provider gave, if it can be sent.
+fn check(token: String) -> Result<String, TokenError> {
+    let (bytes, max) = (token.len(), limits::TOKEN_BYTES_MAX);
+    if bytes > max {
+        return Err(TokenError::Denied(format!("the token has {bytes} bytes and the protocol takes {max}")));
+    }
+    if token.is_empty() {
+        return Err(TokenError::Unavailable("the provider gave an empty token".into()));
+    }
+    Ok(token)
+}

@@ -1,0 +1,163 @@
+//! What the server sent, and whose business it is.
+
+use std::time::{Duration, Instant};
+
+use starling_protocol::v1::server_frame::Body;
+use starling_protocol::v1::{self};
+
+use super::{Effect, Ending, Phase, Request, Session, Turn, Violation};
+use crate::Refusal;
+
+impl Session {
+    /// A frame came, with a body of so many bytes.
+    pub(super) fn frame(&mut self, frame: Body, bytes: usize, now: Instant, effects: &mut Vec<Effect>) {
+        let outcome = match (&mut self.phase, frame) {
+            (Phase::Greeting { .. } | Phase::Open(_), Body::Goodbye(goodbye)) => {
+                self.lost(Ending::from_wire(goodbye), now, effects);
+                Ok(())
+            }
+            (Phase::Greeting { .. }, Body::Welcome(welcome)) => self.welcomed(welcome, now, effects),
+            (Phase::Greeting { .. }, _) => Err(Violation("a frame before welcome")),
+            (Phase::Open(open), frame) => {
+                open.alive.heard(now);
+                self.open_frame(frame, bytes, now, effects)
+            }
+            // Of a connection that was given up.
+            (Phase::New | Phase::Asking | Phase::Dialing | Phase::Waiting { .. } | Phase::Closed, _) => Ok(()),
+        };
+        if let Err(violation) = outcome {
+            self.violated(violation.0, now, effects);
+        }
+    }
+
+    fn open_frame(
+        &mut self,
+        frame: Body,
+        bytes: usize,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Violation> {
+        let mut turn = Turn { now, effects, common: &mut self.common };
+        match frame {
+            Body::Publication(frame) => {
+                turn.common.clock(frame.time_ms);
+                let channel = self.subscriptions.route(frame.channel_id)?;
+                channel.map_or(Ok(()), |channel| channel.publication(frame, &mut turn))
+            }
+            Body::Page(frame) => {
+                frame.entries.iter().for_each(|entry| turn.common.clock(entry.time_ms));
+                let credit = turn.common.credit.received(bytes)?;
+                match self.subscriptions.route(frame.channel_id)? {
+                    Some(channel) => channel.page(frame, credit, &mut turn)?,
+                    None => turn.common.credit.give_back(credit),
+                }
+                Ok(())
+            }
+            Body::Snapshot(frame) => {
+                let credit = turn.common.credit.received(bytes)?;
+                match self.subscriptions.route(frame.channel_id)? {
+                    Some(channel) => channel.snapshot(frame, credit, &mut turn)?,
+                    None => turn.common.credit.give_back(credit),
+                }
+                Ok(())
+            }
+            Body::Skipped(frame) => {
+                let channel = self.subscriptions.route(frame.channel_id)?;
+                channel.map_or(Ok(()), |channel| channel.skipped(&frame, &mut turn))
+            }
+            Body::Lagged(frame) => {
+                let channel = self.subscriptions.route(frame.channel_id)?;
+                channel.map_or(Ok(()), |channel| channel.lagged(&frame, &mut turn))
+            }
+            Body::Discontinuity(frame) => {
+                let channel = self.subscriptions.route(frame.channel_id)?;
+                channel.map_or(Ok(()), |channel| channel.discontinuity(frame, &mut turn))
+            }
+            Body::Attached(frame) => match turn.common.requests.answered(frame.request) {
+                Some(Request::Attach(id)) => self.subscriptions.attached(id, frame, &mut turn),
+                _ => Err(Violation("attached, in answer to nothing")),
+            },
+            Body::Detached(frame) => {
+                let asked = turn.common.requests.answered(frame.request);
+                if frame.request != 0 && asked != Some(Request::Detach(frame.channel_id)) {
+                    return Err(Violation("detached, in answer to nothing"));
+                }
+                self.subscriptions.left(frame.channel_id, &mut turn);
+                Ok(())
+            }
+            Body::Ack(frame) => {
+                turn.common.clock(frame.time_ms);
+                match turn.common.requests.answered(frame.request) {
+                    Some(Request::Publish { channel, serial }) if serial == frame.serial => {
+                        self.publisher.ack(&channel, frame, &mut turn)
+                    }
+                    _ => Err(Violation("an ack that answers nothing")),
+                }
+            }
+            Body::Error(frame) => self.error(frame, now, effects),
+            Body::Ping(frame) => {
+                turn.send(v1::Pong { nonce: frame.nonce, time_ms: 0 });
+                Ok(())
+            }
+            Body::Pong(frame) => {
+                turn.common.clock(frame.time_ms);
+                if let Phase::Open(open) = &mut self.phase {
+                    open.alive.pong(frame.nonce, now);
+                }
+                Ok(())
+            }
+            Body::Refreshed(frame) => match turn.common.requests.answered(frame.request) {
+                Some(Request::Refresh) => {
+                    self.expires(frame.expires_ms, now);
+                    Ok(())
+                }
+                _ => Err(Violation("refreshed, in answer to nothing")),
+            },
+            Body::Welcome(_) => Err(Violation("a second welcome")),
+            Body::Goodbye(_) => Ok(()),
+        }
+    }
+
+    /// A request was refused, or a channel has a fault.
+    fn error(&mut self, frame: v1::Error, now: Instant, effects: &mut Vec<Effect>) -> Result<(), Violation> {
+        let mut turn = Turn { now, effects, common: &mut self.common };
+        if frame.request == 0 {
+            let channel_id = frame.channel_id;
+            let refusal = Refusal::from_wire(frame);
+            if channel_id == 0 {
+                tracing::warn!(%refusal, "the server reports a fault of the session");
+            } else {
+                self.subscriptions.faulted(channel_id, refusal, &mut turn);
+            }
+            return Ok(());
+        }
+        match turn.common.requests.answered(frame.request) {
+            Some(Request::Publish { channel, serial }) => self.publisher.refused(&channel, serial, frame, &mut turn),
+            Some(Request::Attach(id)) => self.subscriptions.refused(id, Refusal::from_wire(frame), &mut turn),
+            // Not attached is what was wanted.
+            Some(Request::Detach(channel_id)) => self.subscriptions.left(channel_id, &mut turn),
+            Some(Request::Refresh) => {
+                tracing::warn!(refusal = %Refusal::from_wire(frame), "the server did not take the new token");
+                self.refresh_refused();
+            }
+            None => return Err(Violation("an error that answers nothing")),
+        }
+        Ok(())
+    }
+}
+
+impl Ending {
+    /// A connection that ended without a word from the server.
+    pub(super) fn because(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), ..Self::default() }
+    }
+
+    fn from_wire(goodbye: v1::Goodbye) -> Self {
+        Self {
+            code: u16::try_from(goodbye.code).ok(),
+            reason: goodbye.reason,
+            retry_after: (goodbye.retry_after_ms > 0).then(|| Duration::from_millis(goodbye.retry_after_ms.into())),
+            alternates: goodbye.alternates,
+        }
+    }
+}

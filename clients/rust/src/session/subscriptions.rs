@@ -1,0 +1,279 @@
+//! The subscriptions of a client, and which of them a frame belongs to.
+//!
+//! On the wire a session has one place in a channel, named by a number that stays the same when it leaves and comes
+//! back. So a channel that was left is attached again only when the server has confirmed that it was left: no frame
+//! of the earlier attachment can be taken for one of the later.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use starling_protocol::v1::{self, ErrorCode};
+
+use super::{Effect, Request, SubscriptionId, Turn, Violation};
+use crate::backoff::Backoff;
+use crate::channel::room::{Cost, Taken};
+use crate::channel::{Attachment, Channel};
+use crate::clock::later;
+use crate::queue::Item;
+use crate::{CloseReason, Event, Refusal, SubscribeError, SubscribeOptions};
+
+/// Attaches without an answer at once.
+///
+/// A client that returns with thousands of channels shall not send thousands of requests in one breath; with 64, a
+/// round trip of 20 ms attaches 3,200 a second.
+const ATTACHING_MAX: usize = 64;
+
+/// The waits before a channel that was refused for now, or detached by the server, is attached again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+
+/// The subscriptions of a client.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    entries: BTreeMap<SubscriptionId, Entry>,
+    names: HashMap<Arc<str>, SubscriptionId>,
+    /// Those that are not attached.
+    unattached: BTreeSet<SubscriptionId>,
+    /// What each channel id of this connection stands for.
+    routes: HashMap<u32, Route>,
+    /// For whom the server holds, or may come to hold, a place in each channel.
+    places: HashMap<Arc<str>, SubscriptionId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    channel: Channel,
+    /// `subscribe` waits for the first attachment.
+    waiting: Option<Waiting>,
+    retry: Backoff,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    deadline: Instant,
+    cause: Option<String>,
+}
+
+/// Where the frames of a channel go.
+#[derive(Debug)]
+enum Route {
+    To(SubscriptionId),
+    /// Nowhere: Detach is sent, and they were on their way.
+    Leaving(Arc<str>),
+}
+
+impl Subscriptions {
+    pub(super) fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        name: Arc<str>,
+        options: SubscribeOptions,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.names.contains_key(&name) {
+            turn.effects.push(Effect::Subscribed { id, outcome: Err(SubscribeError::AlreadySubscribed) });
+            return;
+        }
+        let waiting = Some(Waiting { deadline: later(turn.now, options.timeout), cause: None });
+        self.names.insert(Arc::clone(&name), id);
+        self.unattached.insert(id);
+        self.entries.insert(id, Entry { channel: Channel::new(id, name, options), waiting, retry: RETRY });
+    }
+
+    /// The application dropped a subscription.
+    pub(super) fn unsubscribe(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        self.remove(id, turn);
+    }
+
+    pub(super) fn taken(&mut self, id: SubscriptionId, taken: Taken, turn: &mut Turn<'_>) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.channel.taken(taken, turn);
+        }
+    }
+
+    /// Attaches what can be attached.
+    pub(super) fn attach(&mut self, turn: &mut Turn<'_>) {
+        let is_attaching = |entry: &&Entry| matches!(entry.channel.attachment(), Attachment::Attaching);
+        let attaching = self.unattached.iter().filter_map(|id| self.entries.get(id)).filter(is_attaching).count();
+        let mut room = ATTACHING_MAX.saturating_sub(attaching);
+        for id in &self.unattached {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            entry.channel.rest(turn.now);
+            let name = entry.channel.name();
+            let is_taken = self.places.get(name).is_some_and(|holder| holder != id);
+            if room == 0 || is_taken || !entry.channel.wants_attach() {
+                continue;
+            }
+            room -= 1;
+            self.places.insert(Arc::clone(name), *id);
+            let request = turn.common.requests.open(Request::Attach(*id));
+            turn.send(entry.channel.attach(request));
+        }
+    }
+
+    /// The server attached a subscription, which may be gone by now.
+    pub(super) fn attached(
+        &mut self,
+        id: SubscriptionId,
+        frame: v1::Attached,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        if self.places.get(frame.channel.as_str()) != Some(&id) {
+            return Err(Violation("attached, with the name of another channel"));
+        }
+        let channel_id = frame.channel_id;
+        if matches!(self.routes.get(&channel_id), Some(Route::To(other)) if *other != id) {
+            return Err(Violation("attached, with the id of another channel"));
+        }
+        let Some(entry) = self.entries.get_mut(&id) else {
+            self.leave(channel_id, frame.channel.into(), turn);
+            return Ok(());
+        };
+        entry.channel.attached(frame, turn)?;
+        entry.retry.reset();
+        self.unattached.remove(&id);
+        self.routes.retain(|_, route| !matches!(route, Route::To(other) if *other == id));
+        self.routes.insert(channel_id, Route::To(id));
+        if entry.waiting.take().is_some() {
+            turn.effects.push(Effect::Subscribed { id, outcome: Ok(()) });
+        }
+        Ok(())
+    }
+
+    /// The server refused to attach a subscription.
+    pub(super) fn refused(&mut self, id: SubscriptionId, refusal: Refusal, turn: &mut Turn<'_>) {
+        self.places.retain(|_, holder| *holder != id);
+        self.judge(id, refusal, turn);
+    }
+
+    /// The server reports a fault of a channel that was attached.
+    pub(super) fn faulted(&mut self, channel_id: u32, refusal: Refusal, turn: &mut Turn<'_>) {
+        if let Some(Route::To(id)) = self.routes.get(&channel_id) {
+            self.judge(*id, refusal, turn);
+        }
+    }
+
+    /// The server confirmed that a channel was left, or left it by itself.
+    pub(super) fn left(&mut self, channel_id: u32, turn: &mut Turn<'_>) {
+        match self.routes.remove(&channel_id) {
+            Some(Route::Leaving(name)) => {
+                self.places.remove(&name);
+            }
+            Some(Route::To(id)) => {
+                self.places.retain(|_, holder| *holder != id);
+                self.detached(id, None, turn);
+            }
+            None => {}
+        }
+    }
+
+    /// Where the frames of a channel id go; `None` if they are of one that was left.
+    pub(super) fn route(&mut self, channel_id: u32) -> Result<Option<&mut Channel>, Violation> {
+        match self.routes.get(&channel_id) {
+            Some(Route::To(id)) => Ok(self.entries.get_mut(id).map(|entry| &mut entry.channel)),
+            Some(Route::Leaving(_)) => Ok(None),
+            None => Err(Violation("a frame of a channel that is not attached")),
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn disconnected(&mut self) {
+        self.routes.clear();
+        self.places.clear();
+        for (id, entry) in &mut self.entries {
+            entry.channel.detached(None);
+            self.unattached.insert(*id);
+        }
+    }
+
+    /// Gives up on what was not attached in time.
+    pub(super) fn wake(&mut self, turn: &mut Turn<'_>) {
+        let cause_of_late = |id: &SubscriptionId| {
+            let waiting = self.entries.get(id)?.waiting.as_ref().filter(|waiting| turn.now >= waiting.deadline)?;
+            Some((*id, turn.common.trouble.clone().or_else(|| waiting.cause.clone())))
+        };
+        let late: Vec<_> = self.unattached.iter().filter_map(cause_of_late).collect();
+        for (id, cause) in late {
+            self.fail(id, SubscribeError::TimedOut { cause }, turn);
+        }
+    }
+
+    /// When to wake: for one that is out of time or, while connected, one that may be tried again.
+    pub(super) fn wake_at(&self, connected: bool) -> Option<Instant> {
+        let due = |entry: &Entry| {
+            let retry = entry.channel.not_before().filter(|_| connected);
+            entry.waiting.as_ref().map(|waiting| waiting.deadline).into_iter().chain(retry).min()
+        };
+        self.unattached.iter().filter_map(|id| self.entries.get(id)).filter_map(due).min()
+    }
+
+    /// The client closes.
+    pub(super) fn close(&mut self, reason: &CloseReason, turn: &mut Turn<'_>) {
+        let error = SubscribeError::Closed(reason.clone());
+        for (id, entry) in std::mem::take(&mut self.entries) {
+            if entry.waiting.is_some() {
+                turn.effects.push(Effect::Subscribed { id, outcome: Err(error.clone()) });
+            } else if *reason != CloseReason::Application {
+                turn.effects.push(last_word(id, error.clone()));
+            }
+            turn.effects.push(Effect::End(id));
+        }
+    }
+
+    /// A subscription was refused, at first or later.
+    fn judge(&mut self, id: SubscriptionId, refusal: Refusal, turn: &mut Turn<'_>) {
+        // A gateway that forgot the attachment can make it again.
+        if refusal.is_retryable() || refusal.code() == Some(ErrorCode::NotAttached) {
+            self.detached(id, Some(&refusal), turn);
+        } else {
+            self.fail(id, SubscribeError::Refused(refusal), turn);
+        }
+    }
+
+    fn detached(&mut self, id: SubscriptionId, refusal: Option<&Refusal>, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let at_least = refusal.and_then(|refusal| refusal.retry_after).unwrap_or_default();
+        let wait = entry.retry.next(1, &mut turn.common.rng) + at_least;
+        entry.channel.detached(Some(turn.now + wait));
+        self.unattached.insert(id);
+        if let (Some(waiting), Some(refusal)) = (&mut entry.waiting, refusal) {
+            waiting.cause = Some(refusal.to_string());
+        }
+    }
+
+    /// Ends a subscription that cannot go on.
+    fn fail(&mut self, id: SubscriptionId, error: SubscribeError, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if entry.waiting.is_some() {
+            turn.effects.push(Effect::Subscribed { id, outcome: Err(error) });
+        } else {
+            turn.effects.push(last_word(id, error));
+        }
+        self.remove(id, turn);
+    }
+
+    /// Forgets a subscription, and has the server forget it.
+    fn remove(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        // What its queue still holds is not told of any more.
+        turn.common.credit.give_back(entry.channel.room().credit());
+        self.names.remove(entry.channel.name());
+        self.unattached.remove(&id);
+        let routed = self.routes.iter().find(|(_, route)| matches!(route, Route::To(to) if *to == id));
+        if let Some((channel_id, _)) = routed {
+            self.leave(*channel_id, Arc::clone(entry.channel.name()), turn);
+        }
+        turn.effects.push(Effect::End(id));
+    }
+
+    fn leave(&mut self, channel_id: u32, name: Arc<str>, turn: &mut Turn<'_>) {
+        self.routes.insert(channel_id, Route::Leaving(name));
+        let request = turn.common.requests.open(Request::Detach(channel_id));
+        turn.send(v1::Detach { request, channel_id });
+    }
+}
+
+/// The event that ends a subscription. It needs no room: nothing follows it.
+fn last_word(to: SubscriptionId, error: SubscribeError) -> Effect {
+    Effect::Deliver { to, item: Item { event: Event::Failed(error), cost: Cost::default(), place: None } }
+}

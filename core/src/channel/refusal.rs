@@ -1,0 +1,143 @@
+//! Why a request is refused, in words for a person.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::id::{ChannelName, Serial};
+
+/// Why a request is refused; the error codes of the client protocol are made from it. The
+/// text says what happened, what it means, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// A field is missing or out of range. The text says which.
+    #[error("the request cannot be carried out as it stands: {0}; correct it before sending it again")]
+    BadRequest(&'static str),
+    /// No settings exist for the channel's namespace.
+    #[error("namespace `{name}` is not configured here, so `{0}` cannot be used; add the namespace or correct the name", name = .0.namespace())]
+    UnknownNamespace(ChannelName),
+    /// No capability of the session covers it.
+    #[error("this session may not {action} `{channel}`; ask for a token that covers it")]
+    Forbidden {
+        /// What was wanted, as a verb with its preposition: "publish to".
+        action: &'static str,
+        /// Where.
+        channel: ChannelName,
+    },
+    /// The payload is larger than the namespace allows.
+    #[error(
+        "the payload has {bytes} bytes and the namespace takes {bytes_max}; nothing was published, split it or raise the limit"
+    )]
+    PayloadTooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
+    },
+    /// The session holds as many channels as it may.
+    #[error("this session holds {max} channels, as many as it may; detach from some first")]
+    TooManyChannels {
+        /// As many as it may.
+        max: usize,
+    },
+    /// The owner accepts another serial next.
+    #[error("the owner takes serial {expected} next, so nothing was published; send again from there, or skip")]
+    SerialGap {
+        /// The serial the owner accepts.
+        expected: Serial,
+    },
+    /// The owner has forgotten what became of this serial.
+    #[error(
+        "the owner no longer knows whether this serial was published; look in the channel before publishing it under a new serial"
+    )]
+    OutcomeUnknown,
+    /// The session is not attached to the channel.
+    #[error("this session is not attached to that channel; attach first")]
+    NotAttached,
+    /// The channel takes keys and there was none, or the reverse.
+    #[error("the channel {}; correct the request or the channel's name", if *.keyed { "holds a value per key and the request names none" } else { "holds no keys and the request names or removes one" })]
+    KeyMismatch {
+        /// Whether the channel takes keys.
+        keyed: bool,
+    },
+    /// The channel holds as many keys as it may, or as many bytes of values.
+    #[error(
+        "the channel holds as many keys or bytes of values as it may; nothing was published, remove keys or raise the limit"
+    )]
+    TooManyKeys,
+    /// The channel keeps no history.
+    #[error("the channel keeps no history, so there is nothing to read back; attach to follow it")]
+    NoHistory,
+    /// The serial was retired by a skip.
+    #[error("this serial was skipped, so nothing was or will be published under it; use the next one")]
+    SerialSkipped,
+    /// A queue on the way is full.
+    #[error("the channel has too much unfinished work; nothing was published, try again shortly")]
+    Busy,
+    /// The session publishes faster than it may.
+    #[error("this session publishes faster than it may; nothing was published, try again in {} ms", .retry_after.as_millis())]
+    RateLimited {
+        /// When there is room again.
+        retry_after: Duration,
+    },
+    /// The session has as many unanswered publishes as it may.
+    #[error(
+        "{max} publishes of this session are unanswered, as many as may be; wait for an answer before sending more"
+    )]
+    TooManyInFlight {
+        /// As many as it may.
+        max: usize,
+    },
+    /// Fewer copies can be placed than an acknowledgement promises.
+    #[error(
+        "fewer copies can be placed than an acknowledgement promises, so nothing is acknowledged; try again when more nodes are up"
+    )]
+    InsufficientReplicas,
+    /// The owner cannot be reached, or is no longer the owner.
+    #[error("the channel's owner cannot answer now; try again, the outcome will be told then")]
+    Unavailable,
+    /// The node is stopping.
+    #[error("this node is stopping and another takes over; try again there")]
+    Draining,
+    /// A bound of the slot is reached.
+    #[error(
+        "the slot holds as many channels or publishers as it may; try again after others expired, or raise the limit"
+    )]
+    SlotFull,
+    /// The channel was set aside after a fault.
+    #[error("the channel was set aside after repeated faults; an operator has to look before it is used again")]
+    Quarantined,
+    /// A fault of the server.
+    #[error("the server failed on this request; try again, and report it if it happens again")]
+    Internal,
+}
+
+impl Refusal {
+    /// When the same request may succeed; `None` if it cannot as it stands.
+    ///
+    /// The figures are hints: short where a queue drains by itself, long where nodes, timers or
+    /// people have to act first. A client adds its own back-off.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::Busy | Self::TooManyInFlight { .. } => Some(Duration::from_millis(100)),
+            Self::InsufficientReplicas | Self::Unavailable | Self::Draining => Some(Duration::from_millis(500)),
+            Self::Internal => Some(Duration::from_secs(1)),
+            Self::SlotFull => Some(Duration::from_secs(10)),
+            Self::Quarantined => Some(Duration::from_secs(60)),
+            Self::BadRequest(_)
+            | Self::UnknownNamespace { .. }
+            | Self::Forbidden { .. }
+            | Self::PayloadTooLarge { .. }
+            | Self::TooManyChannels { .. }
+            | Self::SerialGap { .. }
+            | Self::OutcomeUnknown
+            | Self::NotAttached
+            | Self::KeyMismatch { .. }
+            | Self::TooManyKeys
+            | Self::NoHistory
+            | Self::SerialSkipped => None,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Everything that can happen to a channel at its owner, and everything it can ask for.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::attach::{Attachment, From};
+use super::message::Message;
+use super::read::{Page, Range};
+use super::refusal::Refusal;
+use super::state::State;
+use crate::id::{Author, Key, Lineage, Position, Serial, Term};
+use crate::slot::entry::{Change, Origin};
+use crate::time::WallTime;
+
+/// One thing that happened. `R` is whatever the shell needs to answer: the channel gives it back
+/// with the answer, once, and looks at nothing in it.
+#[derive(Debug)]
+pub enum Input<R> {
+    /// Somebody publishes.
+    Publish(Publish<R>),
+    /// Somebody gives a serial up.
+    Skip(Skip<R>),
+    /// A reader joins.
+    Attach {
+        /// Whom to answer.
+        to: R,
+        /// Where it wants to start.
+        from: From,
+    },
+    /// A reader reads back.
+    Read {
+        /// Whom to answer.
+        to: R,
+        /// What it wants.
+        range: Range,
+    },
+    /// The slot has committed proposals.
+    Committed {
+        /// Up to this one.
+        through: Ticket,
+        /// How many nodes hold them.
+        copies: u8,
+    },
+    /// The slot did not take a proposal. What is not in its log by now will not be.
+    Refused {
+        /// Why.
+        reason: Refusal,
+        /// What to begin again with.
+        opening: Box<Opening>,
+    },
+    /// Something may be due by time.
+    Due {
+        /// Whether any reader is attached; only the shell knows who left.
+        attended: bool,
+    },
+}
+
+/// One message to publish.
+#[derive(Debug)]
+pub struct Publish<R> {
+    /// Whom to answer.
+    pub to: R,
+    /// By what a repetition is recognised.
+    pub origin: Origin,
+    /// Which value it sets, on a keyed channel.
+    pub key: Option<Key>,
+    /// Removes the value; the payload is empty.
+    pub deleted: bool,
+    /// What is published.
+    pub payload: Bytes,
+    /// The server time as of the first attempt.
+    pub since: WallTime,
+}
+
+/// One serial to give up.
+#[derive(Debug)]
+pub struct Skip<R> {
+    /// Whom to answer.
+    pub to: R,
+    /// Whose serial.
+    pub author: Author,
+    /// Which.
+    pub serial: Serial,
+    /// The lowest serial the author has no result for.
+    pub base: Serial,
+    /// The server time as of the first attempt.
+    pub since: WallTime,
+}
+
+/// What the shell must do, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect<R> {
+    /// Hand a change to the slot. All those of one turn belong in one batch.
+    Propose(Proposal),
+    /// Answer a publish or a skip.
+    Ack {
+        /// Whom.
+        to: R,
+        /// With what.
+        ack: Ack,
+    },
+    /// Answer anything with a refusal.
+    Refuse {
+        /// Whom.
+        to: R,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Answer an attach.
+    Attached {
+        /// Whom.
+        to: R,
+        /// Where it stands.
+        attachment: Attachment,
+    },
+    /// Answer a read.
+    Page {
+        /// Whom.
+        to: R,
+        /// The page.
+        page: Page,
+    },
+    /// Give a message to every reader attached so far.
+    FanOut(Arc<Message>),
+    /// Tell the slot when the channel was last used in a way that left no entry.
+    Used {
+        /// When.
+        at: Instant,
+    },
+}
+
+/// The answer to a publish or a skip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Where the message stands; `None` if the serial is retired and nothing was published under it.
+    pub position: Option<Position>,
+    /// Nodes that hold it.
+    pub copies: u8,
+    /// The serial or key was known: this repeats an earlier answer.
+    pub duplicate: bool,
+}
+
+/// Names a proposal. Later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket {
+    /// The opening it was made under. The slot takes proposals of the latest opening only, so none
+    /// that was built on a refused one can slip in.
+    pub round: u64,
+    /// Its number in the round.
+    pub number: u64,
+}
+
+/// A change that a channel wants in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Names it in the answer.
+    pub ticket: Ticket,
+    /// The change.
+    pub change: Change,
+}
+
+/// What the slot gives a channel to begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The term the node owns the slot under.
+    pub term: Term,
+    /// What epochs are made from.
+    pub lineage: Lineage,
+    /// The channel's proposals are made under this round.
+    pub round: u64,
+    /// Random bits for the epochs the channel makes.
+    pub seed: u64,
+    /// Nodes that hold what is committed.
+    pub copies: u8,
+    /// What is committed; `None` if the channel does not exist.
+    pub state: Option<State>,
+    /// What is in the log and not committed, in order.
+    pub tail: Vec<Proposal>,
+}
+
+/// What a channel leaves behind when its actor ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retired {
+    /// The round it ends.
+    pub round: u64,
+    /// The state of an ephemeral channel, which nobody else has; `None` for a logged one.
+    pub state: Option<Box<State>>,
+}

@@ -1,0 +1,32 @@
+//! The rules of Starling: state machines without IO.
+//!
+//! Every machine has one entrance, `handle(&mut self, input, now, &mut effects)`: it takes one
+//! thing that happened and appends what is to be done about it. It never waits, reads no clock,
+//! draws no dice and knows no runtime, so a run is replayed by feeding it the same inputs.
+//!
+//! * [`id`]: names and numbers, parsed once at the edge;
+//! * [`time`]: the two clocks that come in by the door;
+//! * [`slot`]: the log that several channels share, and what is committed of it;
+//! * [`channel`]: one channel: who may publish what, in which order, and what a reader is answered;
+//! * [`namespace`]: what holds for the channels of a namespace;
+//! * [`session`]: one client at its gateway: what it may do, and what it is told;
+//! * [`access`]: which channels a session may do what with;
+//! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun.
+//!
+//! A publish passes from the channel, which gives it a seq, to the slot, which gives it an index
+//! and commits it, and back to the channel, which only then acknowledges it and fans it out:
+//!
+//! ```text
+//!   Publish ──▶ channel ──Propose──▶ slot ──Committed──▶ channel ──▶ Ack, FanOut
+//! ```
+
+pub mod access;
+pub mod backpressure;
+pub mod channel;
+pub mod fault;
+pub mod id;
+pub mod namespace;
+pub mod ring;
+pub mod session;
+pub mod slot;
+pub mod time;

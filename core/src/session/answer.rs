@@ -1,0 +1,149 @@
+//! What a session is told, beside the messages of its channels.
+
+use std::sync::Arc;
+
+use super::ChannelId;
+use super::request::RequestId;
+use crate::backpressure::Policy;
+use crate::channel::{self, Attachment, Reason, Refusal};
+use crate::id::{ChannelName, Position, Seq, Serial};
+use crate::namespace::Namespace;
+use crate::time::WallTime;
+
+/// One answer. The node's wire translation makes a frame of it.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The session is open.
+    Welcome {
+        /// The server's clock.
+        time: WallTime,
+        /// When the grant ends.
+        expires: Option<WallTime>,
+    },
+    /// Is the client there?
+    Ping,
+    /// The server is.
+    Pong {
+        /// As asked.
+        nonce: u64,
+        /// The server's clock.
+        time: WallTime,
+    },
+    /// The channel's messages follow.
+    Attached {
+        /// As asked.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// Its number on this node.
+        channel_id: ChannelId,
+        /// The settings of its namespace.
+        namespace: Arc<Namespace>,
+        /// What holds for this reader when it is slow.
+        policy: Policy,
+        /// Where the reader stands.
+        attachment: Attachment,
+    },
+    /// No frame of the channel follows.
+    Detached {
+        /// As asked.
+        request: RequestId,
+        /// The channel.
+        channel_id: ChannelId,
+    },
+    /// A publish or a skip is settled.
+    Ack {
+        /// As asked.
+        request: RequestId,
+        /// The serial it settles.
+        serial: Serial,
+        /// How.
+        ack: channel::Ack,
+        /// The server's clock.
+        time: WallTime,
+    },
+    /// A request is refused.
+    Refused {
+        /// As asked.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A pull is refused; it has no number of its own.
+    PullRefused {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The reader is too slow; nothing more comes until it pulls.
+    Lagged {
+        /// The channel.
+        channel_id: ChannelId,
+        /// The last message it was sent.
+        seq: Seq,
+    },
+    /// Messages up to `to` are not sent.
+    Skipped {
+        /// The channel.
+        channel_id: ChannelId,
+        /// The last one left out.
+        to: Seq,
+        /// How many.
+        count: u64,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// The messages between the reader's place and `position` are lost to it.
+    Discontinuity {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Why.
+        reason: Reason,
+        /// Delivery goes on after it.
+        position: Position,
+    },
+}
+
+/// Why messages were left out for one reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// It was slow, and its policy drops the oldest.
+    Slow,
+    /// A newer value of the same key follows.
+    Superseded,
+}
+
+/// Why a session ends. Each has a close code on the wire that says whether to return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Farewell {
+    /// The first frame was not a hello.
+    HelloFirst,
+    /// A second hello.
+    HelloTwice,
+    /// No hello within the time allowed.
+    HelloLate,
+    /// The client said goodbye.
+    ClientLeft,
+    /// A frame that could not be read, and why.
+    BadFrame(String),
+    /// A frame longer than the limit.
+    FrameTooLarge {
+        /// The limit in bytes.
+        bytes_max: usize,
+    },
+    /// No protocol version in common.
+    UnsupportedVersion,
+    /// The token is missing or was not accepted, and why.
+    Unauthorized(String),
+    /// Nothing was heard for one and a half heartbeats.
+    Silent,
+    /// The client does not read, and its policy or its silence ends it.
+    Slow,
+    /// The node has as many sessions as it may.
+    Overloaded,
+    /// The node is stopping.
+    Draining,
+    /// A fault of the node.
+    Internal,
+}

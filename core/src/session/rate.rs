@@ -1,0 +1,64 @@
+//! How fast one session may publish: the generic cell rate algorithm (ITU-T I.371), which needs one
+//! instant per session and no timer.
+
+use std::time::{Duration, Instant};
+
+/// Publishes a session may send at once before the rate holds, in seconds of its rate: a page that
+/// loads may burst, a flood may not.
+const BURST: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// When the next publish would be exactly on schedule; `None` before the first.
+    on_schedule: Option<Instant>,
+}
+
+impl Rate {
+    /// Takes one publish, `interval` after the previous on average; `None` sets no rate.
+    ///
+    /// # Errors
+    /// How long to wait until it would be taken.
+    pub fn take(&mut self, interval: Option<Duration>, now: Instant) -> Result<(), Duration> {
+        let Some(interval) = interval else {
+            return Ok(());
+        };
+        let on_schedule = self.on_schedule.map_or(now, |at| at.max(now));
+        let ahead = on_schedule.duration_since(now);
+        if ahead > BURST {
+            return Err(ahead - BURST);
+        }
+        self.on_schedule = Some(on_schedule + interval);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_then_the_rate_holds() {
+        let start = Instant::now();
+        let interval = Some(Duration::from_millis(100));
+        let mut rate = Rate::default();
+        let burst = (0..100).take_while(|_| rate.take(interval, start).is_ok()).count();
+        assert_eq!(burst, 11, "one second ahead of schedule, and the one that is on it");
+        let wait = rate.take(interval, start).expect_err("the burst is spent");
+        assert_eq!(wait, Duration::from_millis(100));
+        assert!(rate.take(interval, start + wait).is_ok());
+        assert!(rate.take(interval, start + wait).is_err());
+        assert!(rate.take(None, start).is_ok(), "no rate, no refusal");
+    }
+
+    #[test]
+    fn quiet_time_is_not_saved_up_beyond_a_burst() {
+        let start = Instant::now();
+        let interval = Some(Duration::from_millis(100));
+        let mut rate = Rate::default();
+        assert!(rate.take(interval, start).is_ok());
+        let later = start + Duration::from_secs(3_600);
+        let burst = (0..100).take_while(|_| rate.take(interval, later).is_ok()).count();
+        assert_eq!(burst, 11);
+    }
+}

@@ -1,0 +1,31 @@
+//! The owners: slots and channels as ractor actors.
+//!
+//! ```text
+//! node
+//! ├── supervisor ── slot × used ── channel × active
+//! └── sessions (tasks, see crate::session)
+//! ```
+//!
+//! A turn is the same in every actor: translate the message into an input, let the rules of
+//! [`starling_core`] decide, carry out the effects. A turn never waits.
+//!
+//! | queue | bound | when full |
+//! | --- | --- | --- |
+//! | channel mailbox | [`channel::MAILBOX_SIZE`] messages not worked off | a session stops reading its client; HTTP answers 503 |
+//! | slot mailbox | what its channels have not worked off | cannot be: each message comes in the room of a channel's |
+//!
+//! | actor | on panic | what others see |
+//! | --- | --- | --- |
+//! | channel | started again from its slot, in the same epoch; set aside after the second panic at the same place | requests on their way get `unavailable`; readers lose nothing |
+//! | slot | started again on the state it had | channels are opened again |
+//!
+//! * [`registry`]: name → address; starts on demand, retires when idle;
+//! * [`channel`], [`slot`]: the two actors;
+//! * [`reply`]: whom an owner answers;
+//! * `supervisor`: what a crash means.
+
+pub mod channel;
+pub mod registry;
+pub mod reply;
+pub mod slot;
+mod supervisor;

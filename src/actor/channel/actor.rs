@@ -1,0 +1,231 @@
+//! The turn of a channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use starling_core::channel::{Channel, Effect, Input, Proposal, Publish, Refusal, Skip};
+use starling_core::id::ChannelName;
+use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
+use starling_runtime::wheel::Alarm;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Message;
+use super::feeding::Feeding;
+use crate::actor::registry::Registry;
+use crate::actor::reply::Reply;
+use crate::actor::slot;
+
+/// See [the module](super).
+pub struct ChannelActor;
+
+/// What a channel starts with.
+pub struct Arguments {
+    /// Which.
+    pub channel: ChannelName,
+    /// Where the rest of the node is found.
+    pub registry: Registry,
+    /// The bound of its mailbox.
+    pub room: Room,
+    /// Its slot.
+    pub slot: Address<slot::Message>,
+}
+
+/// What a channel is while it runs.
+pub struct State {
+    standing: Standing,
+    effects: Vec<Effect<Reply>>,
+    feeding: Feeding,
+    used: Instant,
+    channel: ChannelName,
+    registry: Registry,
+    me: Address<Message>,
+    slot: Address<slot::Message>,
+}
+
+/// Whether the channel can be worked on.
+enum Standing {
+    Open(Channel<Reply>),
+    /// It is set aside, its slot is gone, or it has retired: all who ask are refused.
+    Closed(Refusal),
+}
+
+impl Actor for ChannelActor {
+    type Msg = Envelope<Message>;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, me: ActorRef<Self::Msg>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let Arguments {
+            channel,
+            registry,
+            room,
+            slot,
+        } = arguments;
+        let (reply, opening) = oneshot::channel();
+        let open = slot::Message::Open {
+            channel: channel.clone(),
+            reply,
+        };
+        // Once per actor, so it needs no room.
+        let _ = slot.post_single(open);
+        let services = registry.services();
+        let now = services.clock.now().instant;
+        let standing = match opening.await {
+            Ok(Some(opening)) => {
+                let config = services.settings.namespaces.channel(&channel).clone();
+                Standing::Open(Channel::new(channel.clone(), config, *opening, now))
+            }
+            Ok(None) => Standing::Closed(Refusal::Quarantined),
+            Err(_) => Standing::Closed(Refusal::Unavailable),
+        };
+        let view = match &standing {
+            Standing::Open(rules) => rules.view(),
+            Standing::Closed(_) => None,
+        };
+        let feeding = Feeding::resume(&channel, view, services);
+        let state = State {
+            standing,
+            effects: Vec::new(),
+            feeding,
+            used: Instant::now(),
+            channel,
+            registry,
+            me: Address::new(me, room),
+            slot,
+        };
+        state.look_later();
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        me: ActorRef<Self::Msg>,
+        envelope: Envelope<Message>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let Envelope { message, permit } = envelope;
+        let input = match message {
+            Message::Publish(publish) => Input::Publish(publish),
+            Message::Skip(skip) => Input::Skip(skip),
+            Message::Attach { to, from } => Input::Attach { to, from },
+            Message::Read { to, range } => match state.feeding.known_page(&range) {
+                Some(page) => {
+                    to.page(page);
+                    return Ok(());
+                }
+                None => Input::Read { to, range },
+            },
+            Message::Committed { through, copies } => Input::Committed { through, copies },
+            Message::Refused { reason, opening } => Input::Refused { reason, opening },
+            Message::Due => Input::Due {
+                attended: state.feeding.is_attended(),
+            },
+            Message::Look => {
+                state.look(&me);
+                return Ok(());
+            }
+        };
+        state.turn(input, permit);
+        Ok(())
+    }
+}
+
+impl State {
+    fn turn(&mut self, input: Input<Reply>, permit: Permit) {
+        if !matches!(input, Input::Due { .. }) {
+            self.used = Instant::now();
+        }
+        let rules = match &mut self.standing {
+            Standing::Open(rules) => rules,
+            Standing::Closed(refusal) => return refuse(input, refusal),
+        };
+        let now = self.registry.services().clock.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        rules.handle(input, now, &mut effects);
+        let mut proposals = Vec::new();
+        for effect in effects.drain(..) {
+            self.perform(effect, &mut proposals);
+        }
+        self.effects = effects;
+        self.feeding.wake();
+        if !proposals.is_empty() {
+            let propose = slot::Message::Propose {
+                channel: self.channel.clone(),
+                proposals,
+            };
+            // In the room of the message that caused it: it stays taken until the commit is back.
+            // A slot that has stopped is started again by its supervisor, and this actor with it.
+            let _ = self.slot.post(propose, permit);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect<Reply>, proposals: &mut Vec<Proposal>) {
+        match effect {
+            Effect::Propose(proposal) => proposals.push(proposal),
+            Effect::Ack { to, ack } => to.acknowledge(ack),
+            Effect::Refuse { to, refusal } => to.refuse(refusal),
+            Effect::Attached { to, attachment } => {
+                let feed = self.feeding.attend(&attachment.head);
+                to.attached(feed, attachment);
+            }
+            Effect::Page { to, page } => self.feeding.answer(to, page),
+            Effect::FanOut(message) => self.feeding.push(&message),
+            Effect::Used { at } => {
+                let channel = self.channel.clone();
+                let _ = self.slot.post_single(slot::Message::Used { channel, at });
+            }
+        }
+    }
+
+    /// Lets go of the feed when nobody reads it, and of the actor when nobody uses it.
+    fn look(&mut self, me: &ActorRef<Envelope<Message>>) {
+        let services = self.registry.services();
+        self.feeding.tidy(services.linger);
+        let unused = self.used.elapsed() >= services.channel_idle && !self.feeding.is_attended();
+        let idle = match &self.standing {
+            Standing::Open(rules) => unused && rules.is_idle(),
+            Standing::Closed(_) => true,
+        };
+        if !idle || !self.me.close_if_idle() {
+            return self.look_later();
+        }
+        let retired = Standing::Closed(Refusal::Unavailable);
+        if let Standing::Open(rules) = std::mem::replace(&mut self.standing, retired) {
+            let park = slot::Message::Park {
+                channel: self.channel.clone(),
+                retired: rules.retire(),
+            };
+            // Before the name is free: whoever opens the channel next finds what it left.
+            let _ = self.slot.post_single(park);
+        }
+        self.registry.forget(&self.channel, &self.me);
+        me.stop(Some("retired".to_owned()));
+    }
+
+    fn look_later(&self) {
+        let services = self.registry.services();
+        let wait = services.linger.min(services.channel_idle).max(Duration::from_millis(100));
+        services.timers.set(Instant::now() + wait, Arc::new(LookAlarm(self.me.clone())));
+    }
+}
+
+/// Answers what cannot be worked on.
+fn refuse(input: Input<Reply>, refusal: &Refusal) {
+    match input {
+        Input::Publish(Publish { to, .. })
+        | Input::Skip(Skip { to, .. })
+        | Input::Attach { to, .. }
+        | Input::Read { to, .. } => to.refuse(refusal.clone()),
+        Input::Committed { .. } | Input::Refused { .. } | Input::Due { .. } => {}
+    }
+}
+
+struct LookAlarm(Address<Message>);
+
+impl Alarm for LookAlarm {
+    fn ring(&self) {
+        let _ = self.0.post_single(Message::Look); // an actor that has stopped needs no look
+    }
+}

@@ -1,0 +1,46 @@
+//! What a channel receives.
+
+use starling_core::channel::{From, Opening, Publish, Range, Refusal, Skip, Ticket};
+
+use crate::actor::reply::Reply;
+
+/// Everything that reaches the actor of a channel.
+#[derive(Debug)]
+pub enum Message {
+    /// Somebody publishes.
+    Publish(Publish<Reply>),
+    /// Somebody gives a serial up.
+    Skip(Skip<Reply>),
+    /// A reader joins.
+    Attach {
+        /// Whom to answer.
+        to: Reply,
+        /// Where it wants to start.
+        from: From,
+    },
+    /// A reader reads back.
+    Read {
+        /// Whom to answer.
+        to: Reply,
+        /// What it wants.
+        range: Range,
+    },
+    /// The slot has committed proposals.
+    Committed {
+        /// Up to this one.
+        through: Ticket,
+        /// How many nodes hold them.
+        copies: u8,
+    },
+    /// The slot did not take a proposal.
+    Refused {
+        /// Why.
+        reason: Refusal,
+        /// What to begin again with.
+        opening: Box<Opening>,
+    },
+    /// The slot says that something is due by time.
+    Due,
+    /// Time to see whether anybody still needs this actor.
+    Look,
+}

@@ -1,0 +1,138 @@
+//! Whom an owner answers: a session, or a request over HTTP.
+
+use std::sync::Arc;
+
+use starling_core::channel::{Ack, Attachment, Reason, Refusal};
+use starling_core::id::{Position, Serial};
+use starling_core::session::request::RequestId;
+use starling_core::session::{PageTicket, Place};
+use tokio::sync::oneshot;
+
+use crate::fanout::{EncodedPage, Feed};
+use crate::session::{Delivery, Mailbox, PageAnswer};
+
+/// The way back to whoever asked. It is used once; if it is dropped unused, because an actor died
+/// with it, the asker is told that the outcome is not known yet. No question goes unanswered.
+#[derive(Debug)]
+pub struct Reply(Option<Asker>);
+
+#[derive(Debug)]
+enum Asker {
+    Attach {
+        mailbox: Arc<Mailbox>,
+        request: RequestId,
+    },
+    Publish {
+        mailbox: Arc<Mailbox>,
+        request: RequestId,
+        serial: Serial,
+    },
+    Read {
+        mailbox: Arc<Mailbox>,
+        place: Place,
+        ticket: PageTicket,
+    },
+    Http(oneshot::Sender<Result<Ack, Refusal>>),
+}
+
+impl Reply {
+    /// To a session that attaches.
+    #[must_use]
+    pub const fn to_attach(mailbox: Arc<Mailbox>, request: RequestId) -> Self {
+        Self(Some(Asker::Attach { mailbox, request }))
+    }
+
+    /// To a session that publishes or skips `serial`.
+    #[must_use]
+    pub const fn to_publish(mailbox: Arc<Mailbox>, request: RequestId, serial: Serial) -> Self {
+        Self(Some(Asker::Publish {
+            mailbox,
+            request,
+            serial,
+        }))
+    }
+
+    /// To a session that reads back.
+    #[must_use]
+    pub const fn to_read(mailbox: Arc<Mailbox>, place: Place, ticket: PageTicket) -> Self {
+        Self(Some(Asker::Read { mailbox, place, ticket }))
+    }
+
+    /// To a publish over HTTP.
+    #[must_use]
+    pub fn to_http() -> (Self, oneshot::Receiver<Result<Ack, Refusal>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Some(Asker::Http(sender))), receiver)
+    }
+
+    /// A publish or a skip is settled.
+    pub fn acknowledge(mut self, ack: Ack) {
+        match self.0.take() {
+            Some(Asker::Publish {
+                mailbox,
+                request,
+                serial,
+            }) => mailbox.deliver(Delivery::Acknowledged { request, serial, ack }),
+            Some(Asker::Http(sender)) => {
+                let _ = sender.send(Ok(ack)); // whoever asked may have gone
+            }
+            asker => self.0 = asker,
+        }
+    }
+
+    /// An attach is confirmed.
+    pub fn attached(mut self, feed: Arc<Feed>, attachment: Attachment) {
+        match self.0.take() {
+            Some(Asker::Attach { mailbox, request }) => mailbox.deliver(Delivery::Attached {
+                request,
+                feed,
+                attachment,
+            }),
+            asker => self.0 = asker,
+        }
+    }
+
+    /// A page is there.
+    pub fn page(self, page: EncodedPage) {
+        self.fetched(PageAnswer::Page(page));
+    }
+
+    /// The messages asked for are lost.
+    pub fn lost(self, reason: Reason, position: Position) {
+        self.fetched(PageAnswer::Lost { reason, position });
+    }
+
+    /// It is not to be.
+    pub fn refuse(mut self, refusal: Refusal) {
+        match self.0.take() {
+            Some(Asker::Attach { mailbox, request } | Asker::Publish { mailbox, request, .. }) => {
+                mailbox.deliver(Delivery::Refused { request, refusal });
+            }
+            Some(Asker::Read { mailbox, place, ticket }) => {
+                let page = PageAnswer::Busy;
+                mailbox.deliver(Delivery::Fetched { place, ticket, page });
+            }
+            Some(Asker::Http(sender)) => {
+                let _ = sender.send(Err(refusal)); // whoever asked may have gone
+            }
+            None => {}
+        }
+    }
+
+    fn fetched(mut self, page: PageAnswer) {
+        match self.0.take() {
+            Some(Asker::Read { mailbox, place, ticket }) => {
+                mailbox.deliver(Delivery::Fetched { place, ticket, page });
+            }
+            asker => self.0 = asker,
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(asker) = self.0.take() {
+            Self(Some(asker)).refuse(Refusal::Unavailable);
+        }
+    }
+}

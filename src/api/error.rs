@@ -1,0 +1,95 @@
+//! What a request is told that is refused.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use starling_core::channel::Refusal;
+use starling_protocol::v1::ErrorCode;
+
+use crate::wire;
+
+/// A refusal, as JSON: `{"error": {"code", "message", "retry_after_ms"}}`.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    body: Body,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    error: Detail,
+}
+
+#[derive(Debug, Serialize)]
+struct Detail {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let error = Detail {
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+        };
+        Self {
+            status,
+            body: Body { error },
+        }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest.name(), message)
+    }
+
+    pub(super) fn not_found() -> Self {
+        let message = "no such resource; see the HTTP API in the documentation";
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let message = "this resource does not take that method; see the Allow header";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    pub(super) fn forbidden_origin() -> Self {
+        let message = "pages of this origin may not use this server; its operator can add it to client.origins";
+        Self::new(StatusCode::FORBIDDEN, "forbidden_origin", message)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let code = wire::refusal_code(&refusal);
+        let status = match code {
+            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::UnknownNamespace => StatusCode::NOT_FOUND,
+            ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::OutcomeUnknown | ErrorCode::SerialSkipped => StatusCode::CONFLICT,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            code if code.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let mut error = Self::new(status, code.name(), refusal.to_string());
+        let retry_after = refusal.retry_after().map(|after| after.as_millis());
+        error.body.error.retry_after_ms = retry_after.and_then(|after| u64::try_from(after).ok());
+        error
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let retry_after = self.body.error.retry_after_ms;
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(millis) = retry_after {
+            // Whole seconds are all that the header takes.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
+        }
+        response
+    }
+}

@@ -1,0 +1,94 @@
+//! The embedded files hold, and say what the code does.
+
+use super::*;
+
+/// Prose starts with "# ", a key that has no default value with "#": taken off, the namespace is a real entry.
+fn default_with_namespace() -> Config {
+    let uncommented = DEFAULT.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+        _ => line,
+    });
+    let text = uncommented.collect::<Vec<_>>().join("\n");
+    toml::from_str(&text).expect("the default file with its namespace")
+}
+
+#[test]
+fn the_default_file_holds_every_key_and_no_other() {
+    // Every field of every section is required and no other is taken, so reading it proves both.
+    let config = Config::default();
+    assert_eq!(config.namespaces, []);
+    let written = toml::Table::try_from(&config).expect("it serializes");
+    let mut read: toml::Table = toml::from_str(DEFAULT).expect("it is TOML");
+    read.insert("namespaces".to_owned(), toml::Value::Array(Vec::new()));
+    assert_eq!(written, read, "the file writes each value the way it is shown");
+}
+
+#[test]
+fn the_default_namespace_is_the_one_the_default_file_shows() {
+    let config = default_with_namespace();
+    assert_eq!(config.namespaces, [Namespace::new("demo")]);
+    let shown = DEFAULT.split("#[[namespaces]]").nth(1).expect("an entry is shown");
+    let keys = toml::Table::try_from(Namespace::new("demo")).expect("it serializes");
+    for key in keys.keys() {
+        assert!(shown.contains(&format!("\n#{key} = ")), "{key} is not shown");
+    }
+    assert_eq!(config.check(), [], "the defaults with one namespace hold");
+}
+
+#[test]
+fn the_defaults_are_the_ones_the_protocol_names() {
+    use starling_protocol::limits;
+    let (config, namespace) = (Config::default(), Namespace::new("demo"));
+    assert_eq!(
+        config.session.hello_timeout,
+        Duration::from_millis(limits::HELLO_DEADLINE_MS)
+    );
+    assert_eq!(
+        config.session.heartbeat,
+        Duration::from_millis(limits::HEARTBEAT_MS_DEFAULT.into())
+    );
+    assert_eq!(config.session.channels_max, limits::CHANNELS_DEFAULT);
+    assert_eq!(
+        config.session.publishes_in_flight_max,
+        limits::PUBLISHES_IN_FLIGHT_DEFAULT
+    );
+    assert_eq!(config.limits.frame.as_usize(), limits::CLIENT_FRAME_BYTES_DEFAULT);
+    assert_eq!(namespace.payload_max.as_usize(), limits::PAYLOAD_BYTES_DEFAULT);
+}
+
+#[test]
+fn every_key_of_the_default_file_has_a_reason_above_it() {
+    let lines: Vec<_> = DEFAULT.lines().collect();
+    for pair in lines.windows(2) {
+        let is_prose = |line: &str| line.starts_with("# ");
+        let is_key = !pair[1].is_empty() && !is_prose(pair[1]) && pair[1] != "#";
+        assert!(!is_key || is_prose(pair[0]), "`{}` has no comment above it", pair[1]);
+    }
+}
+
+#[test]
+fn the_development_file_holds_on_any_port() {
+    for (port, admin) in [(4433, 4434), (0, 0), (65_535, 0)] {
+        let config = Config::for_dev(port, Path::new("/tmp/data"));
+        assert_eq!(config.admin.listen.port(), admin);
+        assert!(config.client.listen.iter().all(|address| address.port() == port));
+        assert_eq!(config.node.data_dir, Path::new("/tmp/data"));
+        assert!(config.auth.anonymous && config.client.is_loopback());
+    }
+    let config = Config::for_dev(4433, Path::new("/tmp/data"));
+    assert_eq!(config.namespace("demo").map(|demo| demo.policy), Some(Policy::Recover));
+    assert_eq!(
+        config.namespace("live").map(|live| live.durability),
+        Some(Durability::Ephemeral)
+    );
+    assert_eq!(config.namespace("nowhere"), None);
+}
+
+#[test]
+fn the_production_example_holds() {
+    let file = include_str!("../../../config/production.toml");
+    let loaded = load_with(file, &[], &[]).expect("the example");
+    assert!(!loaded.config.client.is_loopback());
+    assert!(loaded.config.client.tls.files().is_some());
+    assert!(!loaded.config.auth.anonymous);
+}

@@ -1,0 +1,167 @@
+//! What must hold between keys.
+
+use super::*;
+
+/// The keys of the only conflict.
+fn conflict(file: &str) -> (Vec<String>, String) {
+    let error = load_with(file, &[], &[]).expect_err(file);
+    match error.problems() {
+        [Problem::Conflict { conflict, .. }] => (conflict.keys.clone(), conflict.message.clone()),
+        problems => panic!("{file}: {problems:#?}"),
+    }
+}
+
+#[test]
+fn each_is_refused_with_its_keys() {
+    let with = |keys: &str| format!("{keys}\n{LEAST}");
+    let namespace = |keys: &str| format!("{LEAST}{keys}\n");
+    let cases: Vec<(String, &[&str])> = vec![
+        (String::new(), &["namespaces"]),
+        (with("client.listen = []"), &["client.listen"]),
+        (
+            with("client.listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]"),
+            &["client.listen"],
+        ),
+        (
+            with("admin.listen = \"127.0.0.1:4433\""),
+            &["client.listen", "admin.listen"],
+        ),
+        (
+            with("admin.listen = \"0.0.0.0:4433\""),
+            &["client.listen", "admin.listen"],
+        ),
+        (
+            with("client.listen = [\"0.0.0.0:4433\"]"),
+            &["client.listen", "client.tls.certificate"],
+        ),
+        (
+            with(
+                "auth.anonymous = true\nclient = { listen = [\"0.0.0.0:4433\"], tls = { certificate = \"c\", key = \"k\" } }",
+            ),
+            &["auth.anonymous", "client.listen"],
+        ),
+        (
+            with("client.tls.key = \"k\""),
+            &["client.tls.certificate", "client.tls.key"],
+        ),
+        (
+            with("client.public_url = \"realtime.example.org\""),
+            &["client.public_url"],
+        ),
+        (
+            with("client.public_url = \"https://example.org/realtime\""),
+            &["client.public_url"],
+        ),
+        (with("client.udp_buffer = \"1KiB\""), &["client.udp_buffer"]),
+        (with("node.data_dir = \"\""), &["node.data_dir"]),
+        (with("log.filter = \"starling=loud\""), &["log.filter"]),
+        (with("session.hello_timeout = \"0s\""), &["session.hello_timeout"]),
+        (with("session.heartbeat = \"999ms\""), &["session.heartbeat"]),
+        (with("session.window = \"2s\""), &["session.window"]),
+        (with("session.channels_max = 0"), &["session.channels_max"]),
+        (with("session.channels_max = 129"), &["session.channels_max"]),
+        (
+            with("session.publishes_in_flight_max = 65"),
+            &["session.publishes_in_flight_max"],
+        ),
+        (with("session.send_queue = \"0B\""), &["session.send_queue"]),
+        (
+            with("limits.connections_opening_max = 0"),
+            &["limits.connections_opening_max", "limits.connections_max"],
+        ),
+        (
+            with("limits.connections_per_address_max = 20001"),
+            &["limits.connections_per_address_max", "limits.connections_max"],
+        ),
+        (with("limits.frame = \"2MiB\""), &["limits.frame"]),
+        (
+            with("limits.frame = \"64KiB\""),
+            &["namespaces[0].payload_max", "limits.frame"],
+        ),
+        (
+            with("limits.http_body = \"63KiB\""),
+            &["namespaces[0].payload_max", "limits.http_body"],
+        ),
+        (
+            with("limits.http_header_timeout = \"2m\""),
+            &["limits.http_header_timeout"],
+        ),
+        (with("slots.count = 1000"), &["slots.count"]),
+        (with("slots.count = 0"), &["slots.count"]),
+        (with("slots.channels_max = 0"), &["slots.channels_max"]),
+        (
+            with("slots.head_age = \"30s\""),
+            &["slots.channel_idle", "slots.head_age"],
+        ),
+        (with("fanout.ring_messages = 0"), &["fanout.ring_messages"]),
+        (
+            with("fanout.ring_bytes = \"32KiB\""),
+            &["namespaces[0].payload_max", "fanout.ring_bytes"],
+        ),
+        (with("fanout.linger = \"2d\""), &["fanout.linger"]),
+        (format!("{LEAST}{LEAST}"), &["namespaces[1].match"]),
+        ("[[namespaces]]\nmatch = \"Demo\"".to_owned(), &["namespaces[0].match"]),
+        (
+            "[[namespaces]]\nmatch = \"demo:*\"".to_owned(),
+            &["namespaces[0].match"],
+        ),
+        (namespace("durability = \"persisted\""), &["namespaces[0].durability"]),
+        (
+            namespace("durability = \"ephemeral\"\nhistory = { messages = 1 }"),
+            &["namespaces[0].durability", "namespaces[0].history"],
+        ),
+        (
+            namespace("durability = \"ephemeral\"\npolicy = \"recover\""),
+            &["namespaces[0].policy", "namespaces[0].history"],
+        ),
+        (
+            namespace("history = { bytes = \"1KiB\" }"),
+            &["namespaces[0].history", "namespaces[0].payload_max"],
+        ),
+        (namespace("history = { age = \"0s\" }"), &["namespaces[0].history.age"]),
+        (namespace("payload_max = \"0B\""), &["namespaces[0].payload_max"]),
+        (namespace("keys_max = 0"), &["namespaces[0].keys_max"]),
+        (
+            namespace("keyed = true\nvalues_max = \"1KiB\""),
+            &["namespaces[0].values_max", "namespaces[0].payload_max"],
+        ),
+        (namespace("tombstone_age = \"0s\""), &["namespaces[0].tombstone_age"]),
+        (namespace("publishers_max = 0"), &["namespaces[0].publishers_max"]),
+    ];
+    for (file, keys) in cases {
+        assert_eq!(conflict(&file).0, keys, "{file}");
+    }
+}
+
+#[test]
+fn bounds_are_taken_whole() {
+    for keys in [
+        "slots.count = 1",
+        "slots.count = 32768",
+        "session.heartbeat = \"1s\"",
+        "session.window = \"0ms\"",
+        "session.publishes_in_flight_max = 64",
+        "limits = { connections_max = 1, connections_opening_max = 1, connections_per_address_max = 1 }",
+        "client.listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\nadmin.listen = \"127.0.0.1:0\"",
+        "client.public_url = \"https://realtime.example.org:8443\"",
+    ] {
+        load_with(&format!("{keys}\n{LEAST}"), &[], &[]).expect(keys);
+    }
+}
+
+#[test]
+fn a_conflict_tells_who_set_its_keys() {
+    let environment = [("STARLING_CLIENT__LISTEN", "[::]:4433")];
+    let refused = refusal(LEAST, &environment, &[("auth.anonymous", "true")]);
+    let lines: Vec<_> = refused.lines().collect();
+    assert_eq!(lines.len(), 2, "{refused}");
+    assert!(
+        lines[0].starts_with("client.listen, client.tls.certificate: "),
+        "{refused}"
+    );
+    assert!(lines[0].ends_with(" (set in STARLING_CLIENT__LISTEN)"), "{refused}");
+    assert!(
+        lines[1].ends_with(" (set in command line, STARLING_CLIENT__LISTEN)"),
+        "{refused}"
+    );
+}

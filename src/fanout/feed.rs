@@ -1,0 +1,195 @@
+//! One channel at this gateway, and all of them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use dashmap::DashMap;
+use starling_core::channel::Message;
+use starling_core::id::{ChannelName, Epoch, Position};
+use starling_core::ring::{self, Ring, Span};
+use starling_core::session::answer::Farewell;
+use starling_core::session::{ChannelId, Place};
+use starling_protocol::frame::Encoded;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::session::{Delivery, Mailbox};
+use crate::wire;
+
+/// One channel at this gateway: its newest messages, encoded, and who reads them.
+#[derive(Debug)]
+pub struct Feed {
+    /// Stands for the channel in every frame of this gateway.
+    pub channel_id: ChannelId,
+    /// Its name.
+    pub channel: ChannelName,
+    fed: RwLock<Fed>,
+    readers: Mutex<Readers>,
+}
+
+#[derive(Debug)]
+struct Fed {
+    /// The history that the ring's seqs count in.
+    epoch: Epoch,
+    ring: Ring<Encoded>,
+}
+
+/// A reader's entry in its feed; hand it back to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener(usize);
+
+#[derive(Debug, Default)]
+struct Readers {
+    entries: Vec<Option<(Arc<Mailbox>, Place)>>,
+    vacant: Vec<usize>,
+}
+
+impl Feed {
+    /// Adds a reader: its mailbox is marked with `place` whenever the feed moves.
+    pub fn join(&self, mailbox: Arc<Mailbox>, place: Place) -> Listener {
+        let mut readers = self.readers();
+        let at = readers.vacant.pop().unwrap_or(readers.entries.len());
+        let entry = Some((mailbox, place));
+        match readers.entries.get_mut(at) {
+            Some(vacant) => *vacant = entry,
+            None => readers.entries.push(entry),
+        }
+        Listener(at)
+    }
+
+    /// Removes a reader.
+    pub fn leave(&self, listener: Listener) {
+        let mut readers = self.readers();
+        readers.entries[listener.0] = None;
+        readers.vacant.push(listener.0);
+        if readers.vacant.len() == readers.entries.len() {
+            *readers = Readers::default();
+        }
+    }
+
+    /// The history that its seqs count in.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.fed().epoch.clone()
+    }
+
+    /// What the ring holds.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.fed().ring.span()
+    }
+
+    /// Reads the ring.
+    pub fn read<T>(&self, look: impl FnOnce(&Ring<Encoded>) -> T) -> T {
+        look(&self.fed().ring)
+    }
+
+    /// Adds the channel's next message. Encodes it, once for all. Readers are told by [`Self::wake`].
+    pub fn push(&self, message: &Message) {
+        let frame = wire::publication(self.channel_id, message);
+        let slot = ring::Slot {
+            bytes: frame.body_bytes(),
+            key: message.key.as_ref().map(|key| xxh3_64(key.as_str().as_bytes())),
+            frame,
+        };
+        self.fed_mut().ring.push(slot);
+    }
+
+    /// Starts over at `head`, without messages: what came before is read in pages.
+    pub fn restart(&self, head: Position) {
+        let mut fed = self.fed_mut();
+        fed.ring.restart(head.seq);
+        fed.epoch = head.epoch;
+    }
+
+    /// Ends the session of every reader.
+    pub fn dismiss(&self, farewell: &Farewell) {
+        for (mailbox, _) in self.readers().entries.iter().flatten() {
+            mailbox.deliver(Delivery::Dismiss(farewell.clone()));
+        }
+    }
+
+    /// Tells every reader that the feed has moved.
+    pub fn wake(&self) {
+        for (mailbox, place) in self.readers().entries.iter().flatten() {
+            mailbox.mark(*place);
+        }
+    }
+
+    fn fed(&self) -> RwLockReadGuard<'_, Fed> {
+        self.fed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fed_mut(&self) -> RwLockWriteGuard<'_, Fed> {
+        self.fed.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The feeds of this node. A channel has one here while somebody reads it.
+#[derive(Debug)]
+pub struct Gateway {
+    bounds: ring::Bounds,
+    feeds: DashMap<ChannelName, Arc<Feed>>,
+    next_id: AtomicU32,
+}
+
+impl Gateway {
+    /// No feeds; each will keep its newest messages within `bounds`.
+    #[must_use]
+    pub fn new(bounds: ring::Bounds) -> Self {
+        Self {
+            bounds,
+            feeds: DashMap::new(),
+            next_id: AtomicU32::new(1),
+        }
+    }
+
+    /// The channel's feed, if it has one here.
+    #[must_use]
+    pub fn find(&self, channel: &ChannelName) -> Option<Arc<Feed>> {
+        self.feeds.get(channel).map(|feed| Arc::clone(&feed))
+    }
+
+    /// The channel's feed; a new one starts after `head`.
+    pub fn feed(&self, channel: &ChannelName, head: &Position) -> Arc<Feed> {
+        let feed = self.feeds.entry(channel.clone()).or_insert_with(|| {
+            Arc::new(Feed {
+                channel_id: ChannelId(self.next_id.fetch_add(1, Ordering::Relaxed)),
+                channel: channel.clone(),
+                fed: RwLock::new(Fed {
+                    epoch: head.epoch.clone(),
+                    ring: Ring::new(self.bounds, head.seq),
+                }),
+                readers: Mutex::default(),
+            })
+        });
+        Arc::clone(&feed)
+    }
+
+    /// Drops the channel's feed unless somebody reads it, or is about to. Whether it is gone. The
+    /// owner that asks holds the feed too; a reader holds it from the moment its attach is answered.
+    pub fn retire(&self, channel: &ChannelName) -> bool {
+        let unread = |_: &ChannelName, feed: &Arc<Feed>| Arc::strong_count(feed) <= 2;
+        self.feeds.remove_if(channel, unread).is_some()
+    }
+
+    /// Drops the channel's feed whoever reads it: its history is gone.
+    pub fn forget(&self, channel: &ChannelName) {
+        self.feeds.remove(channel);
+    }
+
+    /// Feeds at this moment.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.feeds.len()
+    }
+
+    /// Whether no channel has a reader here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.feeds.is_empty()
+    }
+}

@@ -1,0 +1,215 @@
+//! What the node counts. One struct of instruments, made once: a hot path touches an atomic and
+//! looks nothing up. Never labelled by channel or user.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+
+use crate::transport::Transport;
+
+/// Bounds of the publish histogram, in seconds: from a tenth of a millisecond, which a local publish
+/// takes, to five seconds, after which clients have tried elsewhere.
+const PUBLISH_BOUNDS: [f64; 15] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+
+/// Bounds of how long connections lived, in seconds: from a failed try to a day.
+const LIFETIME_BOUNDS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 28_800.0, 86_400.0];
+
+/// What a frame sent is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A message as it happens.
+    Publication,
+    /// Messages of the past.
+    Page,
+    /// Everything else.
+    Control,
+}
+
+/// Every instrument of the node.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    hot: Instruments,
+}
+
+/// What is touched often, looked up once.
+struct Instruments {
+    connections: [Gauge; 2],
+    subscriptions: Gauge,
+    channels: Gauge,
+    sent: [[Counter; 3]; 2],
+    received: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    publish_duration: Histogram,
+    lifetime: Histogram,
+    dropped: Counter,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Instruments of their own for each node: two nodes in one process do not count together.
+    ///
+    /// # Panics
+    /// Never: the bounds of the histograms are not empty.
+    #[must_use]
+    pub fn new() -> Self {
+        let full = |name: &str| Matcher::Full(name.to_owned());
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(full("starling_publish_duration_seconds"), &PUBLISH_BOUNDS)
+            .and_then(|it| it.set_buckets_for_metric(full("starling_connection_duration_seconds"), &LIFETIME_BOUNDS))
+            .expect("bounds that are not empty are taken")
+            .build_recorder();
+        let sent = |kind: &'static str, transport: Transport| {
+            counter!("starling_messages_sent_total", "kind" => kind, "transport" => transport.name())
+        };
+        let kinds = |transport| ["publication", "page", "control"].map(|kind| sent(kind, transport));
+        let make = || {
+            describe();
+            gauge!("starling_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+            Instruments {
+                connections: Transport::ALL.map(|it| gauge!("starling_connections", "transport" => it.name())),
+                subscriptions: gauge!("starling_subscriptions"),
+                channels: gauge!("starling_channels"),
+                sent: Transport::ALL.map(kinds),
+                received: counter!("starling_messages_received_total"),
+                bytes_in: counter!("starling_message_bytes_total", "direction" => "in"),
+                bytes_out: counter!("starling_message_bytes_total", "direction" => "out"),
+                publish_duration: histogram!("starling_publish_duration_seconds"),
+                lifetime: histogram!("starling_connection_duration_seconds"),
+                dropped: counter!("starling_dropped_messages_total", "reason" => "slow_reader"),
+            }
+        };
+        Self {
+            hot: metrics::with_local_recorder(&recorder, make),
+            recorder,
+        }
+    }
+
+    /// Everything, in the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self, channels: usize) -> String {
+        self.hot.channels.set(channels as f64);
+        let handle = self.recorder.handle();
+        handle.run_upkeep();
+        handle.render()
+    }
+
+    /// A frame of so many bytes came.
+    pub fn received(&self, bytes: usize) {
+        self.hot.received.increment(1);
+        self.hot.bytes_in.increment(bytes as u64);
+    }
+
+    /// So many frames were queued for a client, so many bytes together.
+    pub fn sent(&self, kind: FrameKind, transport: Transport, count: u64, bytes: usize) {
+        self.hot.sent[transport as usize][kind as usize].increment(count);
+        self.hot.bytes_out.increment(bytes as u64);
+    }
+
+    /// A publish was answered so long after it came.
+    pub fn published(&self, after: Duration) {
+        self.hot.publish_duration.record(after);
+    }
+
+    /// A session was admitted.
+    pub fn opened(&self, transport: Transport) {
+        self.hot.connections[transport as usize].increment(1.0);
+        self.accepted(transport, "opened");
+    }
+
+    /// A session that had been admitted ended.
+    pub fn ended(&self, transport: Transport, lived: Duration) {
+        self.hot.connections[transport as usize].decrement(1.0);
+        self.hot.lifetime.record(lived);
+    }
+
+    /// A connection that came was taken or not.
+    pub fn accepted(&self, transport: Transport, result: &'static str) {
+        self.count(|| counter!("starling_connections_accepted_total", "transport" => transport.name(), "result" => result));
+    }
+
+    /// A session was closed for a reason with this name.
+    pub fn closed(&self, transport: Transport, code: &'static str) {
+        self.count(|| counter!("starling_connections_closed_total", "transport" => transport.name(), "code" => code));
+    }
+
+    /// A reader joined a channel, or left.
+    pub fn subscribed(&self, joined: bool) {
+        self.hot.subscriptions.increment(if joined { 1.0 } else { -1.0 });
+    }
+
+    /// An attach was answered like this.
+    pub fn recovered(&self, result: &'static str) {
+        self.count(|| counter!("starling_recoveries_total", "result" => result));
+    }
+
+    /// A slow reader got its policy's answer.
+    pub fn slow(&self, action: &'static str) {
+        self.count(|| counter!("starling_slow_consumers_total", "action" => action));
+    }
+
+    /// So many messages were left out for a slow reader.
+    pub fn dropped(&self, count: u64) {
+        self.hot.dropped.increment(count);
+    }
+
+    /// A request was refused with this code.
+    pub fn refused(&self, code: &'static str) {
+        self.count(|| counter!("starling_refusals_total", "code" => code));
+    }
+
+    /// Somebody was not let in.
+    pub fn unauthorized(&self, reason: &'static str) {
+        self.count(|| counter!("starling_auth_failures_total", "reason" => reason));
+    }
+
+    /// An actor of this kind failed and was started again.
+    pub fn restarted(&self, kind: &'static str) {
+        self.count(|| counter!("starling_actor_restarts_total", "kind" => kind));
+    }
+
+    /// The client port's certificate ends then, in seconds since 1970.
+    pub fn certificate_expires(&self, at: f64) {
+        metrics::with_local_recorder(&self.recorder, || gauge!("starling_tls_certificate_expiry_timestamp_seconds").set(at));
+    }
+
+    /// Counts one of something rare, whose labels are looked up.
+    fn count(&self, instrument: impl FnOnce() -> Counter) {
+        metrics::with_local_recorder(&self.recorder, || instrument().increment(1));
+    }
+}
+
+fn describe() {
+    describe_gauge!("starling_build_info", "The version that runs.");
+    describe_gauge!("starling_connections", "Sessions that are open.");
+    describe_counter!("starling_connections_accepted_total", "Connections that came, by what became of them.");
+    describe_counter!("starling_connections_closed_total", "Connections that ended, by close code.");
+    describe_histogram!("starling_connection_duration_seconds", "How long sessions were open.");
+    describe_gauge!("starling_subscriptions", "Channels that sessions are attached to, all together.");
+    describe_gauge!("starling_channels", "Channels with an actor.");
+    describe_counter!("starling_messages_received_total", "Frames that came from clients.");
+    describe_counter!("starling_messages_sent_total", "Frames queued for clients.");
+    describe_counter!("starling_message_bytes_total", "Bytes of frames.");
+    describe_histogram!("starling_publish_duration_seconds", "From a publish to its answer.");
+    describe_counter!("starling_recoveries_total", "Attaches, by their answer.");
+    describe_counter!("starling_slow_consumers_total", "Slow readers, by what they were answered.");
+    describe_counter!("starling_dropped_messages_total", "Messages left out for a reader.");
+    describe_counter!("starling_refusals_total", "Requests refused, by code.");
+    describe_counter!("starling_auth_failures_total", "Clients not let in.");
+    describe_counter!("starling_actor_restarts_total", "Actors that failed and were started again.");
+    describe_gauge!("starling_tls_certificate_expiry_timestamp_seconds", "When the client port's certificate ends.");
+}

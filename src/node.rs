@@ -1,0 +1,143 @@
+//! A node's life: [`Node::start`] → [`Node::run`] → drain.
+//!
+//! [`services`] is what all parts of a node share; [`sessions`] the list of who is connected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use starling_core::session::answer::Farewell;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::actor::registry::Registry;
+use crate::config::Config;
+use crate::transport::accept::{self, ClientPort};
+use crate::transport::tls;
+use crate::{admin, signal};
+
+mod services;
+mod sessions;
+
+pub use services::{Clock, Services};
+pub use sessions::Sessions;
+
+/// How long clients get to read their goodbye when the node stops. Longer than a slow phone needs
+/// for one frame; a client that has gone without reading must not hold up the stop.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Why a node does not start, or stops.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address} ({what}): {source}; is another node running, or the port taken?")]
+    Bind {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// For what.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The certificate could not be used.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// An actor did not start.
+    #[error("the node's supervisor did not start: {0}; report this")]
+    Actor(#[from] ractor::SpawnErr),
+    /// A part that must run as long as the node has ended.
+    #[error("{part} ended while the node runs: {source}; the node cannot go on, start it again")]
+    Ended {
+        /// Which part.
+        part: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A node that has started: it is bound, and knows its addresses.
+pub struct Node {
+    registry: Registry,
+    clients: ClientPort,
+    admin: TcpListener,
+    draining: watch::Sender<bool>,
+}
+
+impl Node {
+    /// Binds every port and builds every part; serves nobody yet.
+    ///
+    /// # Errors
+    /// What could not be had.
+    pub async fn start(config: Config) -> Result<Self, NodeError> {
+        let bind = async |address, what| {
+            let listener = TcpListener::bind(address).await;
+            listener.map_err(|source| NodeError::Bind { address, what, source })
+        };
+        let admin = bind(config.admin.listen, "admin").await?;
+        let certificate = tls::Certificate::of(&config.client)?;
+        let (draining, _) = watch::channel(false);
+        let services = Arc::new(Services::new(config));
+        let clients = ClientPort::bind(&services, certificate).await?;
+        services.metrics.certificate_expires(clients.certificate_expires());
+        let registry = Registry::start(services).await?;
+        Ok(Self {
+            registry,
+            clients,
+            admin,
+            draining,
+        })
+    }
+
+    /// The HTTP base clients reach this node at.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.clients.url()
+    }
+
+    /// Where the admin port listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn admin_address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until the process is told to stop, then drains.
+    ///
+    /// # Errors
+    /// When a part ended that must not.
+    pub async fn run(self) -> Result<(), NodeError> {
+        self.run_until(signal::stop()).await
+    }
+
+    /// Serves until `stop` is ready, then drains.
+    ///
+    /// # Errors
+    /// When a part ended that must not.
+    pub async fn run_until(self, stop: impl Future<Output = &'static str>) -> Result<(), NodeError> {
+        let url = self.url();
+        let Self {
+            registry,
+            clients,
+            admin,
+            draining,
+        } = self;
+        let services = Arc::clone(registry.services());
+        tracing::info!(node = services.greeting.node, generation = services.greeting.generation, url, "serving");
+        let admin = admin::serve(admin, registry.clone(), draining.subscribe());
+        let ended = |part| move |source| NodeError::Ended { part, source };
+        let outcome = tokio::select! {
+            reason = stop => {
+                tracing::info!(reason, "draining");
+                Ok(())
+            }
+            result = accept::serve(clients, registry.clone()) => result.map_err(ended("the client port")),
+            result = admin => result.map_err(ended("the admin port")),
+        };
+        draining.send_replace(true);
+        services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX).await;
+        registry.stop();
+        tracing::info!("stopped");
+        outcome
+    }
+}

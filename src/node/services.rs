@@ -1,0 +1,205 @@
+//! What all parts of a node share.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use starling_core::channel;
+use starling_core::fault::Faults;
+use starling_core::namespace::{Namespace, Namespaces};
+use starling_core::session::answer::Farewell;
+use starling_core::session::{PLACES_MAX, Settings};
+use starling_core::time::{Now, WallTime};
+use starling_core::{backpressure, ring, slot};
+use starling_protocol::{limits, v1};
+use starling_runtime::wheel::Wheel;
+
+use super::Sessions;
+use crate::auth::Auth;
+use crate::config::{self, Config};
+use crate::fanout::Gateway;
+use crate::metrics::Metrics;
+use crate::transport::accept::Admission;
+use crate::wire::Greeting;
+
+/// Ticks of the wheel for deadlines of seconds: heartbeats, hello, retirement. A tenth of a second
+/// is nothing to any of them.
+const TIMERS_TICK: Duration = Duration::from_millis(100);
+
+/// Buckets of that wheel: half a minute, so that an alarm is rarely carried round.
+const TIMERS_BUCKETS: usize = 300;
+
+/// Ticks of the wheel for coalescing windows, which are a few milliseconds long. Tokio's own timers
+/// are no finer.
+const WINDOWS_TICK: Duration = Duration::from_millis(1);
+
+/// Buckets of that wheel: the longest window in use is 40 ms.
+const WINDOWS_BUCKETS: usize = 64;
+
+/// A client that was turned away for want of room comes back at a time drawn from twice this, so
+/// that those turned away together do not come back together.
+const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The node's clock. Follows Tokio's, so that a paused clock drives sessions and actors too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clock;
+
+impl Clock {
+    /// Both times at this moment.
+    #[must_use]
+    pub fn now(self) -> Now {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since_1970.unwrap_or_default().as_millis();
+        Now {
+            instant: tokio::time::Instant::now().into_std(),
+            wall: WallTime(u64::try_from(millis).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// See the module.
+pub struct Services {
+    /// The configuration as it was read.
+    pub config: Config,
+    /// What holds for every session.
+    pub settings: Arc<Settings>,
+    /// What holds for every slot.
+    pub slot_config: slot::Config,
+    /// How many slots there are.
+    pub slots: u16,
+    /// What every welcome says.
+    pub greeting: Greeting,
+    /// The time.
+    pub clock: Clock,
+    /// Alarms for deadlines of seconds.
+    pub timers: Wheel,
+    /// Alarms for coalescing windows.
+    pub windows: Wheel,
+    /// Who may connect, and how many.
+    pub admission: Arc<Admission>,
+    /// Who may do what.
+    pub auth: Auth,
+    /// The channels that are read here.
+    pub gateway: Arc<Gateway>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// Bytes queued for one session before what follows stays in the ring.
+    pub send_queue: usize,
+    /// How long messages wait for others to share a write with.
+    pub window: Duration,
+    /// The longest frame taken from an open session.
+    pub frame_bytes: usize,
+    /// How long a channel is followed after its last reader has left.
+    pub linger: Duration,
+    /// How long an unused channel keeps its actor.
+    pub channel_idle: Duration,
+}
+
+impl Services {
+    /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let namespaces: Namespaces = config.namespaces.iter().map(|one| namespace(one, &config)).collect();
+        let settings = Settings {
+            hello_timeout: config.session.hello_timeout,
+            heartbeat: config.session.heartbeat,
+            channels_max: (config.session.channels_max as usize).min(PLACES_MAX),
+            publishes_in_flight_max: u16::try_from(config.session.publishes_in_flight_max).unwrap_or(u16::MAX),
+            namespaces,
+            faults: Faults::default(),
+        };
+        let metrics = Arc::new(Metrics::new());
+        Self {
+            slot_config: slot::Config {
+                channels_max: config.slots.channels_max as usize,
+                ..slot::Config::default()
+            },
+            slots: config.slots.count,
+            greeting: greeting(&config, &settings),
+            settings: Arc::new(settings),
+            clock: Clock,
+            timers: Wheel::start(TIMERS_TICK, TIMERS_BUCKETS),
+            windows: Wheel::start(WINDOWS_TICK, WINDOWS_BUCKETS),
+            admission: Arc::new(Admission::new(&config.limits, Arc::clone(&metrics))),
+            auth: Auth::new(config.auth.anonymous),
+            gateway: Arc::new(Gateway::new(ring::Bounds {
+                messages: config.fanout.ring_messages as usize,
+                bytes: size(config.fanout.ring_bytes),
+            })),
+            metrics,
+            sessions: Sessions::default(),
+            send_queue: size(config.session.send_queue),
+            window: config.session.window,
+            frame_bytes: size(config.limits.frame),
+            linger: config.fanout.linger,
+            channel_idle: config.slots.channel_idle,
+            config,
+        }
+    }
+
+    /// When a client may come back that is told this; zero leaves it to the client.
+    #[must_use]
+    pub fn retry_after(&self, farewell: &Farewell) -> Duration {
+        match farewell {
+            Farewell::Overloaded => OVERLOADED_RETRY_AFTER.mul_f64(0.5 + 1.5 * fastrand::f64()),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+fn size(size: config::Size) -> usize {
+    usize::try_from(size.bytes()).unwrap_or(usize::MAX)
+}
+
+fn greeting(config: &Config, settings: &Settings) -> Greeting {
+    let Now { wall, .. } = Clock.now();
+    Greeting {
+        node: config.node.name.clone(),
+        // New at each start, and later starts have higher ones.
+        generation: wall.0,
+        heartbeat: settings.heartbeat,
+        window: channel::Config::default().window,
+        limits: v1::Limits {
+            frame_bytes: u32::try_from(config.limits.frame.bytes()).unwrap_or(u32::MAX),
+            channels: u32::try_from(settings.channels_max).unwrap_or(u32::MAX),
+            publishes_in_flight: u32::from(settings.publishes_in_flight_max),
+        },
+    }
+}
+
+fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
+    let config::History { messages, bytes, age } = one.history;
+    Namespace {
+        name: one.name.as_str().into(),
+        channel: channel::Config {
+            durability: match one.durability {
+                config::Durability::Ephemeral => channel::Durability::Ephemeral,
+                config::Durability::Replicated | config::Durability::Persisted => channel::Durability::Logged,
+            },
+            keyed: one.keyed,
+            window: channel::Window {
+                messages,
+                bytes: bytes.bytes(),
+                age,
+            },
+            payload_bytes_max: size(one.payload_max).min(limits::PAYLOAD_BYTES_MAX),
+            keys_max: one.keys_max as usize,
+            values_bytes_max: one.values_max.bytes(),
+            tombstone_age: one.tombstone_age,
+            publishers_max: one.publishers_max as usize,
+            head_age: config.slots.head_age,
+            faults: Faults::default(),
+        },
+        policy: match one.policy {
+            config::Policy::Recover => backpressure::Policy::Recover,
+            config::Policy::Latest => backpressure::Policy::Latest,
+            config::Policy::Drop => backpressure::Policy::Drop,
+            config::Policy::Disconnect => backpressure::Policy::Disconnect,
+        },
+        publish_interval: match one.publish_rate {
+            0 => None,
+            rate => Some(Duration::from_secs(1) / rate),
+        },
+    }
+}

@@ -1,0 +1,18 @@
+//! A client's session, as one task.
+//!
+//! The rules ([`starling_core::session`]) decide; the task reads frames, hands requests to the
+//! owners of their channels, copies what is due from the channels' rings, and writes. One task does
+//! it all: there is no queue between its halves, and an idle session is one small future.
+//!
+//! * [`mailbox`]: how the rest of the node reaches a session;
+//! * `task`: the loop;
+//! * `deliver`: from the rings to the connection;
+//! * `forward`: from the session to the owners of its channels.
+
+mod deliver;
+mod forward;
+mod mailbox;
+mod task;
+
+pub use mailbox::{Delivery, Mailbox, PageAnswer};
+pub use task::serve;

@@ -1,0 +1,314 @@
+//! The session's loop: see what happened, let the rules decide, write.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use starling_core::session::answer::Farewell;
+use starling_core::session::request::Request;
+use starling_core::session::{Effect, Fetched, Input, PLACES_MAX, Session};
+use starling_protocol::limits;
+use tokio::time::Instant;
+
+use super::deliver::Reader;
+use super::{Delivery, Mailbox, PageAnswer};
+use crate::actor::registry::Registry;
+use crate::fanout::Feed;
+use crate::metrics::FrameKind;
+use crate::node::Services;
+use crate::transport::accept::Admitted;
+use crate::transport::{Connection, Ended};
+use crate::wire::{self, Rejected};
+
+/// Frames read in one go before others get their turn.
+const FRAMES_PER_TURN: usize = 64;
+
+/// How long what is queued at the end of a session may take to be written: the goodbye, and what
+/// stands before it. A client that does not read loses the goodbye and nothing else.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Serves one connection until it ends. Its number goes into logs and the welcome.
+pub async fn serve<C: Connection>(connection: C, registry: Registry, mut admitted: Admitted) {
+    let services = Arc::clone(registry.services());
+    let mailbox = Arc::new(Mailbox::default());
+    let number = services.sessions.list(&mailbox);
+    let mut task = Task::new(connection, registry, services, mailbox, number);
+    let began = Instant::now();
+    let mut open = false;
+    let ending = std::future::poll_fn(|cx| {
+        let polled = task.poll(cx);
+        if !open && task.rules.is_open() {
+            open = true;
+            admitted.opened();
+            task.services.metrics.opened(C::TRANSPORT);
+        }
+        polled
+    });
+    let ending = ending.await;
+    let services = Arc::clone(&task.services);
+    task.end(ending).await;
+    services.sessions.unlist(number);
+    if open {
+        services.metrics.ended(C::TRANSPORT, began.elapsed());
+    }
+}
+
+/// How a session ended.
+enum Ending {
+    /// The connection is gone.
+    Gone,
+    /// The session is over, for this reason.
+    Farewell(Farewell),
+}
+
+pub(super) struct Task<C> {
+    pub(super) connection: C,
+    pub(super) registry: Registry,
+    pub(super) services: Arc<Services>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) rules: Session,
+    pub(super) number: u64,
+    /// By place: the feed that is read there.
+    pub(super) readers: Vec<Option<Reader>>,
+    /// A feed that the rules are about to give a place.
+    pub(super) arriving: Option<Arc<Feed>>,
+    /// A bit per place that may have something due.
+    pub(super) due: u128,
+    /// A bit per place whose page the channel was too busy for.
+    pub(super) retry: u128,
+    /// Something due did not fit what may be queued.
+    pub(super) starved: bool,
+    /// When messages were written last, and whether an alarm is set for the end of the window.
+    pub(super) window: Window,
+    /// A request on its way to an owner whose mailbox is full. Nothing is read meanwhile.
+    pub(super) forwarding: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    alarm: Option<Instant>,
+    ending: Option<Farewell>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) written: Option<Instant>,
+    pub(super) alarmed: bool,
+}
+
+impl<C: Connection> Task<C> {
+    fn new(connection: C, registry: Registry, services: Arc<Services>, mailbox: Arc<Mailbox>, number: u64) -> Self {
+        let rules = Session::new(Arc::clone(&services.settings), services.clock.now().instant);
+        Self {
+            connection,
+            registry,
+            services,
+            mailbox,
+            rules,
+            number,
+            readers: Vec::new(),
+            arriving: None,
+            due: 0,
+            retry: 0,
+            starved: false,
+            window: Window {
+                written: None,
+                alarmed: false,
+            },
+            forwarding: None,
+            alarm: None,
+            ending: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        // Before looking, so that nothing that comes while we look is slept through.
+        self.mailbox.register(cx);
+        for delivery in self.mailbox.take_answers() {
+            self.answered(delivery);
+        }
+        if self.mailbox.take_rung() {
+            self.rung();
+        }
+        if let Some(forwarding) = &mut self.forwarding
+            && forwarding.as_mut().poll(cx).is_ready()
+        {
+            self.forwarding = None;
+        }
+        if let Poll::Ready(ending) = self.receive(cx) {
+            return Poll::Ready(ending);
+        }
+        loop {
+            self.deliver();
+            if self.connection.queued_bytes() == 0 {
+                break;
+            }
+            match self.connection.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.rules.wrote(self.services.clock.now().instant),
+                Poll::Ready(Err(_)) => return Poll::Ready(Ending::Gone),
+                Poll::Pending => break,
+            }
+            if !self.starved {
+                break;
+            }
+        }
+        if let Some(farewell) = self.ending.take() {
+            return Poll::Ready(Ending::Farewell(farewell));
+        }
+        self.set_alarm();
+        Poll::Pending
+    }
+
+    /// Reads frames while there are some, there is room for answers, and no owner is waited for.
+    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        for _ in 0..FRAMES_PER_TURN {
+            if self.ending.is_some()
+                || self.forwarding.is_some()
+                || self.connection.queued_bytes() >= self.services.send_queue
+            {
+                return Poll::Pending;
+            }
+            match self.connection.poll_receive(cx) {
+                Poll::Ready(Ok(body)) => self.received(body),
+                Poll::Ready(Err(Ended::Fault(farewell))) => self.handle(Input::Dismiss(farewell)),
+                Poll::Ready(Err(Ended::Gone)) => return Poll::Ready(Ending::Gone),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        // There may be more: come back after the others.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn received(&mut self, body: bytes::Bytes) {
+        self.services.metrics.received(body.len());
+        match wire::request(body) {
+            Ok(request) => self.handle(Input::Received(request)),
+            Err(Rejected::Close(farewell)) => self.handle(Input::Dismiss(farewell)),
+            Err(Rejected::Refuse { request, code, message }) => {
+                if self.rules.is_open() {
+                    self.connection.queue(&wire::refused(request, code, &message));
+                }
+                self.handle(Input::Received(Request::Malformed));
+            }
+        }
+    }
+
+    fn answered(&mut self, delivery: Delivery) {
+        let input = match delivery {
+            Delivery::Attached {
+                request,
+                feed,
+                attachment,
+            } => {
+                let (channel, channel_id) = (feed.channel.clone(), feed.channel_id);
+                self.arriving(feed);
+                Input::Attached {
+                    request,
+                    channel,
+                    channel_id,
+                    attachment,
+                }
+            }
+            Delivery::Acknowledged { request, serial, ack } => Input::Acknowledged { request, serial, ack },
+            Delivery::Refused { request, refusal } => Input::Refused { request, refusal },
+            Delivery::Fetched { place, ticket, page } => {
+                let page = match page {
+                    PageAnswer::Page(page) => self.queue_page(place, ticket, &page),
+                    PageAnswer::Lost { reason, position } => Fetched::Lost { reason, position },
+                    PageAnswer::Busy => {
+                        self.retry_later(place);
+                        Fetched::Busy
+                    }
+                };
+                Input::Fetched { place, ticket, page }
+            }
+            Delivery::Dismiss(farewell) => Input::Dismiss(farewell),
+        };
+        self.handle(input);
+    }
+
+    /// Lets the rules decide, and carries out what they say.
+    pub(super) fn handle(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        let now = self.services.clock.now();
+        self.rules.handle(input, now, &mut effects);
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Authenticate(hello) => {
+                let verdict = self.services.auth.admit(&hello);
+                if verdict.is_ok() {
+                    self.connection.limit_frames(self.services.frame_bytes);
+                }
+                self.handle(Input::Authenticated(verdict));
+            }
+            Effect::Send(answer) => {
+                let frame = wire::answer(answer, &self.services.greeting, self.number);
+                self.services.metrics.sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
+                self.connection.queue(&frame);
+            }
+            Effect::Attach { request, channel, from } => self.forward_attach(request, &channel, from),
+            Effect::Publish { author, publish } => self.forward_publish(author, publish),
+            Effect::Skip { author, skip } => self.forward_skip(author, skip),
+            Effect::Join { place, channel_id } => self.join(place, channel_id),
+            Effect::Leave { place } => self.leave(place),
+            Effect::Step { place } => self.due |= 1 << place.0,
+            Effect::Close(farewell) => self.ending = Some(farewell),
+        }
+    }
+
+    fn rung(&mut self) {
+        self.window.alarmed = false;
+        self.due |= std::mem::take(&mut self.retry);
+        let now = Instant::now();
+        if self.alarm.is_some_and(|at| at <= now) {
+            self.alarm = None;
+            if self.connection.queued_bytes() > 0 {
+                self.handle(Input::Stuck);
+            }
+            self.handle(Input::Wake);
+        }
+    }
+
+    /// Has the session woken when the rules ask for it. An alarm that is set stays: if it rings
+    /// early, the next is set then.
+    fn set_alarm(&mut self) {
+        let Some(at) = self.rules.wake_at() else {
+            return;
+        };
+        let at = Instant::from_std(at);
+        if self.alarm.is_none_or(|set| at < set) {
+            self.alarm = Some(at);
+            self.services.timers.set(at, Arc::clone(&self.mailbox) as _);
+        }
+    }
+
+    /// Says goodbye if there is somebody to say it to, and closes.
+    async fn end(mut self, ending: Ending) {
+        for place in 0..PLACES_MAX {
+            self.leave(starling_core::session::Place(place as u8));
+        }
+        let farewell = match ending {
+            Ending::Gone | Ending::Farewell(Farewell::ClientLeft) => Farewell::ClientLeft,
+            Ending::Farewell(farewell) => farewell,
+        };
+        let (code, reason) = wire::farewell(&farewell);
+        self.services.metrics.closed(C::TRANSPORT, code.name());
+        if farewell != Farewell::ClientLeft {
+            tracing::debug!(session = self.number, transport = C::TRANSPORT.name(), code = code.number(), reason, "session closed");
+            let retry_after = self.services.retry_after(&farewell);
+            self.connection.queue(&wire::goodbye(code, &reason, retry_after));
+        }
+        let last_words = async move {
+            let written = std::future::poll_fn(|cx| self.connection.poll_flush(cx)).await;
+            if written.is_ok() {
+                self.connection.close(code.number(), &reason).await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS_TIME_MAX, last_words).await;
+    }
+}
+
+const _: () = assert!(limits::CHANNELS_DEFAULT as usize <= PLACES_MAX, "every channel of a session has a place");

@@ -1,0 +1,85 @@
+//! How clients reach the node: one [`Connection`] each, whatever carries it.
+//!
+//! A connection moves whole frames both ways and knows nothing of what they say. The session task
+//! ([`crate::session`]) is written against the trait, so both transports give the same guarantees:
+//!
+//! * [`websocket`]: one frame per binary message, on a TCP connection that axum upgraded;
+//! * [`webtransport`]: length-delimited frames on the one bidirectional stream the client opens;
+//! * [`accept`]: who may come in, and the first steps of every connection;
+//! * [`tls`]: certificates, made or loaded, and their hashes for browsers.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use starling_core::session::answer::Farewell;
+use starling_protocol::frame::Encoded;
+
+pub mod accept;
+pub mod tls;
+pub mod websocket;
+pub mod webtransport;
+
+/// What carries a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// WebSocket over TCP.
+    WebSocket,
+    /// WebTransport over QUIC.
+    WebTransport,
+}
+
+impl Transport {
+    /// Both, for tables.
+    pub const ALL: [Self; 2] = [Self::WebSocket, Self::WebTransport];
+
+    /// The name in metrics, logs and discovery.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::WebTransport => "webtransport",
+        }
+    }
+}
+
+/// One client's connection.
+///
+/// All methods are called from one task. `poll_*` methods register its waker like any future.
+pub trait Connection: Send + 'static {
+    /// What carries it.
+    const TRANSPORT: Transport;
+
+    /// The next frame's body.
+    ///
+    /// # Errors
+    /// [`Ended`] says why there is none, now or ever.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>>;
+
+    /// Queues a frame. Shares its bytes.
+    fn queue(&mut self, frame: &Encoded);
+
+    /// Bytes queued and not yet handed to the transport.
+    fn queued_bytes(&self) -> usize;
+
+    /// Writes what is queued. Ready once nothing is.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The longest frame taken from now on, in bytes.
+    fn limit_frames(&mut self, bytes_max: usize);
+
+    /// Ends the connection, telling the transport's own close code where it has one.
+    fn close(self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
+}
+
+/// Why no frame comes from a connection.
+#[derive(Debug)]
+pub enum Ended {
+    /// The client closed it, or the network did.
+    Gone,
+    /// The client broke the rules of the transport.
+    Fault(Farewell),
+}

@@ -1,0 +1,133 @@
+//! Who may come in, and the first steps of every connection.
+//!
+//! * [`admission`]: how many connections there may be, in all, from one address, and before hello;
+//! * `http`: TCP: the HTTP API, and WebSocket after an upgrade;
+//! * `quic`: UDP: WebTransport;
+//! * `socket`: how they are bound.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::tls::Certificate;
+use crate::actor::registry::Registry;
+use crate::node::{NodeError, Services};
+
+mod admission;
+mod http;
+mod quic;
+mod socket;
+
+pub use admission::{Admission, Admitted};
+
+/// The client port: TCP and UDP, bound.
+pub struct ClientPort {
+    tcp: Vec<TcpListener>,
+    udp: Vec<std::net::UdpSocket>,
+    certificate: Certificate,
+    url: String,
+}
+
+impl ClientPort {
+    /// Binds every configured address. One that this machine does not have (IPv6 is often missing)
+    /// is left out with a warning, as long as another is there.
+    ///
+    /// # Errors
+    /// [`NodeError::Bind`] names the address that could not be bound.
+    pub async fn bind(services: &Services, certificate: Certificate) -> Result<Self, NodeError> {
+        let config = &services.config.client;
+        let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+        let mut missing = None;
+        for &address in &config.listen {
+            let bind = |what| move |source| NodeError::Bind { address, what, source };
+            let listener = match TcpListener::bind(address).await {
+                Ok(listener) => listener,
+                Err(source) if source.kind() == io::ErrorKind::AddrNotAvailable => {
+                    tracing::warn!(%address, "this machine has no such address; not listening there");
+                    missing = Some(bind("clients over TCP")(source));
+                    continue;
+                }
+                Err(source) => return Err(bind("clients over TCP")(source)),
+            };
+            // With port 0 the system chose one: UDP takes the same.
+            let bound = listener.local_addr().map_err(bind("clients over TCP"))?;
+            if config.webtransport {
+                udp.push(socket::udp(bound, config.udp_buffer).map_err(bind("clients over UDP"))?);
+            }
+            tcp.push(listener);
+        }
+        match (tcp.first().map(TcpListener::local_addr), missing) {
+            (Some(Ok(address)), _) => Ok(Self {
+                url: url(services, address, &certificate),
+                tcp,
+                udp,
+                certificate,
+            }),
+            (_, Some(missing)) => Err(missing),
+            (Some(Err(source)), None) => Err(NodeError::Bind {
+                address: config.listen[0],
+                what: "clients over TCP",
+                source,
+            }),
+            (None, None) => unreachable!("a checked configuration names an address to listen on"),
+        }
+    }
+
+    /// The HTTP base clients reach the node at.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// When the certificate ends, in seconds since 1970.
+    #[must_use]
+    pub fn certificate_expires(&self) -> f64 {
+        self.certificate.expires()
+    }
+}
+
+fn url(services: &Services, address: SocketAddr, certificate: &Certificate) -> String {
+    match services.config.client.public_url.as_str() {
+        "" if certificate.is_configured() => format!("https://{address}"),
+        "" => format!("http://{address}"),
+        url => url.trim_end_matches('/').to_owned(),
+    }
+}
+
+/// Takes connections in until one of the listeners fails.
+///
+/// # Errors
+/// What the listener says.
+pub async fn serve(port: ClientPort, registry: Registry) -> io::Result<()> {
+    let ClientPort {
+        tcp,
+        udp,
+        certificate,
+        url,
+    } = port;
+    let mut listeners = JoinSet::new();
+    let site = Arc::new(crate::api::Site {
+        url,
+        webtransport: !udp.is_empty(),
+        certificate: certificate.clone(),
+        registry: registry.clone(),
+    });
+    for listener in tcp {
+        listeners.spawn(http::listen(listener, certificate.clone(), Arc::clone(&site)));
+    }
+    for socket in udp {
+        listeners.spawn(quic::listen(socket, certificate.clone(), registry.clone()));
+    }
+    listeners.spawn(async move {
+        certificate.rotate().await;
+        Ok(())
+    });
+    match listeners.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => Err(io::Error::other(panic)),
+        None => unreachable!("a port has a listener"),
+    }
+}

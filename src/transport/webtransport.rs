@@ -1,0 +1,128 @@
+//! WebTransport: length-delimited frames on the one bidirectional stream that the client opens.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use starling_core::session::answer::Farewell;
+use starling_protocol::frame::{DecodeError, Decoder, Encoded};
+use wtransport::{RecvStream, SendStream, VarInt};
+
+use super::{Connection, Ended, Transport};
+
+/// Bytes taken from the stream at a time. QUIC packets are not longer than this, so a chunk is
+/// what one packet brought; it is a slice of the packet, not a buffer of ours.
+const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// Chunks handed to the stream in one call: quinn copies none of them.
+const CHUNKS_MAX: usize = 16;
+
+/// See the module.
+pub struct WebTransport {
+    /// Keeps the session alive; dropping it closes the connection.
+    connection: wtransport::Connection,
+    send: SendStream,
+    receive: RecvStream,
+    decoder: Decoder,
+    /// Received and not yet a whole frame. Empty, and without a buffer, between frames.
+    received: BytesMut,
+    queue: VecDeque<Bytes>,
+    queued: usize,
+}
+
+impl WebTransport {
+    /// Serves frames on `stream`. Frames up to `bytes_max` are taken.
+    #[must_use]
+    pub fn new(connection: wtransport::Connection, stream: (SendStream, RecvStream), bytes_max: usize) -> Self {
+        let (send, receive) = stream;
+        Self {
+            connection,
+            send,
+            receive,
+            decoder: Decoder::new(bytes_max),
+            received: BytesMut::new(),
+            queue: VecDeque::new(),
+            queued: 0,
+        }
+    }
+
+    /// A whole frame of what was received, if there is one.
+    fn decode(&mut self) -> Result<Option<Bytes>, Ended> {
+        let decoded = self.decoder.decode(&mut self.received).map_err(|error| {
+            Ended::Fault(match error {
+                DecodeError::TooLarge { max, .. } => Farewell::FrameTooLarge { bytes_max: max },
+                error => Farewell::BadFrame(error.to_string()),
+            })
+        })?;
+        if self.received.is_empty() {
+            self.received = BytesMut::new();
+        }
+        Ok(decoded)
+    }
+}
+
+impl Connection for WebTransport {
+    const TRANSPORT: Transport = Transport::WebTransport;
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>> {
+        loop {
+            if let Some(body) = self.decode()? {
+                return Poll::Ready(Ok(body));
+            }
+            let stream = self.receive.quic_stream_mut();
+            // A fresh future at each poll: it holds nothing between polls but its place as waiter.
+            let chunk = ready!(pin!(stream.read_chunk(CHUNK_BYTES_MAX, true)).poll(cx));
+            match chunk {
+                Ok(Some(chunk)) => self.received.extend_from_slice(&chunk.bytes),
+                Ok(None) | Err(_) => return Poll::Ready(Err(Ended::Gone)),
+            }
+        }
+    }
+
+    fn queue(&mut self, frame: &Encoded) {
+        let bytes = frame.stream();
+        self.queued += bytes.len();
+        self.queue.push_back(bytes);
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.queued
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = self.send.quic_stream_mut();
+        while !self.queue.is_empty() {
+            let (chunks, _) = self.queue.as_mut_slices();
+            let count = chunks.len().min(CHUNKS_MAX);
+            let written = ready!(pin!(stream.write_chunks(&mut chunks[..count])).poll(cx)).map_err(io::Error::other)?;
+            self.queued -= written.bytes;
+            self.queue.drain(..written.chunks);
+        }
+        if self.queue.capacity() > CHUNKS_MAX {
+            self.queue = VecDeque::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn limit_frames(&mut self, bytes_max: usize) {
+        self.decoder = Decoder::new(bytes_max);
+    }
+
+    async fn close(mut self, code: u16, reason: &str) {
+        // Browsers do not see the code of a closed connection, and closing it drops what is still on
+        // its way: end the stream, let the goodbye arrive, and only then close.
+        let goodbye = async {
+            if self.send.finish().await.is_ok() {
+                self.connection.closed().await;
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYE_TIME_MAX, goodbye).await;
+        self.connection.close(VarInt::from(u32::from(code)), reason.as_bytes());
+    }
+}
+
+/// How long a client may take to read its goodbye and close.
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);
