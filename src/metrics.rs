@@ -6,7 +6,11 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
+use starling_core::channel::Outcome;
+use starling_core::session::answer::Answer;
+
 use crate::transport::Transport;
+use crate::wire;
 
 /// Bounds of the publish histogram, in seconds: from a tenth of a millisecond, which a local publish
 /// takes, to five seconds, after which clients have tried elsewhere.
@@ -152,9 +156,23 @@ impl Metrics {
         self.hot.subscriptions.increment(if joined { 1.0 } else { -1.0 });
     }
 
-    /// An attach was answered like this.
-    pub fn recovered(&self, result: &'static str) {
-        self.count(|| counter!("starling_recoveries_total", "result" => result));
+    /// A client was told this.
+    pub fn answered(&self, answer: &Answer) {
+        match answer {
+            Answer::Attached { attachment, .. } => {
+                let result = match attachment.outcome {
+                    Outcome::Resumed => "resumed",
+                    Outcome::Rewound(_) => "rewound",
+                    Outcome::Discontinuity(_) => "discontinuity",
+                };
+                self.count(|| counter!("starling_recoveries_total", "result" => result));
+            }
+            Answer::Refused { refusal, .. } | Answer::PullRefused { refusal, .. } => {
+                let code = wire::refusal_code(refusal).name();
+                self.count(|| counter!("starling_refusals_total", "code" => code));
+            }
+            _ => {}
+        }
     }
 
     /// A slow reader got its policy's answer.
@@ -165,11 +183,6 @@ impl Metrics {
     /// So many messages were left out for a slow reader.
     pub fn dropped(&self, count: u64) {
         self.hot.dropped.increment(count);
-    }
-
-    /// A request was refused with this code.
-    pub fn refused(&self, code: &'static str) {
-        self.count(|| counter!("starling_refusals_total", "code" => code));
     }
 
     /// Somebody was not let in.

@@ -1,7 +1,7 @@
 //! Which signals mean stop.
 
 /// Ready when the process is told to stop, and by what.
-pub async fn stop() -> &'static str {
+pub(crate) async fn stop() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
         match signal(SignalKind::terminate()) {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::load::Target;
-use crate::proc::core::pin;
+use crate::proc::core::{pin, prefer};
 use crate::{Error, Transport};
 
 /// Longest wait for a server to answer. It takes well under a second; the rest is for a machine that builds meanwhile.
@@ -125,6 +125,7 @@ impl Process {
         // server ever runs elsewhere.
         let start = move || {
             pin(core).map_err(io::Error::other)?;
+            prefer();
             command.spawn()
         };
         let child = thread::spawn(start)
@@ -162,7 +163,9 @@ impl Drop for Process {
 const LOG: &str = "stderr.log";
 
 /// Keys of a node's configuration that are not as `starling dev` has them.
-const SETTINGS: [&str; 2] = [
+const SETTINGS: [&str; 3] = [
+    // The same Welcome on every machine, whatever its name.
+    "node.name=bench",
     // The admin port is not needed, and the one after the client's may be taken.
     "admin.listen=127.0.0.1:0",
     // A line for each connection is not part of a delivery.

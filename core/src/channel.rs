@@ -157,6 +157,7 @@ impl<R> Channel<R> {
     pub fn retire(self) -> Retired {
         Retired {
             round: self.ticket.round,
+            used: self.working.as_ref().map(State::used),
             state: match self.config.durability {
                 Durability::Ephemeral => self.working.map(Box::new),
                 // The slot has it all.

@@ -444,12 +444,12 @@ impl Session {
         if !self.allows(&channel, Operation::Subscribe) {
             return refuse(Refusal::Forbidden { action: "subscribe to", channel }, out);
         }
+        if matches!(from, channel::From::Rewind(0)) {
+            from = channel::From::Head;
+        }
         let live_only = !self.allows(&channel, Operation::History);
         if live_only && matches!(from, channel::From::Rewind(_)) {
             return refuse(Refusal::Forbidden { action: "read the history of", channel }, out);
-        }
-        if matches!(from, channel::From::Rewind(0)) {
-            from = channel::From::Head;
         }
         let held = self.subscriptions.iter().flatten().count() + self.attaching.len();
         if held >= self.settings.channels_max.min(PLACES_MAX) {
@@ -719,3 +719,6 @@ impl Session {
 fn slot(subscriptions: &mut [Option<Subscription>], place: Place) -> Option<&mut Subscription> {
     subscriptions.get_mut(usize::from(place.0))?.as_mut()
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,11 +142,7 @@ impl Slot {
             Input::Open { channel } => self.open(channel, out),
             Input::Propose { channel, proposals } => self.propose(channel, proposals, now, out),
             Input::Park { channel, retired } => self.park(channel, retired),
-            Input::Used { channel, at } => {
-                if let Some(state) = self.channels.get_mut(&channel) {
-                    state.touch(at);
-                }
-            }
+            Input::Used { channel, at } => self.touch(&channel, at),
             Input::Quarantine { channel } => {
                 self.quarantined.insert(channel);
             }
@@ -308,11 +304,20 @@ impl Slot {
         Ok(())
     }
 
+    fn touch(&mut self, channel: &ChannelName, at: Instant) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.touch(at);
+        }
+    }
+
     fn park(&mut self, channel: ChannelName, retired: Retired) {
         if self.rounds.get(&channel) != Some(&retired.round) {
             return; // opened again meanwhile: what was left behind is out of date
         }
         self.rounds.remove(&channel);
+        if let Some(at) = retired.used {
+            self.touch(&channel, at);
+        }
         if self.config.faults.forget_head_at_retirement() {
             self.channels.remove(&channel);
             return;

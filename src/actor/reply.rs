@@ -1,6 +1,7 @@
 //! Whom an owner answers: a session, or a request over HTTP.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use starling_core::channel::{Ack, Attachment, Reason, Refusal};
 use starling_core::id::{Position, Serial};
@@ -26,6 +27,7 @@ enum Asker {
         mailbox: Arc<Mailbox>,
         request: RequestId,
         serial: Serial,
+        asked: Instant,
     },
     Read {
         mailbox: Arc<Mailbox>,
@@ -44,11 +46,12 @@ impl Reply {
 
     /// To a session that publishes or skips `serial`.
     #[must_use]
-    pub const fn to_publish(mailbox: Arc<Mailbox>, request: RequestId, serial: Serial) -> Self {
+    pub fn to_publish(mailbox: Arc<Mailbox>, request: RequestId, serial: Serial) -> Self {
         Self(Some(Asker::Publish {
             mailbox,
             request,
             serial,
+            asked: Instant::now(),
         }))
     }
 
@@ -72,7 +75,13 @@ impl Reply {
                 mailbox,
                 request,
                 serial,
-            }) => mailbox.deliver(Delivery::Acknowledged { request, serial, ack }),
+                asked,
+            }) => mailbox.deliver(Delivery::Acknowledged {
+                request,
+                serial,
+                asked,
+                ack,
+            }),
             Some(Asker::Http(sender)) => {
                 let _ = sender.send(Ok(ack)); // whoever asked may have gone
             }

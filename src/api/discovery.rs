@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -142,7 +143,7 @@ struct Base {
 /// sends as a name goes only back to it, and only if it is one.
 fn base(site: &Site, headers: &HeaderMap) -> Base {
     let (scheme, own) = site.url.split_once("://").unwrap_or(("http", &site.url));
-    let used = text(headers, &header::HOST).filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
+    let used = text(headers, &header::HOST).filter(|host| host.parse::<Authority>().is_ok());
     let configured = !site.registry.services().config.client.public_url.is_empty();
     Base {
         secure: scheme == "https",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::IsTerminal as _;
 
 use starling_client::{Client, State, Transports};
 use tokio::runtime;
@@ -74,6 +75,7 @@ impl Server {
         if self.verbose {
             tracing_subscriber::fmt()
                 .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
                 .with_max_level(tracing::Level::DEBUG)
                 .init();
         }

@@ -155,7 +155,10 @@ fn size(size: config::Size) -> usize {
 fn greeting(config: &Config, settings: &Settings) -> Greeting {
     let Now { wall, .. } = Clock.now();
     Greeting {
-        node: config.node.name.clone(),
+        node: match config.node.name.as_str() {
+            "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            name => name.to_owned(),
+        },
         // New at each start, and later starts have higher ones.
         generation: wall.0,
         heartbeat: settings.heartbeat,

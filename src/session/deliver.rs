@@ -172,7 +172,9 @@ impl<C: Connection> Task<C> {
         });
     }
 
-    fn tell(&mut self, answer: Answer) {
+    /// Queues an answer.
+    pub(super) fn tell(&mut self, answer: Answer) {
+        self.services.metrics.answered(&answer);
         let frame = wire::answer(answer, &self.services.greeting, self.number);
         self.services.metrics.sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
         self.connection.queue(&frame);
@@ -214,12 +216,14 @@ impl<C: Connection> Task<C> {
             self.readers.reserve_exact(at + 1 - self.readers.len());
             self.readers.resize_with(at + 1, || None);
         }
+        self.services.metrics.subscribed(true);
         let listener = feed.join(Arc::clone(&self.mailbox), place);
         self.readers[at] = Some(Reader { feed, listener });
     }
 
     pub(super) fn leave(&mut self, place: Place) {
         if let Some(reader) = self.readers.get_mut(usize::from(place.0)).and_then(Option::take) {
+            self.services.metrics.subscribed(false);
             reader.feed.leave(reader.listener);
         }
     }

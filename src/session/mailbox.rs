@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
+use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
 use starling_core::channel::{self, Attachment, Reason, Refusal};
@@ -45,6 +46,8 @@ pub enum Delivery {
         request: RequestId,
         /// The serial.
         serial: Serial,
+        /// When it was asked for.
+        asked: Instant,
         /// How.
         ack: channel::Ack,
     },

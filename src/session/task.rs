@@ -15,7 +15,6 @@ use super::deliver::Reader;
 use super::{Delivery, Mailbox, PageAnswer};
 use crate::actor::registry::Registry;
 use crate::fanout::Feed;
-use crate::metrics::FrameKind;
 use crate::node::Services;
 use crate::transport::accept::Admitted;
 use crate::transport::{Connection, Ended};
@@ -207,7 +206,15 @@ impl<C: Connection> Task<C> {
                     attachment,
                 }
             }
-            Delivery::Acknowledged { request, serial, ack } => Input::Acknowledged { request, serial, ack },
+            Delivery::Acknowledged {
+                request,
+                serial,
+                asked,
+                ack,
+            } => {
+                self.services.metrics.published(asked.elapsed());
+                Input::Acknowledged { request, serial, ack }
+            }
             Delivery::Refused { request, refusal } => Input::Refused { request, refusal },
             Delivery::Fetched { place, ticket, page } => {
                 let page = match page {
@@ -244,11 +251,7 @@ impl<C: Connection> Task<C> {
                 }
                 self.handle(Input::Authenticated(verdict));
             }
-            Effect::Send(answer) => {
-                let frame = wire::answer(answer, &self.services.greeting, self.number);
-                self.services.metrics.sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
-                self.connection.queue(&frame);
-            }
+            Effect::Send(answer) => self.tell(answer),
             Effect::Attach { request, channel, from } => self.forward_attach(request, &channel, from),
             Effect::Publish { author, publish } => self.forward_publish(author, publish),
             Effect::Skip { author, skip } => self.forward_skip(author, skip),

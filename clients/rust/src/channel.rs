@@ -13,6 +13,9 @@
 //! The *place* is the position of what was last handed to the application's queue. Only four things move it: the
 //! message after it, Skipped, a complete Snapshot, and a Discontinuity, which the application is told of. All else is
 //! either known already (not above the place) or a gap (above it), and a gap is pulled.
+//!
+//! Of a keyed channel the application has nothing until the state is complete. Until then a reconnect goes on from
+//! where the state was asked for, not from the place, and so does an application that keeps its position.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,6 +38,8 @@ pub(crate) struct Channel {
     name: Arc<str>,
     policy: Option<Policy>,
     place: Place,
+    /// While a keyed channel's state is not complete: where to go on from instead of the place.
+    incomplete: Option<Position>,
     attachment: Attachment,
     room: Room,
     /// Its messages carry keys: known once it was attached.
@@ -48,7 +53,7 @@ pub(crate) struct Channel {
 enum Place {
     /// It has not been attached yet, and asked for this.
     Asked(From),
-    /// This is the last thing its queue was handed, or all that is known to be complete of a keyed channel.
+    /// This is what its queue was handed last.
     At(Position),
 }
 
@@ -74,6 +79,7 @@ impl Channel {
             policy: options.policy,
             room: Room::new(&options),
             place: Place::Asked(options.from),
+            incomplete: None,
             attachment: Attachment::Detached { not_before: None },
             keyed: false,
             head: 0,
@@ -115,9 +121,9 @@ impl Channel {
     /// The Attach to send, as this request.
     pub(crate) fn attach(&mut self, request: u64) -> v1::Attach {
         self.attachment = Attachment::Attaching;
-        let from = match &self.place {
-            Place::Asked(from) => from.to_wire(),
-            Place::At(position) => From::Position(position.clone()).to_wire(),
+        let from = match (self.resume(), &self.place) {
+            (None, Place::Asked(from)) => from.to_wire(),
+            (Some(position), _) | (None, Place::At(position)) => From::Position(position.clone()).to_wire(),
         };
         let policy = self.policy.map_or(v1::Policy::Unspecified, Policy::to_wire).into();
         v1::Attach { request, channel: self.name.as_ref().to_owned(), from, policy }
@@ -138,19 +144,21 @@ impl Channel {
             v1::attached::Outcome::Rewound(rewound) => Outcome::Rewound(rewound.count),
             v1::attached::Outcome::Discontinuity(lost) => Outcome::Discontinuity(Reason::from_wire(lost.reason)),
         };
-        let position = self.confirmed(Position::from_wire(position), outcome)?;
-        self.place = match &self.place {
-            Place::At(_) | Place::Asked(From::Position(_)) if outcome == Outcome::Resumed => Place::At(position.clone()),
-            // Of a keyed channel the reader has nothing until its state is complete.
-            _ if frame.keyed => Place::At(before_all(&position)),
-            _ => Place::At(position.clone()),
+        let position = self.confirmed(Position::from_wire(position), outcome, frame.keyed)?;
+        self.incomplete = match self.resume() {
+            // What changed between the two comes as a state.
+            Some(asked) if frame.keyed && outcome == Outcome::Resumed => {
+                (asked.seq != position.seq).then(|| asked.clone())
+            }
+            _ => (frame.keyed && position.seq > 0).then(|| before_all(&position)),
         };
+        self.place = Place::At(position.clone());
         (self.keyed, self.head) = (frame.keyed, frame.head);
         self.attachment = Attachment::Attached { channel_id: frame.channel_id, flow: Flow::Live };
 
         let window = Window::from_wire(window);
-        let event =
-            Event::Attached { position: position.clone(), head: frame.head, outcome, window, keyed: frame.keyed };
+        let (head, keyed) = (frame.head, frame.keyed);
+        let event = Event::Attached { position: position.clone(), head, outcome, window, keyed };
         self.deliver(event, turn);
         if let Outcome::Discontinuity(reason) = outcome {
             turn.common.stats.discontinuities += 1;
@@ -166,17 +174,31 @@ impl Channel {
         self.pull_if_room(turn);
     }
 
+    /// Whether the messages carry keys.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.keyed
+    }
+
+    /// Where a reader that comes back goes on; `None` before it was attached, if it did not ask for a position.
+    fn resume(&self) -> Option<&Position> {
+        match &self.place {
+            Place::At(position) => Some(self.incomplete.as_ref().unwrap_or(position)),
+            Place::Asked(From::Position(position)) => Some(position),
+            Place::Asked(_) => None,
+        }
+    }
+
     /// The position as the server confirmed it. Going on from anywhere else without saying so would be a silent gap.
-    fn confirmed(&self, confirmed: Position, outcome: Outcome) -> Result<Position, Violation> {
-        let (Place::At(asked) | Place::Asked(From::Position(asked))) = &self.place else {
+    fn confirmed(&self, confirmed: Position, outcome: Outcome, keyed: bool) -> Result<Position, Violation> {
+        let Some(asked) = self.resume() else {
             return Ok(confirmed);
         };
+        let goes_on = confirmed.epoch == asked.epoch
+            && (confirmed.seq == asked.seq || (keyed && confirmed.seq > asked.seq));
         match outcome {
-            Outcome::Resumed if (&confirmed.epoch, confirmed.seq) != (&asked.epoch, asked.seq) => {
-                Err(Violation("resumed, but from another position than asked for"))
-            }
+            Outcome::Resumed if !goes_on => Err(Violation("resumed, but from another position than asked for")),
             // A server that does not know the term has not compared it: ours goes on being compared.
-            Outcome::Resumed if confirmed.term == 0 => Ok(asked.clone()),
+            Outcome::Resumed if confirmed.term == 0 && confirmed.seq == asked.seq => Ok(asked.clone()),
             Outcome::Rewound(_) => Err(Violation("rewound, but a position was asked for")),
             Outcome::Resumed | Outcome::Discontinuity(_) => Ok(confirmed),
         }

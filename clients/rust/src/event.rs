@@ -184,6 +184,8 @@ mirrored! {
         AllCopiesLost "all_copies_lost",
         /// The epoch is not one this channel ever had.
         UnknownEpoch "unknown_epoch",
+        /// The session may not read so far back.
+        Forbidden "forbidden",
     }
 }
 
@@ -203,13 +205,13 @@ mod tests {
 
     #[test]
     fn every_reason_of_the_schema_has_its_name() {
-        for number in 1..=9 {
-            let reason = v1::Reason::try_from(number).expect("the schema has reasons 1 to 9");
+        for number in 1..=10 {
+            let reason = v1::Reason::try_from(number).expect("the schema has reasons 1 to 10");
             let name = reason.as_str_name().trim_start_matches("REASON_").to_lowercase();
             assert_eq!(Reason::from_wire(number).name(), name);
         }
-        assert!(v1::Reason::try_from(10).is_err(), "a reason was added to the schema and is not mirrored");
-        assert_eq!(Reason::from_wire(10).to_string(), "other(10)");
+        assert!(v1::Reason::try_from(11).is_err(), "a reason was added to the schema and is not mirrored");
+        assert_eq!(Reason::from_wire(11).to_string(), "other(11)");
         assert_eq!(SkipReason::from_wire(1), SkipReason::Slow);
         assert_eq!(SkipReason::from_wire(2), SkipReason::Superseded);
         assert_eq!(SkipReason::from_wire(0), SkipReason::Other(0));

@@ -13,6 +13,7 @@ mod publishers;
 mod random;
 mod read;
 mod refused;
+mod state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -185,6 +185,8 @@ pub struct Opening {
 pub struct Retired {
     /// The round it ends.
     pub round: u64,
+    /// When the channel was last used; `None` if it does not exist.
+    pub used: Option<Instant>,
     /// The state of an ephemeral channel, which nobody else has; `None` for a logged one.
     pub state: Option<Box<State>>,
 }

@@ -66,8 +66,9 @@ impl Slot {
         self.log.tail_after(index)
     }
 
-    /// Replaces everything by a snapshot. Channels have to be opened again, and what was parked is
-    /// gone. Ages are counted from now, for the snapshot's instants are another node's.
+    /// Replaces everything by a snapshot. Channels have to be opened again; what was parked or set
+    /// aside was so by what this node held, and is no more. Ages are counted from now, for the
+    /// snapshot's instants are another node's.
     pub fn install(&mut self, snapshot: Snapshot, now: Instant) {
         self.lineage = snapshot.lineage;
         self.log = Log::new(snapshot.term, snapshot.index, self.config.tail);

@@ -232,6 +232,7 @@ fn a_parked_channel_counts_and_past_the_bound_it_is_forgotten() {
         let round = open(&mut slot, channel).round;
         let retired = Retired {
             round,
+            used: Some(start()),
             state: Some(Box::new(State::create(&epoch, false, start()))),
         };
         let channel = name(channel);

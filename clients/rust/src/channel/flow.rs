@@ -5,7 +5,7 @@ use std::sync::Arc;
 use starling_protocol::v1;
 
 use super::room::Cost;
-use super::{Attachment, Channel, Place, before_all};
+use super::{Attachment, Channel, Place};
 use crate::credit::Credit;
 use crate::queue::Item;
 use crate::session::{Effect, Turn, Violation};
@@ -126,6 +126,7 @@ impl Channel {
         Ok(())
     }
 
+    /// Of a channel without keys: a keyed one is attached again, and gets its state.
     pub(crate) fn discontinuity(&mut self, frame: v1::Discontinuity, turn: &mut Turn<'_>) -> Result<(), Violation> {
         if self.flowing().is_none() {
             return Ok(());
@@ -141,7 +142,7 @@ impl Channel {
         let position = Position::from_wire(position);
         let reason = Reason::from_wire(frame.reason);
         turn.common.stats.discontinuities += 1;
-        self.place = Place::At(if self.keyed { before_all(&position) } else { position.clone() });
+        self.place = Place::At(position.clone());
         self.flow_on(Flow::Live);
         self.deliver(Event::Discontinuity { reason, position }, turn);
         Ok(())
@@ -161,10 +162,7 @@ impl Channel {
 
     pub(super) fn deliver_at(&mut self, event: Event, cost: Cost, turn: &mut Turn<'_>) {
         self.room.queued(cost);
-        let place = match &self.place {
-            Place::At(position) => Some(position.clone()),
-            Place::Asked(_) => None,
-        };
+        let place = self.resume().cloned();
         turn.effects.push(Effect::Deliver { to: self.id, item: Item { event, cost, place } });
     }
 

@@ -89,6 +89,12 @@ impl Room {
         self.events <= self.events_max / 2 && self.bytes <= self.bytes_max / 2
     }
 
+    /// All that is queued, for a test whose application takes it.
+    #[cfg(test)]
+    pub(crate) fn taken_all(&self) -> Taken {
+        Taken { events: self.events, bytes: self.bytes, credit: self.credit }
+    }
+
     pub(crate) fn queued(&mut self, cost: Cost) {
         self.events += 1;
         self.bytes += cost.bytes;

@@ -2,8 +2,8 @@
 //!
 //! Parts are handed on as they come, because a state may be larger than any queue: the page credit that each uses
 //! keeps the server from sending the next before the application took the last. The place moves only with the final
-//! part. While a state that replaces everything is under way, the place stands before the first message: the
-//! application may have forgotten keys by then, and a reconnect has to give it all of them.
+//! part. Once a state that replaces everything is under way, a reconnect goes on from before the first message: the
+//! application has forgotten its keys by then, and has to get all of them.
 
 use starling_protocol::v1;
 
@@ -39,10 +39,13 @@ impl Channel {
         }
         if frame.last {
             self.place = Place::At(at.clone());
+            self.incomplete = None;
             self.flow_on(Flow::Live);
         } else {
             if replace {
-                self.place = Place::At(before_all(&at));
+                self.incomplete = Some(before_all(&at));
+            } else if self.incomplete.is_none() {
+                self.incomplete = Some(place);
             }
             self.flow_on(Flow::State { at: at.clone(), replace });
         }

@@ -16,8 +16,8 @@ use crate::{CloseReason, State, TokenError, TokenRequest, Transport};
 
 /// A session that lasted so long was a success: a loss after it is the first again.
 ///
-/// A server that takes every client and drops it at once is not a success, and must not be asked twice a second.
-const STEADY: Duration = Duration::from_secs(10);
+/// A server that takes every client and drops it soon is not a success, and must not be asked twice a second.
+const STEADY: Duration = Duration::from_secs(60);
 
 /// Between a provider's "not now" and the next question, while the old token still holds.
 const REFRESH_RETRY: Duration = Duration::from_secs(5);

@@ -69,10 +69,7 @@ impl Session {
                 let channel = self.subscriptions.route(frame.channel_id)?;
                 channel.map_or(Ok(()), |channel| channel.lagged(&frame, &mut turn))
             }
-            Body::Discontinuity(frame) => {
-                let channel = self.subscriptions.route(frame.channel_id)?;
-                channel.map_or(Ok(()), |channel| channel.discontinuity(frame, &mut turn))
-            }
+            Body::Discontinuity(frame) => self.subscriptions.discontinued(frame, &mut turn),
             Body::Attached(frame) => match turn.common.requests.answered(frame.request) {
                 Some(Request::Attach(id)) => self.subscriptions.attached(id, frame, &mut turn),
                 _ => Err(Violation("attached, in answer to nothing")),

@@ -100,8 +100,7 @@ impl Subscriptions {
             let Some(entry) = self.entries.get_mut(id) else { continue };
             entry.channel.rest(turn.now);
             let name = entry.channel.name();
-            let is_taken = self.places.get(name).is_some_and(|holder| holder != id);
-            if room == 0 || is_taken || !entry.channel.wants_attach() {
+            if room == 0 || self.places.contains_key(name) || !entry.channel.wants_attach() {
                 continue;
             }
             room -= 1;
@@ -146,11 +145,29 @@ impl Subscriptions {
         self.judge(id, refusal, turn);
     }
 
-    /// The server reports a fault of a channel that was attached.
+    /// The server reports a fault of a channel that was attached. It may still be: it is left before anything else.
     pub(super) fn faulted(&mut self, channel_id: u32, refusal: Refusal, turn: &mut Turn<'_>) {
         if let Some(Route::To(id)) = self.routes.get(&channel_id) {
-            self.judge(*id, refusal, turn);
+            let id = *id;
+            self.abandon(channel_id, id, turn);
+            self.judge(id, refusal, turn);
         }
+    }
+
+    /// Messages are lost to a reader. One of a keyed channel asks for the values that changed meanwhile instead.
+    pub(super) fn discontinued(&mut self, frame: v1::Discontinuity, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let channel_id = frame.channel_id;
+        let Some(channel) = self.route(channel_id)? else { return Ok(()) };
+        if !channel.is_keyed() {
+            return channel.discontinuity(frame, turn);
+        }
+        channel.detached(None);
+        if let Some(Route::To(id)) = self.routes.get(&channel_id) {
+            let id = *id;
+            self.unattached.insert(id);
+            self.abandon(channel_id, id, turn);
+        }
+        Ok(())
     }
 
     /// The server confirmed that a channel was left, or left it by itself.
@@ -260,10 +277,17 @@ impl Subscriptions {
         self.names.remove(entry.channel.name());
         self.unattached.remove(&id);
         let routed = self.routes.iter().find(|(_, route)| matches!(route, Route::To(to) if *to == id));
-        if let Some((channel_id, _)) = routed {
-            self.leave(*channel_id, Arc::clone(entry.channel.name()), turn);
+        if let Some((&channel_id, _)) = routed {
+            self.leave(channel_id, Arc::clone(entry.channel.name()), turn);
         }
         turn.effects.push(Effect::End(id));
+    }
+
+    /// Leaves the channel of a subscription that goes on.
+    fn abandon(&mut self, channel_id: u32, id: SubscriptionId, turn: &mut Turn<'_>) {
+        if let Some(entry) = self.entries.get(&id) {
+            self.leave(channel_id, Arc::clone(entry.channel.name()), turn);
+        }
     }
 
     fn leave(&mut self, channel_id: u32, name: Arc<str>, turn: &mut Turn<'_>) {

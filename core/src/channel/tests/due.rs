@@ -117,6 +117,7 @@ fn a_channel_in_use_is_not_forgotten() {
     owner.attended = true;
     owner.pass(seconds(24 * 3600));
     owner.wake();
+    assert_eq!(state(&owner).unwrap().used(), owner.now.instant, "the slot is told");
     owner.attended = false;
     owner.pass(seconds(24 * 3600 - 1));
     owner.wake();
@@ -127,12 +128,22 @@ fn a_channel_in_use_is_not_forgotten() {
 }
 
 #[test]
+fn a_use_counts_beyond_retirement() {
+    let mut owner = Owner::new(Config::default());
+    owner.say("x");
+    owner.pass(seconds(3600));
+    owner.attach(From::Head);
+    owner.retire();
+    assert_eq!(state(&owner).unwrap().used(), owner.now.instant);
+}
+
+#[test]
 fn a_channel_somebody_waits_for_is_not_forgotten() {
     let mut owner = Owner::new(Config::default());
     owner.say("x");
-    owner.pass(seconds(24 * 3600));
     owner.stalled = true;
     owner.say("y");
+    owner.pass(seconds(24 * 3600));
     owner.send(Input::Due { attended: false });
     assert_eq!(acked(&owner.resume()), 2);
     assert!(state(&owner).is_some());

@@ -87,21 +87,31 @@ fn a_parked_head_is_forgotten_in_time() {
     assert_eq!(attachment.outcome, Outcome::Discontinuity(Reason::Expired));
 }
 
-#[test]
-fn what_an_earlier_actor_leaves_is_out_of_date() {
-    let mut owner = Owner::new(ephemeral());
+/// An actor starts although another one runs, which is then parked.
+fn outlived(config: Config) -> Owner {
+    let mut owner = Owner::new(config.clone());
     owner.say("x");
     let early = owner.channel.take().unwrap();
-    owner.open(ephemeral());
-    owner.say("y");
-    let late = owner.view().clone();
+    owner.open(config);
     let park = slot::Input::Park {
         channel: name("t:a"),
         retired: early.retire(),
     };
     owner.slot.handle(park, owner.now.instant, &mut Vec::new());
-    owner.retire();
-    assert_eq!(*owner.view(), late);
+    owner
+}
+
+#[test]
+fn what_an_earlier_actor_leaves_is_out_of_date() {
+    let mut owner = outlived(ephemeral());
+    owner.crash();
+    assert_eq!(owner.channel().view(), None);
+}
+
+#[test]
+fn an_earlier_actor_that_ends_silences_nobody() {
+    let mut owner = outlived(Config::default());
+    assert_eq!(acked(&owner.say("y")), 2);
 }
 
 #[test]

@@ -183,6 +183,19 @@ fn keys_are_bounded() {
 }
 
 #[test]
+fn a_lowered_bound_holds_for_what_comes() {
+    let mut owner = Owner::new(keyed());
+    for key in ["a", "b", "c"] {
+        owner.set(key, Some("v"));
+    }
+    owner.set("a", None);
+    owner.open(Config { keys_max: 2, ..keyed() });
+    assert_eq!(*refusal(&owner.set("d", Some("v"))), Refusal::TooManyKeys);
+    assert_eq!(acked(&owner.set("b", None)), 5);
+    assert_eq!(acked(&owner.set("d", Some("v"))), 6);
+}
+
+#[test]
 fn room_is_made_from_the_older_half_of_the_tombstones() {
     let mut owner = Owner::new(Config { keys_max: 4, ..keyed() });
     for key in ["a", "b", "c", "d"] {

@@ -90,13 +90,20 @@ fn ages_start_again_with_a_snapshot() {
 }
 
 #[test]
-fn what_was_open_or_parked_is_gone_with_a_snapshot() {
+fn what_only_this_node_knew_is_gone_with_a_snapshot() {
     let mut slot = slot(Config::default());
     filled(&mut slot, "t:a", 1);
+    filled(&mut slot, "t:b", 1);
     let round = open(&mut slot, "t:a").round;
+    let channel = name("t:b");
+    turn(&mut slot, Input::Quarantine { channel });
+    let epoch = Epoch::parse("0-1").unwrap();
+    slot.parked.insert(name("t:c"), State::create(&epoch, false, start()));
     slot.install(slot.snapshot(), start());
     assert_eq!(turn(&mut slot, propose("t:a", round, vec![publish(2)])), []);
     assert!(open(&mut slot, "t:a").round > round);
+    assert!(open(&mut slot, "t:b").state.is_some());
+    assert!(slot.parked.is_empty());
 }
 
 #[test]

@@ -1,0 +1,82 @@
+# Every command of the project. People and CI run the same ones; `make help` lists them.
+#
+# What is built and what is downloaded stays outside the clone, in $XDG_CACHE_HOME/starling (~/.cache/starling):
+# a fresh clone finds the last one's work. `cargo build` alone works too, in ./target.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+# The steps share one target directory and, in CI, two cores.
+.NOTPARALLEL:
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/starling
+export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),$(cache)/target))
+export STARLING_TOOLS := $(cache)/tools
+export PATH := $(STARLING_TOOLS)/bin:$(PATH)
+# A registry that hiccups is asked again rather than failing a run of minutes.
+export CARGO_NET_RETRY := 10
+
+# The one profile of development and tests (docs/decisions/0004): what is tested is what `make dev` runs.
+profile := --locked --profile ci
+step := @scripts/step
+buf := npx --yes @bufbuild/buf@1.75.0
+
+.PHONY: help
+help: ## Lists these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Builds the binary and leaves it as ./starling
+	@scripts/need compiler
+	@cargo build $(profile) --bin starling
+	@ln -sf "$(CARGO_TARGET_DIR)/ci/starling" starling
+
+.PHONY: dev
+dev: build ## Builds, and runs a node for development (ARGS="--port 5000")
+	@exec ./starling dev $(ARGS)
+
+.PHONY: check
+check: ## Format, lints, documentation, supply chain, schema
+	@scripts/need compiler components tools node
+	$(step) "dependencies" cargo fetch --locked
+	$(step) "format" cargo fmt --all --check
+	$(step) "lints" cargo clippy $(profile) --workspace --all-targets -- --deny warnings
+	$(step) "lints of the simulation" cargo clippy $(profile) --package starling-core --features sim --all-targets -- --deny warnings
+	$(step) "documentation" env RUSTDOCFLAGS="--deny warnings" cargo doc $(profile) --workspace --no-deps
+	$(step) "supply chain" cargo deny --offline --locked check bans licenses sources
+	$(step) "schema" scripts/retry 100 $(buf) lint protocol
+
+# The binary is tested as it ships; the rules a second time with their simulation compiled in.
+.PHONY: test
+test: export STARLING_STEPS := $(CARGO_TARGET_DIR)/steps
+test: ## check, then every test; installs what it needs
+	@scripts/step --begin
+	@$(MAKE) check
+	$(step) "tests" scripts/nextest run --workspace
+	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
+	$(step) "documentation tests" cargo test $(profile) --workspace --doc
+	@scripts/step --end "make test"
+
+.PHONY: simulate
+simulate: ## Runs the simulation: SEED=8121 [SCENARIO=partition], or SEEDS=100
+	@scripts/need compiler
+	@cargo run $(profile) --package starling-core --features sim --bin simulate -- \
+	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
+
+.PHONY: bench
+bench: ## Measures a release build beside a null server (ARGS="--transport wt"); leave the machine alone
+	@scripts/need compiler
+	@cargo build --locked --release --bin starling
+	@exec "$(CARGO_TARGET_DIR)/release/starling" bench fanout $(ARGS)
+
+.PHONY: fix
+fix: ## Formats, and applies what clippy can mend by itself
+	@scripts/need compiler components
+	@cargo clippy $(profile) --workspace --all-targets --fix --allow-dirty --allow-staged
+	@cargo fmt --all
+
+.PHONY: advisories
+advisories: ## Asks the RustSec database about the dependencies; needs the network, so no part of check
+	@scripts/need tools
+	@cargo deny --locked check advisories
