@@ -1,14 +1,16 @@
 //! From one committed message to all its local readers.
 //!
-//! A [`Feed`] is one channel at this gateway. Its messages are encoded once ([`Encoded`]) and kept in one
+//! A [`Feed`] is one channel at this gateway. Its messages are encoded once ([`Frame`]) and kept in one
 //! ring; a reader is a session that holds a cursor into it. When the feed moves it marks each
 //! reader's mailbox and wakes those that were asleep; a reader that is awake, or waits for its
 //! coalescing window, is not woken again. There is no queue and no allocation per reader.
 
 mod feed;
+mod frame;
 
 mod page;
 
 pub use feed::{Feed, Gateway, Listener};
+pub use frame::Frame;
 
 pub use page::{EncodedPage, PageCache};

@@ -13,9 +13,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use starling_core::session::answer::Farewell;
-use starling_protocol::frame::Encoded;
+
+use crate::fanout::Frame;
 
 pub mod accept;
+mod queue;
 pub mod tls;
 pub mod websocket;
 pub mod webtransport;
@@ -57,7 +59,7 @@ pub trait Connection: Send + 'static {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>>;
 
     /// Queues a frame. Shares its bytes.
-    fn queue(&mut self, frame: &Encoded);
+    fn queue(&mut self, frame: &Frame);
 
     /// Bytes queued and not yet handed to the transport.
     fn queued_bytes(&self) -> usize;

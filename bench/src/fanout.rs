@@ -10,9 +10,9 @@
 //!  └─ report      the result, as JSON and as a table
 //! ```
 //!
-//! Every run starts its server anew and kills it afterwards: no run inherits another's heap, history or connections, and
-//! no idle server shares the core with the one that is measured. A start costs a fraction of a second, and the warm-up
-//! covers what a young process is slow at.
+//! Every run starts its server anew and kills it afterwards: no run inherits another's heap, history or connections,
+//! and no idle server shares the core with the one that is measured. A start costs a fraction of a second, and the
+//! warm-up covers what a young process is slow at.
 
 mod attempt;
 mod memory;

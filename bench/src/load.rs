@@ -214,7 +214,7 @@ mod tests {
     const SUBSCRIBERS: usize = 40;
 
     fn null(transport: Transport) -> SocketAddr {
-        let (bound, address) = mpsc::channel();
+        let (bound, address) = mpsc::sync_channel(1);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

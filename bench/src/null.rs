@@ -150,8 +150,9 @@ mod tests {
         let target = Target::discover(transport, address).await.expect("answers");
         let mut subscribers = Vec::new();
         for number in 0..SUBSCRIBERS {
-            let (mut link, _) = Link::open(&target, number).await.expect("a session");
-            link.attach(CHANNEL).await.expect("a place in the channel");
+            let (link, _) = Link::attached(&target, number, CHANNEL)
+                .await
+                .expect("a place in the channel");
             subscribers.push(link);
         }
         let (mut publisher, _) = Link::open(&target, SUBSCRIBERS).await.expect("a session");

@@ -68,9 +68,11 @@ impl Server {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let deadline = Instant::now() + START;
         loop {
-            let error = match Target::discover(transport, address).await {
-                Ok(target) => return Ok(Self { process, target }),
-                Err(error) => error,
+            let asked = tokio::time::timeout_at(deadline.into(), Target::discover(transport, address)).await;
+            let error = match asked {
+                Ok(Ok(target)) => return Ok(Self { process, target }),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it took the question and kept silent".into(),
             };
             if let Ok(Some(status)) = process.child.try_wait() {
                 return Err(failed(format!("it ended with {status}"), process.log()));
@@ -121,8 +123,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(log));
-        // A child inherits the core of the thread that starts it, so this thread goes there first: no instruction of the
-        // server ever runs elsewhere.
+        // A child inherits the core of the thread that starts it, so this thread goes there first: no instruction of
+        // the server ever runs elsewhere.
         let start = move || {
             pin(core).map_err(io::Error::other)?;
             prefer();

@@ -38,7 +38,7 @@ pub(super) async fn connect(
     tokio::spawn(async move {
         // An error means that the client went before it had the answer.
         if let Ok(upgraded) = upgrade.await {
-            serve(upgraded, registry, admitted).await;
+            serve(upgraded, registry, admitted);
         }
     });
     let response = Response::builder()
@@ -73,18 +73,19 @@ fn not_an_upgrade() -> ApiError {
     ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message)
 }
 
-/// Serves a session on the connection itself: what HTTP kept around it is let go.
-async fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted) {
+/// Serves a session on the connection itself: what HTTP kept around it is let go. A task of its own
+/// for each kind, so that a session over plain TCP does not take the room that TLS needs.
+fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted) {
     let hello_max = limits::HELLO_BYTES_MAX;
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
-            let connection = WebSocket::new(parts.io.into_inner(), parts.read_buf, hello_max);
-            session::serve(connection, registry, admitted).await;
+            let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
+            tokio::spawn(session::serve(connection, registry, admitted));
         }
         Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
             Ok(parts) => {
-                let connection = WebSocket::new(parts.io.into_inner(), parts.read_buf, hello_max);
-                session::serve(connection, registry, admitted).await;
+                let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
+                tokio::spawn(session::serve(connection, registry, admitted));
             }
             Err(_) => unreachable!("a connection is plain TCP or TLS over it"),
         },

@@ -131,7 +131,9 @@ pub(super) fn shown(channel: &str, event: &Event, as_json: bool) -> Vec<Shown> {
         } => Vec::new(),
         Event::Attached { position, outcome, .. } => {
             let line = match outcome {
-                Outcome::Rewound(count) => format!("{channel}: attached, {count} messages back, after {position}"),
+                Outcome::Rewound(count @ 1..) => {
+                    format!("{channel}: attached, {count} messages back, after {position}")
+                }
                 _ => format!("{channel}: attached, after {position}"),
             };
             vec![Shown {

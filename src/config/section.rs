@@ -22,27 +22,6 @@ pub struct Node {
     pub zone: String,
 }
 
-impl Node {
-    /// The name the node goes by: its own, or the machine's host name.
-    #[must_use]
-    pub fn effective_name(&self) -> String {
-        if self.name.is_empty() {
-            host_name()
-        } else {
-            self.name.clone()
-        }
-    }
-}
-
-/// The machine's host name as the kernel has it, or as the shell does where there is no such file. A node alone on a
-/// machine without a name is told from no other, so there any name will do.
-fn host_name() -> String {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let names = kernel.into_iter().chain(std::env::var("HOSTNAME").ok());
-    let mut names = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    names.next().unwrap_or_else(|| "localhost".to_owned())
-}
-
 /// `[client]`: where clients reach the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

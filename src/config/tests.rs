@@ -57,14 +57,3 @@ fn a_page_of_the_node_itself_may_always_connect() {
     config.client.origins = vec![Origin::Loopback];
     assert!(config.allows_origin("http://127.0.0.1:5173", "127.0.0.1:4433"));
 }
-
-#[test]
-fn a_node_without_a_name_takes_the_machines() {
-    let named = Node {
-        name: "a".to_owned(),
-        ..Config::default().node
-    };
-    assert_eq!(named.effective_name(), "a");
-    let name = Config::default().node.effective_name();
-    assert!(!name.is_empty() && name.trim() == name);
-}

@@ -9,9 +9,9 @@ use starling_core::id::{ChannelName, Epoch, Position};
 use starling_core::ring::{self, Ring, Span};
 use starling_core::session::answer::Farewell;
 use starling_core::session::{ChannelId, Place};
-use starling_protocol::frame::Encoded;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Frame;
 use crate::session::{Delivery, Mailbox};
 use crate::wire;
 
@@ -30,7 +30,7 @@ pub struct Feed {
 struct Fed {
     /// The history that the ring's seqs count in.
     epoch: Epoch,
-    ring: Ring<Encoded>,
+    ring: Ring<Arc<Frame>>,
 }
 
 /// A reader's entry in its feed; hand it back to leave.
@@ -79,7 +79,7 @@ impl Feed {
     }
 
     /// Reads the ring.
-    pub fn read<T>(&self, look: impl FnOnce(&Ring<Encoded>) -> T) -> T {
+    pub fn read<T>(&self, look: impl FnOnce(&Ring<Arc<Frame>>) -> T) -> T {
         look(&self.fed().ring)
     }
 
@@ -89,7 +89,7 @@ impl Feed {
         let slot = ring::Slot {
             bytes: frame.body_bytes(),
             key: message.key.as_ref().map(|key| xxh3_64(key.as_str().as_bytes())),
-            frame,
+            frame: Arc::new(frame),
         };
         self.fed_mut().ring.push(slot);
     }

@@ -1,10 +1,12 @@
 //! Pages, encoded once for all readers that are behind by the same amount.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use starling_core::id::{Epoch, Seq};
 
-use starling_protocol::frame::Encoded;
+use super::Frame;
+
 
 /// Pages kept per channel. After a reconnect storm thousands of readers want the same few; four of
 /// at most 256 KiB each are worth a megabyte while it lasts. The oldest goes.
@@ -18,7 +20,7 @@ pub struct EncodedPage {
     /// The last message of the page.
     pub through: Seq,
     /// Its bytes.
-    pub frame: Encoded,
+    pub frame: Arc<Frame>,
 }
 
 /// The newest pages of one channel.
@@ -49,7 +51,8 @@ impl PageCache {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use starling_protocol::frame::encode_server;
+    use starling_protocol::v1;
 
     use super::*;
 
@@ -61,7 +64,7 @@ mod tests {
             let page = EncodedPage {
                 after: Seq(after),
                 through: Seq(after + 10),
-                frame: Frame::new(Bytes::from_static(b"\x01x"), 1),
+                frame: Arc::new(encode_server(v1::Ping { nonce: 1 }).into()),
             };
             cache.keep(epoch.clone(), page);
         }

@@ -1,36 +1,80 @@
-//! WebSocket: one frame per binary message.
+//! WebSocket: one frame per binary message, on a TCP connection that HTTP has upgraded.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use futures_util::{Sink, Stream};
-use starling_core::session::answer::Farewell;
-use starling_protocol::frame::Encoded;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
+use super::queue::WriteQueue;
 use super::{Connection, Ended, Transport};
+use crate::fanout::Frame;
+
+pub(crate) mod codec;
+
+use codec::{CONTROL_BYTES_MAX, Decoder, Item, Opcode};
+
+/// Bytes read at a time, into a buffer that all connections of a thread share: what one does not
+/// use up at once is all that it keeps.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Frames handed to the system in one write.
+const SLICES_MAX: usize = 64;
+
+/// How long a client may take to read its goodbye and close.
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
 
 /// See the module. `T` is the upgraded connection: plain TCP, or TLS over it.
+#[derive(Debug)]
 pub struct WebSocket<T> {
-    stream: WebSocketStream<Upgraded<T>>,
-    /// Bytes handed to the stream since it was last flushed.
-    queued: usize,
+    io: T,
+    decoder: Decoder,
+    /// Received and not yet a whole frame. Without a buffer while there is nothing.
+    received: BytesMut,
+    queue: WriteQueue,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// Takes over a connection whose upgrade was answered; `early` are bytes that came with it.
     /// Frames up to `bytes_max` are taken.
     #[must_use]
-    pub fn new(io: T, early: Bytes, bytes_max: usize) -> Self {
-        let stream = ServerBuilder::new()
-            // The session decides how much is queued; the stream itself never has to flush early.
-            .config(Config::default().flush_threshold(usize::MAX).frame_size(usize::MAX))
-            .limits(Limits::default().max_payload_len(Some(bytes_max)))
-            .serve(Upgraded { early, io });
-        Self { stream, queued: 0 }
+    pub fn new(io: T, early: &[u8], bytes_max: usize) -> Self {
+        Self {
+            io,
+            decoder: Decoder::new(bytes_max),
+            received: BytesMut::from(early),
+            queue: WriteQueue::default(),
+        }
+    }
+
+    /// Reads what is there. Ready with whether there was anything before the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        READ.with_borrow_mut(|shared| {
+            let mut buffer = ReadBuf::new(shared);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+            self.received.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(!buffer.filled().is_empty()))
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.queue.is_single() {
+            return Pin::new(&mut self.io).poll_write(cx, self.queue.front());
+        }
+        let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (slice, frame) in slices.iter_mut().zip(self.queue.iter()) {
+            *slice = io::IoSlice::new(frame);
+            count += 1;
+        }
+        Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count])
     }
 }
 
@@ -39,112 +83,58 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>> {
         loop {
-            let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => return Poll::Ready(Err(ended(&error))),
-                None => return Poll::Ready(Err(Ended::Gone)),
-            };
-            if message.is_binary() {
-                return Poll::Ready(Ok(message.into_payload().into()));
+            let item = self.decoder.decode(&mut self.received).map_err(Ended::Fault)?;
+            if self.received.is_empty() && self.received.capacity() > 0 {
+                self.received = BytesMut::new();
             }
-            if message.is_text() {
-                let reason = "text message; send frames as binary messages".to_owned();
-                return Poll::Ready(Err(Ended::Fault(Farewell::BadFrame(reason))));
+            match item {
+                Some(Item::Message(message)) => return Poll::Ready(Ok(message)),
+                Some(Item::Ping(payload)) => self.queue.push(codec::encode(Opcode::Pong, &payload)),
+                Some(Item::Close) => return Poll::Ready(Err(Ended::Gone)),
+                None => match ready!(self.poll_read(cx)) {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => return Poll::Ready(Err(Ended::Gone)),
+                },
             }
-            // Pings are answered by the stream itself; after a close it ends by itself.
         }
     }
 
-    fn queue(&mut self, frame: &Encoded) {
-        let body = frame.message();
-        self.queued += body.len();
-        // The only error is a stream that is closed, which the next read or flush reports.
-        let _ = Pin::new(&mut self.stream).start_send(Message::binary(body));
+    fn queue(&mut self, frame: &Frame) {
+        self.queue.push(frame.websocket());
     }
 
     fn queued_bytes(&self) -> usize {
-        self.queued
+        self.queue.bytes()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
-            Ok(()) => {
-                self.queued = 0;
-                Poll::Ready(Ok(()))
+        while !self.queue.is_empty() {
+            match ready!(self.poll_write(cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.queue.advance(written),
             }
-            Err(error) => Poll::Ready(Err(io::Error::other(error))),
         }
-    }
-
-    fn limit_frames(&mut self, bytes_max: usize) {
-        let limits = self.stream.limits_mut();
-        *limits = Limits::default().max_payload_len(Some(bytes_max));
-    }
-
-    async fn close(mut self, code: u16, reason: &str) {
-        let code = CloseCode::try_from(code).unwrap_or(CloseCode::INTERNAL_SERVER_ERROR);
-        let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
-        let close = Message::close(Some(code), reason);
-        if Pin::new(&mut self.stream).start_send(close).is_ok() {
-            let _ = std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_close(cx)).await;
-        }
-    }
-}
-
-/// RFC 6455, section 5.5: control frames carry 125 bytes, two of them the code.
-const CLOSE_REASON_BYTES_MAX: usize = 123;
-
-fn ended(error: &Error) -> Ended {
-    match error {
-        Error::PayloadTooLong { max_len, .. } => Ended::Fault(Farewell::FrameTooLarge { bytes_max: *max_len }),
-        Error::Protocol(fault) => Ended::Fault(Farewell::BadFrame(format!("not a WebSocket frame: {fault}"))),
-        _ => Ended::Gone,
-    }
-}
-
-/// A connection some of whose bytes were read with its HTTP request.
-struct Upgraded<T> {
-    early: Bytes,
-    io: T,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Upgraded<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
-        }
-        let length = self.early.len().min(buffer.remaining());
-        buffer.put_slice(&self.early[..length]);
-        self.early.advance(length);
-        if self.early.is_empty() {
-            self.early = Bytes::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Upgraded<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // TLS keeps what the socket did not take.
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn limit_frames(&mut self, bytes_max: usize) {
+        self.decoder.limit(bytes_max);
+    }
+
+    async fn close(mut self, code: u16, reason: &str) {
+        let mut payload = code.to_be_bytes().to_vec();
+        payload.extend_from_slice(reason[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)].as_bytes());
+        self.queue.push(codec::encode(Opcode::Close, &payload));
+        let closed = async {
+            std::future::poll_fn(|cx| self.poll_flush(cx)).await?;
+            std::future::poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await?;
+            // To close with bytes unread would reset the connection, and the goodbye with it.
+            while std::future::poll_fn(|cx| self.poll_read(cx)).await? {
+                self.received.clear();
+            }
+            io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(GOODBYE_TIME_MAX, closed).await;
     }
 }

@@ -1,6 +1,5 @@
 //! WebTransport: length-delimited frames on the one bidirectional stream that the client opens.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
@@ -8,10 +7,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use starling_core::session::answer::Farewell;
-use starling_protocol::frame::{DecodeError, Decoder, Encoded};
+use starling_protocol::frame::{DecodeError, Decoder};
 use wtransport::{RecvStream, SendStream, VarInt};
 
+use super::queue::WriteQueue;
 use super::{Connection, Ended, Transport};
+use crate::fanout::Frame;
 
 /// Bytes taken from the stream at a time. QUIC packets are not longer than this, so a chunk is
 /// what one packet brought; it is a slice of the packet, not a buffer of ours.
@@ -29,8 +30,7 @@ pub struct WebTransport {
     decoder: Decoder,
     /// Received and not yet a whole frame. Empty, and without a buffer, between frames.
     received: BytesMut,
-    queue: VecDeque<Bytes>,
-    queued: usize,
+    queue: WriteQueue,
 }
 
 impl WebTransport {
@@ -44,8 +44,7 @@ impl WebTransport {
             receive,
             decoder: Decoder::new(bytes_max),
             received: BytesMut::new(),
-            queue: VecDeque::new(),
-            queued: 0,
+            queue: WriteQueue::default(),
         }
     }
 
@@ -82,27 +81,25 @@ impl Connection for WebTransport {
         }
     }
 
-    fn queue(&mut self, frame: &Encoded) {
-        let bytes = frame.stream();
-        self.queued += bytes.len();
-        self.queue.push_back(bytes);
+    fn queue(&mut self, frame: &Frame) {
+        self.queue.push(frame.stream());
     }
 
     fn queued_bytes(&self) -> usize {
-        self.queued
+        self.queue.bytes()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.send.quic_stream_mut();
         while !self.queue.is_empty() {
-            let (chunks, _) = self.queue.as_mut_slices();
-            let count = chunks.len().min(CHUNKS_MAX);
+            let mut chunks = [const { Bytes::new() }; CHUNKS_MAX];
+            let mut count = 0;
+            for (chunk, frame) in chunks.iter_mut().zip(self.queue.iter()) {
+                *chunk = frame.clone();
+                count += 1;
+            }
             let written = ready!(pin!(stream.write_chunks(&mut chunks[..count])).poll(cx)).map_err(io::Error::other)?;
-            self.queued -= written.bytes;
-            self.queue.drain(..written.chunks);
-        }
-        if self.queue.capacity() > CHUNKS_MAX {
-            self.queue = VecDeque::new();
+            self.queue.advance(written.bytes);
         }
         Poll::Ready(Ok(()))
     }

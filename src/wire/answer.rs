@@ -9,9 +9,11 @@ use starling_core::session::ChannelId;
 use starling_core::session::answer::{Answer, Farewell, SkipReason};
 use starling_core::session::request::RequestId;
 use starling_protocol::close::CloseCode;
-use starling_protocol::frame::{self, Encoded};
+use starling_protocol::frame;
 use starling_protocol::v1::{self, ErrorCode, server_frame};
 use starling_protocol::{limits, version};
+
+use crate::fanout::Frame;
 
 /// What a welcome says that is the same for every session of the node.
 #[derive(Debug, Clone)]
@@ -30,8 +32,8 @@ pub struct Greeting {
 
 /// The frame of an answer.
 #[must_use]
-pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Encoded {
-    frame::encode_server(match answer {
+pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
+    let body = match answer {
         Answer::Welcome { time, expires } => server_frame::Body::Welcome(v1::Welcome {
             version: version::VERSION_MAX,
             session: format!("{:x}-{session:x}", greeting.generation),
@@ -116,29 +118,32 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Encoded {
             reason: reason_frame(reason).into(),
             position: Some(position_frame(&position)),
         }),
-    })
+    };
+    frame::encode_server(body).into()
 }
 
 /// The frame that refuses a request for its shape.
 #[must_use]
-pub fn refused(request: RequestId, code: ErrorCode, message: &str) -> Encoded {
+pub fn refused(request: RequestId, code: ErrorCode, message: &str) -> Frame {
     frame::encode_server(server_frame::Body::Error(v1::Error {
         request: request.0,
         code: code.into(),
         message: clipped(message),
         ..v1::Error::default()
     }))
+    .into()
 }
 
 /// The last frame of a session.
 #[must_use]
-pub fn goodbye(code: CloseCode, reason: &str, retry_after: Duration) -> Encoded {
+pub fn goodbye(code: CloseCode, reason: &str, retry_after: Duration) -> Frame {
     frame::encode_server(server_frame::Body::Goodbye(v1::Goodbye {
         code: u32::from(code.number()),
         reason: clipped(reason),
         retry_after_ms: millis(retry_after),
         alternates: Vec::new(),
     }))
+    .into()
 }
 
 /// The close code of a farewell, and what it says to a person.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use starling_core::channel::Message;
 use starling_core::id::Seq;
 use starling_core::session::ChannelId;
-use starling_protocol::frame::{self, Encoded};
+use starling_protocol::frame;
 use starling_protocol::v1::{self, server_frame};
+
+use crate::fanout::Frame;
 
 /// A message as it happens.
 #[must_use]
-pub fn publication(channel_id: ChannelId, message: &Message) -> Encoded {
+pub fn publication(channel_id: ChannelId, message: &Message) -> Frame {
     frame::encode_server(server_frame::Body::Publication(v1::Publication {
         channel_id: channel_id.0,
         seq: message.seq.0,
@@ -20,11 +22,12 @@ pub fn publication(channel_id: ChannelId, message: &Message) -> Encoded {
         deleted: message.deleted,
         payload: message.payload.clone(),
     }))
+    .into()
 }
 
 /// Messages of the past, following on `after`.
 #[must_use]
-pub fn page(channel_id: ChannelId, after: Seq, messages: &[Arc<Message>]) -> Encoded {
+pub fn page(channel_id: ChannelId, after: Seq, messages: &[Arc<Message>]) -> Frame {
     let entries = messages.iter().map(|message| v1::PageEntry {
         seq: message.seq.0,
         term: message.term.0,
@@ -38,4 +41,5 @@ pub fn page(channel_id: ChannelId, after: Seq, messages: &[Arc<Message>]) -> Enc
         after: after.0,
         entries: entries.collect(),
     }))
+    .into()
 }

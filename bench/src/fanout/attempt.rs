@@ -41,8 +41,8 @@ pub struct Attempt {
     pub late_worst_ms: f64,
     /// Share of its core that the load needed, 0 to 1.
     pub client_cpu_share: f64,
-    /// Processor time of everything else on the two cores, as a share of one of them. It makes no run void, and tells why
-    /// one is unlike the others: a build beside it costs caches and adds to latency.
+    /// Processor time of everything else on the two cores, as a share of one of them. It makes no run void, and tells
+    /// why one is unlike the others: a build beside it costs caches and adds to latency.
     pub others_cpu_share: f64,
     /// Share of the time that the hypervisor gave to others, 0 to 1.
     pub stolen_share: f64,

@@ -1,6 +1,7 @@
 //! One connection of the load, over either transport: whole frames both ways, and the opening of a session.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use starling_protocol::frame::{decode_server, encode_client};
@@ -18,6 +19,10 @@ use crate::wire::discovery::Discovery;
 
 /// Connections from one address of this machine. The kernel has 28,232 ports for each by default, and some are in use.
 const LINKS_PER_ADDRESS: usize = 20_000;
+
+/// Longest time from the first packet to an open session, attached if it is to be. Milliseconds are usual; a server
+/// that needs longer would not have opened a thousand within a minute either.
+const OPEN: Duration = Duration::from_secs(10);
 
 /// A server and how to reach it.
 #[derive(Clone, Debug)]
@@ -58,6 +63,20 @@ enum Wire {
 impl Link {
     /// Connects and says Hello. Links are numbered: the number gives each a source address and a publisher of its own.
     pub(crate) async fn open(target: &Target, number: usize) -> Result<(Self, Welcome), LinkError> {
+        in_time(Self::hello(target, number)).await
+    }
+
+    /// Connects, says Hello and joins a channel at its head.
+    pub(crate) async fn attached(target: &Target, number: usize, channel: &str) -> Result<(Self, Welcome), LinkError> {
+        in_time(async {
+            let (mut link, welcome) = Self::hello(target, number).await?;
+            link.attach(channel).await?;
+            Ok((link, welcome))
+        })
+        .await
+    }
+
+    async fn hello(target: &Target, number: usize) -> Result<(Self, Welcome), LinkError> {
         let source = source(number);
         let wire = match target.transport {
             Transport::WebSocket => Wire::Tcp(websocket::connect(target, source).await?),
@@ -84,8 +103,7 @@ impl Link {
         }
     }
 
-    /// Joins a channel at its head.
-    pub(crate) async fn attach(&mut self, channel: &str) -> Result<(), LinkError> {
+    async fn attach(&mut self, channel: &str) -> Result<(), LinkError> {
         let from = Some(attach::From::Rewind(0));
         let attach = Attach {
             request: 1,
@@ -103,8 +121,8 @@ impl Link {
         }
     }
 
-    /// Tells the server that this side is there. A Pong nobody asked for: any frame does, and this one has no answer that
-    /// would mix with what is counted.
+    /// Tells the server that this side is there. A Pong nobody asked for: any frame does, and this one has no answer
+    /// that would mix with what is counted.
     pub(crate) async fn send_alive(&mut self) -> Result<(), LinkError> {
         self.send(alive()).await
     }
@@ -151,6 +169,11 @@ impl Link {
             Wire::Quic(quic) => Some((*quic, self.received)),
         }
     }
+}
+
+async fn in_time<T>(opening: impl Future<Output = Result<T, LinkError>>) -> Result<T, LinkError> {
+    let opened = tokio::time::timeout(OPEN, opening).await;
+    opened.unwrap_or_else(|_| Err(LinkError::Protocol(format!("not open within {OPEN:?}"))))
 }
 
 /// The frame that says a client is there.

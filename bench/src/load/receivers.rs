@@ -54,7 +54,7 @@ impl Shared {
 }
 
 impl Receivers {
-    /// Opens and attaches the subscribers, which are links `first` and following. Returns when all of them are attached.
+    /// Opens and attaches the subscribers, which are links `first` and following. Returns when all are attached.
     pub(crate) fn open(
         target: &Target,
         roles: Roles,
@@ -158,8 +158,7 @@ async fn open_all(target: &Target, first: usize, shared: &Shared) -> Result<(Vec
     let mut links: Vec<Link> = Vec::with_capacity(shared.roles.subscribers());
     let mut alive = Alive::default();
     for number in 0..shared.roles.subscribers() {
-        let (mut link, welcome) = Link::open(target, first + number).await?;
-        link.attach(CHANNEL).await?;
+        let (link, welcome) = Link::attached(target, first + number, CHANNEL).await?;
         links.push(link);
         alive.add(
             number,

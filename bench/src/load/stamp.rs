@@ -36,8 +36,8 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// A payload of so many bytes, at least [`STAMP_BYTES`]: the stamp and filler. All are equally long, so that a frame's
-    /// length varies with its numbers only.
+    /// A payload of so many bytes, at least [`STAMP_BYTES`]: the stamp and filler. All are equally long, so that a
+    /// frame's length varies with its numbers only.
     pub(crate) fn payload(self, bytes: usize) -> Vec<u8> {
         let mut payload = vec![b'.'; bytes.max(STAMP_BYTES)];
         payload[..8].copy_from_slice(&self.number.to_be_bytes());

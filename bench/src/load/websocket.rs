@@ -26,8 +26,8 @@ use crate::error::LinkError;
 use crate::wire::http;
 use crate::{Error, Transport};
 
-/// Most bytes a sink drops, and a probe reads, at once. More than a socket's receive buffer holds under any load that is
-/// measured here; what is left over wakes the loop again.
+/// Most bytes a sink drops, and a probe reads, at once. More than a socket's receive buffer holds under any load that
+/// is measured here; what is left over wakes the loop again.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Sockets that one wait can report. More wait for the next one, in the kernel's order.

@@ -1,7 +1,8 @@
 //! Resident memory of a process.
 //!
 //! From `smaps_rollup`, which walks the page tables: the counters behind `VmRSS` are kept for each core and may be
-//! off by hundreds of KiB. What the kernel keeps for a socket (near 4 KiB for TCP) belongs to no process and is not in it.
+//! off by hundreds of KiB. What the kernel keeps for a socket (near 4 KiB for TCP) belongs to no process and is not in
+//! it.
 
 use super::{malformed, read};
 use crate::Error;

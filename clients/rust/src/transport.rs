@@ -74,7 +74,7 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { origin: Instant::now(), millis: AtomicU64::new(0) })
     }
 

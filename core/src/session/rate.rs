@@ -36,10 +36,11 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::tests::start;
 
     #[test]
     fn a_burst_passes_then_the_rate_holds() {
-        let start = Instant::now();
+        let start = start();
         let interval = Some(Duration::from_millis(100));
         let mut rate = Rate::default();
         let burst = (0..100).take_while(|_| rate.take(interval, start).is_ok()).count();
@@ -53,7 +54,7 @@ mod tests {
 
     #[test]
     fn quiet_time_is_not_saved_up_beyond_a_burst() {
-        let start = Instant::now();
+        let start = start();
         let interval = Some(Duration::from_millis(100));
         let mut rate = Rate::default();
         assert!(rate.take(interval, start).is_ok());

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::access::{Capability, Operations, Pattern};
 use crate::channel::From;
+use crate::channel::tests::start;
 use crate::id::{Epoch, Serial, Subject, Term};
 use crate::time::WallTime;
 
@@ -37,7 +38,7 @@ impl Harness {
             faults: Faults::default(),
         };
         change(&mut settings);
-        let start = Instant::now();
+        let start = start();
         Self {
             session: Session::new(Arc::new(settings), start),
             start,

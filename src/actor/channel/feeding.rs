@@ -103,7 +103,7 @@ impl Feeding {
                 let page = EncodedPage {
                     after: after.seq,
                     through: messages.last().map_or(after.seq, |last| last.seq),
-                    frame: wire::page(channel_id, after.seq, &messages),
+                    frame: Arc::new(wire::page(channel_id, after.seq, &messages)),
                 };
                 if page.through > page.after {
                     self.pages.keep(after.epoch, page.clone());

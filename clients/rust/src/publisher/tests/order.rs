@@ -27,7 +27,9 @@ fn serials_rise_by_one_on_each_channel_and_say_which_is_the_first_without_a_resu
 #[test]
 fn what_has_no_result_is_sent_again_with_its_serial_before_anything_new() {
     let mut bench = Bench::connected();
-    ["a", "b", "c"].map(|payload| bench.publish(payload));
+    for payload in ["a", "b", "c"] {
+        bench.publish(payload);
+    }
     bench.ack(1, 40);
     bench.disconnect();
     assert!(bench.publish("d").is_nothing(), "not connected");
