@@ -20,6 +20,8 @@ export CARGO_NET_RETRY := 10
 # The one profile of development and tests (docs/decisions/0004): what is tested is what `make dev` runs.
 profile := --locked --profile ci
 step := @scripts/step
+# The headers of modules are maps for whoever changes the code: they link to what is private, too.
+rustdoc := --deny warnings --allow rustdoc::private_intra_doc_links
 buf := npx --yes @bufbuild/buf@1.75.0
 
 .PHONY: help
@@ -43,7 +45,7 @@ check: ## Format, lints, documentation, supply chain, schema
 	$(step) "format" cargo fmt --all --check
 	$(step) "lints" cargo clippy $(profile) --workspace --all-targets -- --deny warnings
 	$(step) "lints of the simulation" cargo clippy $(profile) --package starling-core --features sim --all-targets -- --deny warnings
-	$(step) "documentation" env RUSTDOCFLAGS="--deny warnings" cargo doc $(profile) --workspace --no-deps
+	$(step) "documentation" env RUSTDOCFLAGS="$(rustdoc)" cargo doc $(profile) --workspace --no-deps --document-private-items
 	$(step) "supply chain" cargo deny --offline --locked check bans licenses sources
 	$(step) "schema" scripts/retry 100 $(buf) lint protocol
 

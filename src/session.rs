@@ -7,12 +7,14 @@
 //! * [`mailbox`]: how the rest of the node reaches a session;
 //! * `task`: the loop;
 //! * `deliver`: from the rings to the connection;
+//! * `snapshot`: the values of a keyed channel, in parts;
 //! * `forward`: from the session to the owners of its channels.
 
 mod deliver;
 mod forward;
 mod mailbox;
+mod snapshot;
 mod task;
 
 pub use mailbox::{Delivery, Mailbox, PageAnswer};
-pub use task::serve;
+pub use task::{Serve, serve};

@@ -48,7 +48,7 @@ impl Transport {
 /// One client's connection.
 ///
 /// All methods are called from one task. `poll_*` methods register its waker like any future.
-pub trait Connection: Send + 'static {
+pub trait Connection: Send + Unpin + 'static {
     /// What carries it.
     const TRANSPORT: Transport;
 

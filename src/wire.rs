@@ -9,5 +9,5 @@ mod message;
 mod request;
 
 pub use answer::{Greeting, answer, farewell, goodbye, refusal_code, refused};
-pub use message::{page, publication};
+pub use message::{page, publication, snapshot};
 pub use request::{Rejected, request};

@@ -32,7 +32,7 @@ pub use self::report::Report;
 use self::round::{Case, Order, Round};
 use self::summary::Summary;
 use crate::load::STAMP_BYTES;
-use crate::proc::core::{Cores, pin, prefer};
+use crate::proc::core::{Cores, pin};
 use crate::proc::descriptors;
 use crate::proc::host::Machine;
 use crate::{Error, Transport};
@@ -152,7 +152,6 @@ async fn on_load_core<T: Send + 'static>(
     thread::Builder::new()
         .name("load".into())
         .spawn(move || {
-            prefer();
             // Nobody waits for the result of a measurement that was given up.
             let _ = done.send(pin(cores.load).and_then(|()| work()));
         })

@@ -3,7 +3,7 @@
 //! - [`cpu`]: processor time of a process;
 //! - [`memory`]: resident memory of a process;
 //! - [`host`]: stolen time, lost datagrams, and which machine this is;
-//! - [`core`]: which cores there are, staying on one, and being preferred there;
+//! - [`core`]: which cores there are, and staying on one;
 //! - [`descriptors`]: how many sockets may be open.
 
 pub(crate) mod core;

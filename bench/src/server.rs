@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::load::Target;
-use crate::proc::core::{pin, prefer};
+use crate::proc::core::pin;
 use crate::{Error, Transport};
 
 /// Longest wait for a server to answer. It takes well under a second; the rest is for a machine that builds meanwhile.
@@ -127,7 +127,6 @@ impl Process {
         // the server ever runs elsewhere.
         let start = move || {
             pin(core).map_err(io::Error::other)?;
-            prefer();
             command.spawn()
         };
         let child = thread::spawn(start)

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::access::{Grant, Operation};
 use crate::backpressure::Policy;
-use crate::channel::{self, Attachment, Outcome, Reason, Refusal};
+use crate::channel::{self, Attachment, Outcome, Reason, Refusal, Values};
 use crate::fault::Faults;
 use crate::id::{Author, ChannelName, Position, PublisherId, Seq, Serial};
 use crate::namespace::{Namespace, Namespaces};
@@ -179,6 +179,16 @@ pub enum Effect {
         place: Place,
         /// Which.
         channel_id: ChannelId,
+    },
+    /// The reader at `place` of a keyed channel needs these values first. They are sent in parts, as
+    /// credit allows ([`Session::reserve_page`]), before anything else of the channel.
+    Snapshot {
+        /// Where.
+        place: Place,
+        /// The values.
+        values: Values,
+        /// They are as of here.
+        at: Position,
     },
     /// The channel at `place` is gone from this session.
     Leave {
@@ -369,6 +379,17 @@ impl Session {
         }
     }
 
+    /// Takes out credit for a page or a part of a snapshot, if there is.
+    #[must_use]
+    pub fn reserve_page(&mut self) -> bool {
+        self.credit.reserve()
+    }
+
+    /// Gives back what was reserved and not sent.
+    pub fn settle_page(&mut self, sent: usize) {
+        self.credit.settle(sent);
+    }
+
     fn received(&mut self, request: Request, now: Now, out: &mut Vec<Effect>) {
         match (self.phase, request) {
             (Phase::Opening { .. }, Request::Hello(hello)) => {
@@ -481,6 +502,9 @@ impl Session {
             live_only,
             ..
         } = self.attaching.swap_remove(at);
+        if self.attaching.is_empty() {
+            self.attaching = Vec::new(); // most sessions attach once and then live long
+        }
         if live_only && attachment.position != attachment.head {
             attachment.outcome = Outcome::Discontinuity(Reason::Forbidden);
             attachment.position = attachment.head.clone();
@@ -490,6 +514,8 @@ impl Session {
             self.vacate(place, out);
         }
         let place = self.vacant();
+        let at = attachment.position.clone();
+        let values = attachment.values.take();
         self.subscriptions[usize::from(place.0)] = Some(Subscription::new(
             channel_id,
             attachment.position.epoch.clone(),
@@ -505,6 +531,7 @@ impl Session {
             attachment,
         }));
         out.push(Effect::Join { place, channel_id });
+        out.extend(values.map(|values| Effect::Snapshot { place, values, at }));
         out.push(Effect::Step { place });
     }
 

@@ -11,6 +11,7 @@ use starling_core::session::subscription::{Next, Subscription};
 use starling_core::session::{ChannelId, Fetched, Input, PageTicket, Place};
 use tokio::time::Instant;
 
+use super::snapshot::{Progress, Snapshot};
 use super::task::Task;
 use crate::fanout::{EncodedPage, Feed, Listener};
 use crate::metrics::FrameKind;
@@ -25,6 +26,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(10);
 pub(super) struct Reader {
     feed: Arc<Feed>,
     listener: Listener,
+    /// What a reader of a keyed channel gets before its first message.
+    pub(super) snapshot: Option<Box<Snapshot>>,
 }
 
 /// What became of the places that had something due.
@@ -88,7 +91,14 @@ impl<C: Connection> Task<C> {
         let Some(reader) = self.readers.get(usize::from(place.0)).and_then(Option::as_ref) else {
             return Room::Left;
         };
-        let feed = Arc::clone(&reader.feed);
+        let (feed, has_snapshot) = (Arc::clone(&reader.feed), reader.snapshot.is_some());
+        if has_snapshot {
+            match self.queue_snapshot(place, &feed) {
+                Progress::Done => {}
+                Progress::NoCredit => return Room::Left,
+                Progress::NoRoom => return Room::None,
+            }
+        }
         loop {
             if self.connection.queued_bytes() >= self.services.send_queue {
                 return Room::None;
@@ -218,7 +228,11 @@ impl<C: Connection> Task<C> {
         }
         self.services.metrics.subscribed(true);
         let listener = feed.join(Arc::clone(&self.mailbox), place);
-        self.readers[at] = Some(Reader { feed, listener });
+        self.readers[at] = Some(Reader {
+            feed,
+            listener,
+            snapshot: None,
+        });
     }
 
     pub(super) fn leave(&mut self, place: Place) {

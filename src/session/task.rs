@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use starling_core::session::answer::Farewell;
@@ -27,29 +27,69 @@ const FRAMES_PER_TURN: usize = 64;
 /// stands before it. A client that does not read loses the goodbye and nothing else.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Serves one connection until it ends. Its number goes into logs and the welcome.
-pub async fn serve<C: Connection>(connection: C, registry: Registry, mut admitted: Admitted) {
+/// Serves one connection until it ends. The future is a plain struct rather than an `async` block,
+/// which would hold the connection more than once: an idle session is nothing but this.
+pub fn serve<C: Connection>(connection: C, registry: Registry, admitted: Admitted) -> Serve<C> {
     let services = Arc::clone(registry.services());
     let mailbox = Arc::new(Mailbox::default());
     let number = services.sessions.list(&mailbox);
-    let mut task = Task::new(connection, registry, services, mailbox, number);
-    let began = Instant::now();
-    let mut open = false;
-    let ending = std::future::poll_fn(|cx| {
-        let polled = task.poll(cx);
-        if !open && task.rules.is_open() {
-            open = true;
-            admitted.opened();
-            task.services.metrics.opened(C::TRANSPORT);
+    Serve {
+        stage: Stage::Serving(Task::new(connection, registry, mailbox, number)),
+        admitted,
+        began: Instant::now(),
+        opened: false,
+        services,
+        number,
+    }
+}
+
+/// A session from its first byte to its last.
+pub struct Serve<C: Connection> {
+    stage: Stage<C>,
+    admitted: Admitted,
+    began: Instant,
+    opened: bool,
+    services: Arc<Services>,
+    number: u64,
+}
+
+enum Stage<C> {
+    Serving(Task<C>),
+    Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Over,
+}
+
+impl<C: Connection> Future for Serve<C> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if let Stage::Serving(task) = &mut this.stage {
+            let polled = task.poll(cx);
+            if !this.opened && task.rules.is_open() {
+                this.opened = true;
+                this.admitted.opened();
+                this.services.metrics.opened(C::TRANSPORT);
+            }
+            let ending = ready!(polled);
+            if let Stage::Serving(task) = std::mem::replace(&mut this.stage, Stage::Over) {
+                this.stage = Stage::Ending(Box::pin(task.end(ending)));
+            }
         }
-        polled
-    });
-    let ending = ending.await;
-    let services = Arc::clone(&task.services);
-    task.end(ending).await;
-    services.sessions.unlist(number);
-    if open {
-        services.metrics.ended(C::TRANSPORT, began.elapsed());
+        if let Stage::Ending(ending) = &mut this.stage {
+            ready!(ending.as_mut().poll(cx));
+            this.stage = Stage::Over;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<C: Connection> Drop for Serve<C> {
+    fn drop(&mut self) {
+        self.services.sessions.unlist(self.number);
+        if self.opened {
+            self.services.metrics.ended(C::TRANSPORT, self.began.elapsed());
+        }
     }
 }
 
@@ -93,7 +133,8 @@ pub(super) struct Window {
 }
 
 impl<C: Connection> Task<C> {
-    fn new(connection: C, registry: Registry, services: Arc<Services>, mailbox: Arc<Mailbox>, number: u64) -> Self {
+    fn new(connection: C, registry: Registry, mailbox: Arc<Mailbox>, number: u64) -> Self {
+        let services = Arc::clone(registry.services());
         let rules = Session::new(Arc::clone(&services.settings), services.clock.now().instant);
         Self {
             connection,
@@ -256,6 +297,7 @@ impl<C: Connection> Task<C> {
             Effect::Publish { author, publish } => self.forward_publish(author, publish),
             Effect::Skip { author, skip } => self.forward_skip(author, skip),
             Effect::Join { place, channel_id } => self.join(place, channel_id),
+            Effect::Snapshot { place, values, at } => self.begin_snapshot(place, values, at),
             Effect::Leave { place } => self.leave(place),
             Effect::Step { place } => self.due |= 1 << place.0,
             Effect::Close(farewell) => self.ending = Some(farewell),
@@ -315,3 +357,19 @@ impl<C: Connection> Task<C> {
 }
 
 const _: () = assert!(limits::CHANNELS_DEFAULT as usize <= PLACES_MAX, "every channel of a session has a place");
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::transport::websocket::WebSocket;
+
+    /// What a session costs before its buffers: the figure that memory per idle connection grows
+    /// with. Raise it only for something that every session needs.
+    #[test]
+    fn an_idle_session_is_small() {
+        let bytes = size_of::<Serve<WebSocket<TcpStream>>>();
+        assert!(bytes <= 800, "a session takes {bytes} bytes");
+    }
+}

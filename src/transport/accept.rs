@@ -3,7 +3,8 @@
 //! * [`admission`]: how many connections there may be, in all, from one address, and before hello;
 //! * `http`: TCP: the HTTP API, and WebSocket after an upgrade;
 //! * `quic`: UDP: WebTransport;
-//! * `socket`: how they are bound.
+//! * `socket`: how they are bound;
+//! * `reset`: how clients of a process that died learn of it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use crate::node::{NodeError, Services};
 mod admission;
 mod http;
 mod quic;
+mod reset;
 mod socket;
 
 pub use admission::{Admission, Admitted};

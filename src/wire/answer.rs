@@ -249,7 +249,7 @@ const fn reason_frame(reason: Reason) -> v1::Reason {
     }
 }
 
-fn position_frame(position: &Position) -> v1::Position {
+pub(super) fn position_frame(position: &Position) -> v1::Position {
     v1::Position {
         epoch: position.epoch.as_str().to_owned(),
         seq: position.seq.0,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use starling_core::channel::Message;
-use starling_core::id::Seq;
+use starling_core::id::{Position, Seq};
 use starling_core::session::ChannelId;
 use starling_protocol::frame;
 use starling_protocol::v1::{self, server_frame};
@@ -40,6 +40,26 @@ pub fn page(channel_id: ChannelId, after: Seq, messages: &[Arc<Message>]) -> Fra
         channel_id: channel_id.0,
         after: after.0,
         entries: entries.collect(),
+    }))
+    .into()
+}
+
+/// Values of a keyed channel as of `at`.
+#[must_use]
+pub fn snapshot(channel_id: ChannelId, replace: bool, at: &Position, values: &[Arc<Message>], last: bool) -> Frame {
+    let entries = values.iter().map(|message| v1::SnapshotEntry {
+        key: message.key.as_ref().map_or_else(String::new, |key| key.as_str().to_owned()),
+        seq: message.seq.0,
+        time_ms: message.time.0,
+        deleted: message.deleted,
+        payload: message.payload.clone(),
+    });
+    frame::encode_server(server_frame::Body::Snapshot(v1::Snapshot {
+        channel_id: channel_id.0,
+        replace,
+        at: Some(super::answer::position_frame(at)),
+        entries: entries.collect(),
+        last,
     }))
     .into()
 }

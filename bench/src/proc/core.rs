@@ -1,8 +1,7 @@
-//! Which cores there are, staying on one, and being preferred there.
+//! Which cores there are, and staying on one.
 
 use std::io;
 
-use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Error;
@@ -64,17 +63,6 @@ pub(crate) fn pin(core: usize) -> Result<(), Error> {
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set).map_err(|errno| Error::system("stay on one core")(io::Error::from(errno)))
-}
-
-/// How much this thread, and what it starts, is preferred: the nice value -10 of -20. Enough to leave on time while the
-/// machine builds something; short of what the kernel's own threads may need.
-const PREFERENCE: i32 = -10;
-
-/// Prefers this thread, and every thread and process it starts from now on, to what else runs on its core.
-///
-/// Only root may, and without it a quiet machine measures the same: so nobody is told.
-pub(crate) fn prefer() {
-    let _ = setpriority_process(None, PREFERENCE);
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use wtransport::quinn::crypto::rustls::QuicServerConfig;
 use wtransport::quinn::{self, IdleTimeout, TransportConfig};
 use wtransport::{Connection, Endpoint, ServerConfig, VarInt};
 
-use super::Admitted;
+use super::{Admitted, reset};
 use crate::actor::registry::Registry;
 use crate::api::CONNECT_PATH;
 use crate::transport::Transport;
@@ -75,8 +75,17 @@ fn config(socket: UdpSocket, certificate: &Certificate, registry: &Registry) -> 
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .max_idle_timeout(Some(IdleTimeout::try_from(idle).map_err(io::Error::other)?));
     config.transport_config(Arc::new(transport));
-    let builder = ServerConfig::builder().with_bind_socket(socket);
-    Ok(builder.build_with_quic_config(config))
+    let mut config = ServerConfig::builder().with_bind_socket(socket).build_with_quic_config(config);
+    match reset::key(&registry.services().config.node.data_dir) {
+        Ok(key) => {
+            config.quic_endpoint_config_mut().reset_key(Arc::new(key));
+        }
+        Err(error) => tracing::warn!(
+            %error,
+            "node.data_dir cannot be written; after a crash of this node its clients notice only by silence"
+        ),
+    }
+    Ok(config)
 }
 
 fn accept(incoming: IncomingSession, registry: &Registry) {
@@ -103,7 +112,8 @@ async fn open(incoming: IncomingSession, registry: Registry, admitted: Admitted)
     match tokio::time::timeout(time_max, connection.accept_bi()).await {
         Ok(Ok(stream)) => {
             let connection = WebTransport::new(connection, stream, limits::HELLO_BYTES_MAX);
-            session::serve(connection, registry, admitted).await;
+            // A task of its own: what the first steps needed is let go.
+            tokio::spawn(session::serve(connection, registry, admitted));
         }
         Ok(Err(_)) => services.metrics.accepted(Transport::WebTransport, "handshake_failed"),
         Err(_) => {

@@ -1,0 +1,179 @@
+//! What a run has seen: whether a green suite means anything.
+//!
+//! A check that never met the case it is for proves nothing. Every case that matters is a [`Sight`];
+//! the suite fails as inconclusive when one of them was never seen.
+
+use std::fmt;
+
+macro_rules! sights {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// One case that a suite must have met.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Sight {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Sight {
+            /// Every sight.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+sights! {
+    /// A retry was answered with the first answer.
+    DedupHit,
+    /// A serial was retired.
+    SerialSkipped,
+    /// A skip found that its serial had been published.
+    PublishedAfterAll,
+    /// A serial was refused because an earlier one was missing.
+    SerialGap,
+    /// The owner could not tell what became of a serial.
+    OutcomeUnknown,
+    /// A session published faster than it may.
+    RateLimited,
+    /// A payload was too large.
+    PayloadTooLarge,
+    /// A request arrived over a connection that its client had given up.
+    LateCopy,
+    /// A reader resumed behind the head, and the ring had what it missed.
+    ResumedFromRing,
+    /// A reader resumed behind the head, and what it missed came in pages.
+    ResumedByPages,
+    /// A reader started with earlier messages.
+    Rewound,
+    /// A reader came back too late.
+    WindowExceeded,
+    /// History was cut while a reader paged through it.
+    Truncated,
+    /// A reader missed messages of a channel that keeps none.
+    NoHistory,
+    /// A reader claimed a position ahead of the channel.
+    PositionAhead,
+    /// A reader claimed a position that another owner wrote.
+    Forked,
+    /// A reader claimed an epoch that never was.
+    UnknownEpoch,
+    /// A reader came back after its channel had been forgotten.
+    Expired,
+    /// A reader came back after the node had been restarted.
+    NodeRestarted,
+    /// A reader came back after the slot had been reset.
+    AllCopiesLost,
+    /// A reader that may not read the past missed something.
+    Forbidden,
+    /// A reader was told that it lagged.
+    Lagged,
+    /// A reader was told how many messages it lost.
+    Dropped,
+    /// A reader was told how many messages newer ones replace.
+    Superseded,
+    /// A session was closed because a reader was too slow for its policy.
+    Disconnected,
+    /// A session was closed because nothing could be written to it.
+    Stuck,
+    /// A session was closed because its client was silent.
+    Silent,
+    /// A client gave up a connection on which nothing came.
+    GatewayLost,
+    /// The actor of a channel retired.
+    Retired,
+    /// The actor of a channel started with what the slot had kept.
+    Reactivated,
+    /// The actor of an ephemeral channel started with what an earlier one had left.
+    Unparked,
+    /// Messages were dropped by age.
+    TruncatedByAge,
+    /// Silent publishers were forgotten.
+    PublishersExpired,
+    /// Removed keys were forgotten.
+    KeysExpired,
+    /// An unused channel was forgotten.
+    HeadForgotten,
+    /// The actor of a channel failed.
+    ChannelCrashed,
+    /// The actor of a slot failed.
+    SlotCrashed,
+    /// A channel was set aside.
+    Quarantined,
+    /// A page could not be fetched because the channel's mailbox was full.
+    PageBusy,
+    /// A session stopped reading because a channel's mailbox was full.
+    MailboxFull,
+    /// A page was answered from those read before.
+    PageKnown,
+    /// A reader waited for credit.
+    CreditSpent,
+    /// A reader pulled while a page was on its way to its session.
+    PulledInFetch,
+    /// A reader left while a page was on its way to its session.
+    LeftInFetch,
+    /// A keyed reader got the keys that had changed.
+    KeysChanged,
+    /// A keyed reader got every key.
+    KeysReplaced,
+}
+
+/// How often each [`Sight`] was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage([u64; Sight::ALL.len()]);
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self([0; Sight::ALL.len()])
+    }
+}
+
+impl Coverage {
+    /// How often it was seen.
+    #[must_use]
+    pub const fn count(&self, sight: Sight) -> u64 {
+        self.0[sight as usize]
+    }
+
+    /// The sights of `wanted` that were not seen.
+    #[must_use]
+    pub fn missing(&self, wanted: &[Sight]) -> Vec<Sight> {
+        wanted.iter().copied().filter(|sight| self.count(*sight) == 0).collect()
+    }
+
+    /// Adds what another run has seen.
+    pub fn add(&mut self, other: &Self) {
+        for (here, there) in self.0.iter_mut().zip(other.0) {
+            *here += there;
+        }
+    }
+
+    pub(super) fn saw(&mut self, sight: Sight) {
+        self.0[sight as usize] += 1;
+    }
+}
+
+impl fmt::Display for Coverage {
+    /// Every sight with its count, in lines of a few.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, sight) in Sight::ALL.iter().enumerate() {
+            let end = if at % 4 == 3 { "\n" } else { "" };
+            write!(f, "{:>20} {:<7}{end}", format!("{sight:?}"), self.count(*sight))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_seen_is_missing() {
+        let (mut one, mut other) = (Coverage::default(), Coverage::default());
+        one.saw(Sight::Lagged);
+        other.saw(Sight::Lagged);
+        other.saw(Sight::Forked);
+        one.add(&other);
+        assert_eq!((one.count(Sight::Lagged), one.count(Sight::Forked)), (2, 1));
+        assert_eq!(one.missing(&[Sight::Lagged, Sight::Stuck]), [Sight::Stuck]);
+        assert_eq!(one.missing(Sight::ALL).len(), Sight::ALL.len() - 2);
+    }
+}

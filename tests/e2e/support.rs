@@ -1,0 +1,46 @@
+//! What the tests stand on.
+//!
+//! * [`node`]: the binary as a child process, with its log; [`settings`]: how it is configured;
+//! * [`metrics`]: what the node says of itself on the admin port;
+//! * [`raw`]: clients that send whatever they like, over either transport; [`reader`]: one that checks every frame;
+//! * [`http`]: one request, byte by byte if need be;
+//! * [`proxy`]: cuts connections from outside;
+//! * [`eventually`]: the one way to wait.
+
+pub(crate) mod eventually;
+pub(crate) mod http;
+pub(crate) mod metrics;
+pub(crate) mod node;
+pub(crate) mod proxy;
+pub(crate) mod raw;
+pub(crate) mod reader;
+pub(crate) mod settings;
+
+/// Runs each of these tests over both transports, as two tests.
+macro_rules! over_both {
+    ($($test:ident)+) => {
+        mod websocket {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(starling_mesh::transport::Transport::WebSocket).await;
+            })+
+        }
+
+        mod webtransport {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(starling_mesh::transport::Transport::WebTransport).await;
+            })+
+        }
+    };
+}
+
+pub(crate) use over_both;
+
+/// A number from the environment: how a short run is made a long one.
+pub(crate) fn from_environment(variable: &str, otherwise: u64) -> u64 {
+    let Ok(text) = std::env::var(variable) else {
+        return otherwise;
+    };
+    text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a whole number"))
+}

@@ -1,0 +1,132 @@
+//! One HTTP request, written by hand so that it can be wrong in any way.
+
+use std::io;
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::eventually::soon;
+
+/// A request that is being put together. The connection is closed after its answer.
+pub(crate) struct Request {
+    head: String,
+    body: Vec<u8>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: u16,
+    /// Its head, in lower case.
+    pub(crate) head: String,
+    /// Its body.
+    pub(crate) body: String,
+}
+
+impl Request {
+    /// With any method.
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self {
+            head: format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n"),
+            body: Vec::new(),
+        }
+    }
+
+    /// To look at something.
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// To publish to a channel.
+    pub(crate) fn publish(channel: &str, body: impl Into<Vec<u8>>) -> Self {
+        let request = Self::new("POST", &format!("/v1/channels/{channel}/messages"));
+        request.header("content-type", "application/json").body(body)
+    }
+
+    /// The upgrade to WebSocket.
+    pub(crate) fn upgrade() -> Self {
+        Self {
+            head: "GET /connect HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                .to_owned(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.head += &format!("{name}: {value}\r\n");
+        self
+    }
+
+    /// Adds a body and says how long it is.
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        let length = self.body.len().to_string();
+        self.header("content-length", &length)
+    }
+
+    /// Its bytes, for the host at `address`.
+    pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
+        let mut bytes = self.head.clone().into_bytes();
+        if !self.head.contains("\r\nhost: ") {
+            bytes.extend_from_slice(format!("host: {address}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    /// Sends it and reads the answer.
+    pub(crate) async fn send(&self, address: SocketAddr) -> Answer {
+        let exchange = async {
+            let mut stream = TcpStream::connect(address).await.expect("the port is open");
+            // A server may answer before it has read everything, and hang up on the rest.
+            let _ = stream.write_all(&self.bytes(address)).await;
+            read_answer(&mut stream).await.expect("an answer")
+        };
+        soon("an answer over HTTP", exchange).await
+    }
+}
+
+/// Reads an answer: its head, and as much body as it announces.
+pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(answer) = parse(&bytes) {
+            return Ok(answer);
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let body = &bytes[end + 4..];
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.map_or(0, |length| length.parse().expect("a length"));
+    let body = String::from_utf8_lossy(body.get(..length)?).into_owned();
+    Some(Answer { status, head, body })
+}
+
+impl Answer {
+    /// Its body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The status and the code of a refusal.
+    pub(crate) fn refusal(&self) -> (u16, String) {
+        let json = self.json();
+        let error = &json["error"];
+        assert!(error["message"].as_str().is_some_and(|message| message.len() > 15), "{json} says too little");
+        (self.status, error["code"].as_str().expect("a code").to_owned())
+    }
+}
