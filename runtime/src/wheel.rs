@@ -5,10 +5,11 @@
 //! is a push into a bucket. Alarms cannot be cancelled: they say "look again", and whoever is rung
 //! too early sets the next one. That suits sessions, whose deadlines move with every frame.
 //!
-//! The task sleeps while nothing is set.
+//! The task sleeps until the earliest alarm, not from tick to tick: a timer that is armed a thousand
+//! times a second costs more than what it rings.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -27,9 +28,20 @@ pub struct Wheel(Arc<Shared>);
 struct Shared {
     start: Instant,
     tick: Duration,
-    buckets: Box<[Mutex<Vec<Set>>]>,
-    set: AtomicUsize,
-    woken: Notify,
+    buckets: Box<[Mutex<Bucket>]>,
+    /// The earliest tick with an alarm; [`NEVER`] while none is set.
+    next: AtomicU64,
+    sooner: Notify,
+}
+
+/// The tick of no alarm.
+const NEVER: u64 = u64::MAX;
+
+/// The alarms whose ticks fall on the same place of the wheel.
+struct Bucket {
+    sets: Vec<Set>,
+    /// The earliest of them.
+    next: u64,
 }
 
 struct Set {
@@ -49,9 +61,9 @@ impl Wheel {
         let shared = Arc::new(Shared {
             start: Instant::now(),
             tick,
-            buckets: (0..buckets).map(|_| Mutex::default()).collect(),
-            set: AtomicUsize::new(0),
-            woken: Notify::new(),
+            buckets: (0..buckets).map(|_| Mutex::new(Bucket::new())).collect(),
+            next: AtomicU64::new(NEVER),
+            sooner: Notify::new(),
         });
         tokio::spawn(drive(Arc::downgrade(&shared)));
         Self(shared)
@@ -61,16 +73,12 @@ impl Wheel {
     pub fn set(&self, at: Instant, alarm: Arc<dyn Alarm>) {
         let shared = &*self.0;
         let after = at.saturating_duration_since(shared.start);
-        let tick = u64::try_from(after.as_nanos().div_ceil(shared.tick.as_nanos())).unwrap_or(u64::MAX);
+        let tick = u64::try_from(after.as_nanos().div_ceil(shared.tick.as_nanos())).unwrap_or(NEVER - 1);
         // A tick that has passed would come round only after a whole turn.
         let tick = tick.max(shared.now() + 1);
-        let bucket = usize::try_from(tick % shared.buckets.len() as u64).expect("below a length");
-        shared.buckets[bucket]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Set { tick, alarm });
-        if shared.set.fetch_add(1, Ordering::Release) == 0 {
-            shared.woken.notify_one();
+        shared.bucket(tick).push(Set { tick, alarm });
+        if shared.next.fetch_min(tick, Ordering::AcqRel) > tick {
+            shared.sooner.notify_one();
         }
     }
 }
@@ -79,27 +87,60 @@ impl Shared {
     /// The tick that has begun last.
     fn now(&self) -> u64 {
         let passed = self.start.elapsed().as_nanos() / self.tick.as_nanos();
-        u64::try_from(passed).unwrap_or(u64::MAX)
+        u64::try_from(passed).unwrap_or(NEVER - 1)
     }
 
-    /// Rings what is due up to the present tick; `done` is the last tick that was rung.
-    fn turn(&self, done: &mut u64) {
+    /// When a tick begins.
+    fn at(&self, tick: u64) -> Instant {
+        let nanos = u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX);
+        self.start + Duration::from_nanos(nanos.saturating_mul(tick))
+    }
+
+    fn bucket(&self, tick: u64) -> MutexGuard<'_, Bucket> {
+        let at = usize::try_from(tick % self.buckets.len() as u64).expect("below a length");
+        self.buckets[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rings what is due, and finds what comes next.
+    fn turn(&self) {
         let now = self.now();
-        // After a long sleep one look into every bucket is enough.
-        let from = (*done + 1).max((now + 1).saturating_sub(self.buckets.len() as u64));
         let mut due = Vec::new();
-        for tick in from..=now {
-            let bucket = usize::try_from(tick % self.buckets.len() as u64).expect("below a length");
-            let mut bucket = self.buckets[bucket].lock().unwrap_or_else(PoisonError::into_inner);
-            due.extend(bucket.extract_if(.., |set| set.tick <= now).map(|set| set.alarm));
-            if bucket.is_empty() {
-                bucket.shrink_to(BUCKET_KEPT);
+        // Alarms set from here on lower this again.
+        self.next.store(NEVER, Ordering::Release);
+        let mut next = NEVER;
+        for bucket in &self.buckets {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            if bucket.next <= now {
+                bucket.take(now, &mut due);
             }
+            next = next.min(bucket.next);
         }
-        *done = now;
-        self.set.fetch_sub(due.len(), Ordering::AcqRel);
+        self.next.fetch_min(next, Ordering::AcqRel);
         for alarm in due {
             alarm.ring();
+        }
+    }
+}
+
+impl Bucket {
+    const fn new() -> Self {
+        Self {
+            sets: Vec::new(),
+            next: NEVER,
+        }
+    }
+
+    fn push(&mut self, set: Set) {
+        self.next = self.next.min(set.tick);
+        self.sets.push(set);
+    }
+
+    /// Takes out what is due by `now`.
+    fn take(&mut self, now: u64, due: &mut Vec<Arc<dyn Alarm>>) {
+        due.extend(self.sets.extract_if(.., |set| set.tick <= now).map(|set| set.alarm));
+        self.next = self.sets.iter().map(|set| set.tick).min().unwrap_or(NEVER);
+        if self.sets.is_empty() {
+            self.sets.shrink_to(BUCKET_KEPT);
         }
     }
 }
@@ -107,23 +148,20 @@ impl Shared {
 /// Room a bucket keeps once empty: a storm of alarms must not be paid for ever after.
 const BUCKET_KEPT: usize = 64;
 
-async fn drive(shared: std::sync::Weak<Shared>) {
-    let mut done = 0;
-    loop {
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        if shared.set.load(Ordering::Acquire) == 0 {
-            // Woken by the first alarm, or looks again so that the last handle's end is seen.
-            let idle = Duration::from_secs(1).max(shared.tick);
-            let _ = tokio::time::timeout(idle, shared.woken.notified()).await;
-            done = shared.now().max(done).saturating_sub(1);
+/// How long the task sleeps at most: it looks again so that the last handle's end is seen.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+async fn drive(shared: Weak<Shared>) {
+    while let Some(shared) = shared.upgrade() {
+        let next = shared.next.load(Ordering::Acquire);
+        if next <= shared.now() {
+            shared.turn();
             continue;
         }
-        let tick = u64::try_from(shared.tick.as_nanos()).unwrap_or(u64::MAX);
-        let next = Duration::from_nanos(tick.saturating_mul(shared.now() + 1));
-        tokio::time::sleep_until(shared.start + next).await;
-        shared.turn(&mut done);
+        let latest = Instant::now() + SLEEP_MAX;
+        let until = if next == NEVER { latest } else { latest.min(shared.at(next)) };
+        // Whichever comes first: the tick, or an alarm that is set before it.
+        let _ = tokio::time::timeout_at(until, shared.sooner.notified()).await;
     }
 }
 

@@ -29,7 +29,10 @@ impl Backoff {
     pub(crate) fn next(&mut self, rounds: u32, rng: &mut Rng) -> Duration {
         let exponent = self.failures / rounds.max(1);
         self.failures = self.failures.saturating_add(1);
-        let ceiling = 2_u32.checked_pow(exponent).and_then(|factor| self.base.checked_mul(factor)).unwrap_or(self.cap);
+        let ceiling = 2_u32
+            .checked_pow(exponent)
+            .and_then(|factor| self.base.checked_mul(factor))
+            .unwrap_or(self.cap);
         ceiling.min(self.cap).mul_f64(rng.f64())
     }
 
@@ -52,11 +55,24 @@ mod tests {
         for failures in 0..40 {
             let ceiling = BASE.mul_f64(2_f64.powi(failures)).min(CAP);
             let waits: Vec<_> = (0..200)
-                .map(|_| Backoff { base: BASE, cap: CAP, failures: failures as u32 }.next(1, &mut rng))
+                .map(|_| {
+                    Backoff {
+                        base: BASE,
+                        cap: CAP,
+                        failures: failures as u32,
+                    }
+                    .next(1, &mut rng)
+                })
                 .collect();
             assert!(waits.iter().all(|wait| *wait <= ceiling), "above {ceiling:?}");
-            assert!(waits.iter().any(|wait| *wait < ceiling / 4), "nothing near zero of {ceiling:?}");
-            assert!(waits.iter().any(|wait| *wait > ceiling * 3 / 4), "nothing near {ceiling:?}");
+            assert!(
+                waits.iter().any(|wait| *wait < ceiling / 4),
+                "nothing near zero of {ceiling:?}"
+            );
+            assert!(
+                waits.iter().any(|wait| *wait > ceiling * 3 / 4),
+                "nothing near {ceiling:?}"
+            );
         }
     }
 
@@ -70,7 +86,11 @@ mod tests {
         assert_eq!(backoff.failures(), 3);
         backoff.reset();
         assert!(backoff.next(1, &mut rng) <= BASE);
-        let mut worn_out = Backoff { base: BASE, cap: CAP, failures: u32::MAX };
+        let mut worn_out = Backoff {
+            base: BASE,
+            cap: CAP,
+            failures: u32::MAX,
+        };
         assert!(worn_out.next(1, &mut rng) <= CAP, "no number of failures overflows");
     }
 }

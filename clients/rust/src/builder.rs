@@ -113,8 +113,22 @@ impl ClientBuilder {
         if bytes > max {
             return Err(BuildError::AgentTooLong { bytes, max });
         }
-        let Self { token, provider, transports, agent, roots, .. } = self;
-        Ok(Settings { bases, token, provider, transports, agent, roots })
+        let Self {
+            token,
+            provider,
+            transports,
+            agent,
+            roots,
+            ..
+        } = self;
+        Ok(Settings {
+            bases,
+            token,
+            provider,
+            transports,
+            agent,
+            roots,
+        })
     }
 }
 
@@ -136,7 +150,8 @@ mod tests {
 
     #[test]
     fn several_urls_are_kept_in_order() {
-        let built = settings(ClientBuilder::new("http://127.0.0.1:4433").url("https://b.example")).expect("both are bases");
+        let built =
+            settings(ClientBuilder::new("http://127.0.0.1:4433").url("https://b.example")).expect("both are bases");
         let bases: Vec<_> = built.bases.iter().map(Url::as_str).collect();
         assert_eq!(bases, ["http://127.0.0.1:4433/", "https://b.example/"]);
         assert!(built.agent.starts_with("starling-client/"));
@@ -145,7 +160,10 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_before_anything_starts() {
         for url in ["", "127.0.0.1:4433", "ws://127.0.0.1:4433", "http:", "unix:/x"] {
-            assert!(matches!(settings(ClientBuilder::new(url)), Err(BuildError::BadUrl { .. })), "{url:?}");
+            assert!(
+                matches!(settings(ClientBuilder::new(url)), Err(BuildError::BadUrl { .. })),
+                "{url:?}"
+            );
         }
         let builder = || ClientBuilder::new("http://localhost:4433");
         let token = builder().token("t".repeat(limits::TOKEN_BYTES_MAX + 1));

@@ -44,6 +44,8 @@ pub(crate) struct Channel {
     room: Room,
     /// Its messages carry keys: known once it was attached.
     keyed: bool,
+    /// When the application last took something, or got the first page since it had none.
+    moved: Instant,
     /// Seq of the newest message when the channel was attached: what is not above it is replayed.
     head: u64,
 }
@@ -72,7 +74,7 @@ pub(crate) enum Attachment {
 }
 
 impl Channel {
-    pub(crate) fn new(id: SubscriptionId, name: Arc<str>, options: SubscribeOptions) -> Self {
+    pub(crate) fn new(id: SubscriptionId, name: Arc<str>, options: SubscribeOptions, now: Instant) -> Self {
         Self {
             id,
             name,
@@ -82,6 +84,7 @@ impl Channel {
             incomplete: None,
             attachment: Attachment::Detached { not_before: None },
             keyed: false,
+            moved: now,
             head: 0,
         }
     }
@@ -126,7 +129,12 @@ impl Channel {
             (Some(position), _) | (None, Place::At(position)) => From::Position(position.clone()).to_wire(),
         };
         let policy = self.policy.map_or(v1::Policy::Unspecified, Policy::to_wire).into();
-        v1::Attach { request, channel: self.name.as_ref().to_owned(), from, policy }
+        v1::Attach {
+            request,
+            channel: self.name.as_ref().to_owned(),
+            from,
+            policy,
+        }
     }
 
     /// The connection or the attachment is gone; the next attach is sent no earlier than `not_before`.
@@ -154,11 +162,20 @@ impl Channel {
         };
         self.place = Place::At(position.clone());
         (self.keyed, self.head) = (frame.keyed, frame.head);
-        self.attachment = Attachment::Attached { channel_id: frame.channel_id, flow: Flow::Live };
+        self.attachment = Attachment::Attached {
+            channel_id: frame.channel_id,
+            flow: Flow::Live,
+        };
 
         let window = Window::from_wire(window);
         let (head, keyed) = (frame.head, frame.keyed);
-        let event = Event::Attached { position: position.clone(), head, outcome, window, keyed };
+        let event = Event::Attached {
+            position: position.clone(),
+            head,
+            outcome,
+            window,
+            keyed,
+        };
         self.deliver(event, turn);
         if let Outcome::Discontinuity(reason) = outcome {
             turn.common.stats.discontinuities += 1;
@@ -169,9 +186,39 @@ impl Channel {
 
     /// The application took events from the queue.
     pub(crate) fn taken(&mut self, taken: Taken, turn: &mut Turn<'_>) {
-        self.room.taken(taken);
-        turn.common.credit.give_back(taken.credit);
+        self.moved = turn.now;
+        let credit = self.room.taken(taken);
+        turn.common.credit.give_back(credit);
         self.pull_if_room(turn);
+    }
+
+    /// Since when the application has left pages in the queue that hold credit; `None` if it has not, or if they are
+    /// of a state, which cannot be pulled in parts.
+    pub(crate) fn hoards_since(&self) -> Option<Instant> {
+        let is_state = matches!(
+            self.attachment,
+            Attachment::Attached {
+                flow: Flow::State { .. },
+                ..
+            }
+        );
+        (self.room.credit().bytes > 0 && !is_state).then_some(self.moved)
+    }
+
+    /// Whether the server owes it pages.
+    pub(crate) fn expects_pages(&self) -> bool {
+        match (&self.attachment, &self.place) {
+            (Attachment::Attached { flow, .. }, Place::At(place)) => *flow == Flow::Pulling || place.seq < self.head,
+            _ => false,
+        }
+    }
+
+    /// Lets others have the page credit that its queue holds. More pages would only pile up: they are left with the
+    /// server, and pulled when the application moves on.
+    pub(crate) fn release(&mut self, turn: &mut Turn<'_>) {
+        let credit = self.room.release();
+        turn.common.credit.give_back(credit);
+        self.overflow(turn);
     }
 
     /// Whether the messages carry keys.
@@ -193,8 +240,8 @@ impl Channel {
         let Some(asked) = self.resume() else {
             return Ok(confirmed);
         };
-        let goes_on = confirmed.epoch == asked.epoch
-            && (confirmed.seq == asked.seq || (keyed && confirmed.seq > asked.seq));
+        let goes_on =
+            confirmed.epoch == asked.epoch && (confirmed.seq == asked.seq || (keyed && confirmed.seq > asked.seq));
         match outcome {
             Outcome::Resumed if !goes_on => Err(Violation("resumed, but from another position than asked for")),
             // A server that does not know the term has not compared it: ours goes on being compared.
@@ -207,7 +254,11 @@ impl Channel {
 
 /// The position before the first message of the same history.
 fn before_all(position: &Position) -> Position {
-    Position { epoch: Arc::clone(&position.epoch), seq: 0, term: 0 }
+    Position {
+        epoch: Arc::clone(&position.epoch),
+        seq: 0,
+        term: 0,
+    }
 }
 
 #[cfg(test)]

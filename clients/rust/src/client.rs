@@ -65,8 +65,13 @@ impl Client {
         let id = SubscriptionId(self.handle.subscriptions.fetch_add(1, Ordering::Relaxed));
         let queue = Arc::new(Queue::new(Room::new(&options).telling()));
         let (done, attached) = oneshot::channel();
-        let command =
-            Command::Subscribe { id, channel: Arc::clone(&channel), options, queue: Arc::clone(&queue), done };
+        let command = Command::Subscribe {
+            id,
+            channel: Arc::clone(&channel),
+            options,
+            queue: Arc::clone(&queue),
+            done,
+        };
         if self.handle.commands.send(command).await.is_err() {
             return Err(SubscribeError::Closed(self.handle.close_reason()));
         }
@@ -127,9 +132,14 @@ impl Client {
     /// [`PublishError::Invalid`] and [`PublishError::Closed`]; others come from the returned future.
     pub async fn enqueue_with(&self, options: PublishOptions) -> Result<Pending, PublishError> {
         check(&options)?;
-        let closed = || PublishError::Closed { reason: self.handle.close_reason(), sent: false };
-        let permit: OwnedSemaphorePermit =
-            Arc::clone(&self.handle.in_flight).acquire_owned().await.map_err(|_| closed())?;
+        let closed = || PublishError::Closed {
+            reason: self.handle.close_reason(),
+            sent: false,
+        };
+        let permit: OwnedSemaphorePermit = Arc::clone(&self.handle.in_flight)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
         let (done, answer) = oneshot::channel();
         let command = Command::Publish { options, permit, done };
         self.handle.commands.send(command).await.map_err(|_| closed())?;
@@ -149,7 +159,9 @@ impl Client {
     /// The reason, if the client stopped for good instead.
     pub async fn connected(&self) -> Result<(), CloseReason> {
         let mut state = self.state();
-        let settled = state.wait_for(|state| matches!(state, State::Connected { .. } | State::Closed { .. })).await;
+        let settled = state
+            .wait_for(|state| matches!(state, State::Connected { .. } | State::Closed { .. }))
+            .await;
         match settled.as_deref() {
             Ok(State::Connected { .. }) => Ok(()),
             Ok(_) | Err(_) => Err(self.handle.close_reason()),
@@ -184,7 +196,9 @@ impl Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("state", &*self.state.borrow()).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("state", &*self.state.borrow())
+            .finish_non_exhaustive()
     }
 }
 
@@ -221,8 +235,14 @@ mod tests {
             PublishOptions::new("c".repeat(limits::CHANNEL_BYTES_MAX + 1), "hi"),
             PublishOptions::keyed("demo:state", "", "v"),
             PublishOptions::keyed("demo:state", "k".repeat(limits::KEY_BYTES_MAX + 1), "v"),
-            PublishOptions { delete: true, ..PublishOptions::new("demo:state", "") },
-            PublishOptions { delete: true, ..PublishOptions::keyed("demo:state", "k", "v") },
+            PublishOptions {
+                delete: true,
+                ..PublishOptions::new("demo:state", "")
+            },
+            PublishOptions {
+                delete: true,
+                ..PublishOptions::keyed("demo:state", "k", "v")
+            },
         ];
         for options in bad {
             assert!(matches!(check(&options), Err(PublishError::Invalid(_))), "{options:?}");

@@ -78,13 +78,23 @@ pub(crate) fn read(document: &[u8], source: Source) -> Result<Node, DocumentErro
     let websocket = Url::parse(&document.websocket.url)
         .ok()
         .filter(|url| matches!(url.scheme(), "ws" | "wss") && url.has_host())
-        .ok_or(DocumentError::BadWebSocket { url: document.websocket.url })?;
+        .ok_or(DocumentError::BadWebSocket {
+            url: document.websocket.url,
+        })?;
     if source.is_verified && websocket.scheme() == "ws" {
         return Err(DocumentError::Downgrade { url: websocket });
     }
     let webtransport = document.webtransport.and_then(|described| described.usable(source));
-    let neighbours = document.nodes.iter().filter_map(|node| Url::parse(&node.url).ok()).collect();
-    Ok(Node { websocket, webtransport, neighbours })
+    let neighbours = document
+        .nodes
+        .iter()
+        .filter_map(|node| Url::parse(&node.url).ok())
+        .collect();
+    Ok(Node {
+        websocket,
+        webtransport,
+        neighbours,
+    })
 }
 
 #[derive(Deserialize)]
@@ -124,10 +134,15 @@ struct Hash {
 impl Described {
     /// `None` if this client cannot use it: a WebSocket is always there instead.
     fn usable(self, source: Source) -> Option<WebTransport> {
-        let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "https" && url.has_host())?;
+        let url = Url::parse(&self.url)
+            .ok()
+            .filter(|url| url.scheme() == "https" && url.has_host())?;
         let hashes: Vec<_> = self.hashes.iter().filter_map(Hash::sha256).collect();
         let by_hash = self.certificate == "hash" && (source.is_verified || source.is_loopback) && !hashes.is_empty();
-        Some(WebTransport { url, trust: if by_hash { Trust::Hashes(hashes) } else { Trust::Roots } })
+        Some(WebTransport {
+            url,
+            trust: if by_hash { Trust::Hashes(hashes) } else { Trust::Roots },
+        })
     }
 }
 
@@ -139,7 +154,11 @@ impl Hash {
         }
         let mut hash = [0; 32];
         for (byte, digits) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+            let value = |digit: u8| {
+                char::from(digit)
+                    .to_digit(16)
+                    .and_then(|value| u8::try_from(value).ok())
+            };
             *byte = value(digits[0])? << 4 | value(digits[1])?;
         }
         Some(hash)
@@ -152,9 +171,18 @@ mod tests {
 
     use super::*;
 
-    const LOOPBACK: Source = Source { is_verified: false, is_loopback: true };
-    const PLAIN: Source = Source { is_verified: false, is_loopback: false };
-    const HTTPS: Source = Source { is_verified: true, is_loopback: false };
+    const LOOPBACK: Source = Source {
+        is_verified: false,
+        is_loopback: true,
+    };
+    const PLAIN: Source = Source {
+        is_verified: false,
+        is_loopback: false,
+    };
+    const HTTPS: Source = Source {
+        is_verified: true,
+        is_loopback: false,
+    };
 
     fn document() -> Value {
         json!({
@@ -187,7 +215,10 @@ mod tests {
         let trust = |source| {
             let mut document = document();
             document["websocket"]["url"] = json!("wss://a/connect");
-            read(&document, source).expect("readable").webtransport.map(|webtransport| webtransport.trust)
+            read(&document, source)
+                .expect("readable")
+                .webtransport
+                .map(|webtransport| webtransport.trust)
         };
         assert_eq!(trust(PLAIN), Some(Trust::Roots));
         assert!(matches!(trust(HTTPS), Some(Trust::Hashes(_))));
@@ -199,7 +230,10 @@ mod tests {
         let mut document = document();
         document["webtransport"]["certificate"] = json!("pki");
         let node = read(&document, LOOPBACK).expect("readable");
-        assert_eq!(node.webtransport.map(|webtransport| webtransport.trust), Some(Trust::Roots));
+        assert_eq!(
+            node.webtransport.map(|webtransport| webtransport.trust),
+            Some(Trust::Roots)
+        );
     }
 
     #[test]
@@ -208,7 +242,11 @@ mod tests {
         document.as_object_mut().expect("an object").remove("webtransport");
         assert_eq!(read(&document, PLAIN).expect("readable").webtransport, None);
         document["webtransport"] = json!({"url": "http://a", "certificate": "pki"});
-        assert_eq!(read(&document, PLAIN).expect("readable").webtransport, None, "QUIC is never plain");
+        assert_eq!(
+            read(&document, PLAIN).expect("readable").webtransport,
+            None,
+            "QUIC is never plain"
+        );
     }
 
     #[test]
@@ -221,9 +259,15 @@ mod tests {
         assert!(matches!(super::read(b"<html>", PLAIN), Err(DocumentError::NotOne(_))));
         let mut version = document();
         version["protocol"] = json!({"min": 2, "max": 3});
-        assert!(matches!(read(&version, PLAIN), Err(DocumentError::Version { min: 2, max: 3 })));
+        assert!(matches!(
+            read(&version, PLAIN),
+            Err(DocumentError::Version { min: 2, max: 3 })
+        ));
         let mut websocket = document();
         websocket["websocket"]["url"] = json!("http://a/connect");
-        assert!(matches!(read(&websocket, PLAIN), Err(DocumentError::BadWebSocket { .. })));
+        assert!(matches!(
+            read(&websocket, PLAIN),
+            Err(DocumentError::BadWebSocket { .. })
+        ));
     }
 }

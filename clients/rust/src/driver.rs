@@ -58,9 +58,21 @@ pub(crate) enum Command {
 
 /// Starts the task of a client.
 pub(crate) fn start(settings: Settings, runtime: &runtime::Handle) -> Result<Client, BuildError> {
-    let Settings { bases, token, provider, transports, agent, roots } = settings;
+    let Settings {
+        bases,
+        token,
+        provider,
+        transports,
+        agent,
+        roots,
+    } = settings;
     let publisher = tls::secret().ok_or(BuildError::NoRandomness)?;
-    let identity = Identity { publisher, agent, token, has_provider: provider.is_some() };
+    let identity = Identity {
+        publisher,
+        agent,
+        token,
+        has_provider: provider.is_some(),
+    };
 
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (state, watcher) = watch::channel(State::Connecting);
@@ -88,7 +100,14 @@ pub(crate) fn start(settings: Settings, runtime: &runtime::Handle) -> Result<Cli
 
     let in_flight = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_DEFAULT as usize));
     let subscriptions = Default::default();
-    Ok(Client::new(Arc::new(Handle { commands, signals, in_flight, state: watcher, stats, subscriptions })))
+    Ok(Client::new(Arc::new(Handle {
+        commands,
+        signals,
+        in_flight,
+        state: watcher,
+        stats,
+        subscriptions,
+    })))
 }
 
 struct Driver {
@@ -147,7 +166,14 @@ impl Driver {
 
     async fn next(&mut self) -> Happened {
         let wake_at = self.session.wake_at();
-        let Self { commands, signals, dialing, asking, link, .. } = self;
+        let Self {
+            commands,
+            signals,
+            dialing,
+            asking,
+            link,
+            ..
+        } = self;
         tokio::select! {
             received = receive(link) => Happened::Received(received),
             command = take_command(commands) => command.map_or(Happened::Abandoned, Happened::Command),
@@ -175,7 +201,9 @@ impl Driver {
                         self.feed(Input::Taken { id, taken });
                     }
                 }
-                news.dropped.into_iter().for_each(|id| self.feed(Input::Unsubscribe(id)));
+                news.dropped
+                    .into_iter()
+                    .for_each(|id| self.feed(Input::Unsubscribe(id)));
             }
             Happened::Dialed(dialed) => {
                 self.dialing = None;
@@ -205,7 +233,13 @@ impl Driver {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Subscribe { id, channel, options, queue, done } => {
+            Command::Subscribe {
+                id,
+                channel,
+                options,
+                queue,
+                done,
+            } => {
                 self.queues.insert(id, queue);
                 self.subscribing.insert(id, done);
                 self.feed(Input::Subscribe { id, channel, options });
@@ -213,7 +247,13 @@ impl Driver {
             Command::Publish { options, permit, done } => {
                 let ticket = Ticket(self.tickets);
                 self.tickets += 1;
-                self.publishing.insert(ticket, Publishing { done: Some(done), _permit: permit });
+                self.publishing.insert(
+                    ticket,
+                    Publishing {
+                        done: Some(done),
+                        _permit: permit,
+                    },
+                );
                 self.feed(Input::Publish { ticket, options });
             }
             Command::Close => self.feed(Input::Close),
@@ -238,9 +278,10 @@ impl Driver {
             }
             Effect::AskToken(why) => {
                 // In a task of its own: a provider that panics is not the end of the client.
-                self.asking = self.provider.clone().map(|provider| {
-                    tokio::spawn(async move { provider.ask(why).await })
-                });
+                self.asking = self
+                    .provider
+                    .clone()
+                    .map(|provider| tokio::spawn(async move { provider.ask(why).await }));
             }
             Effect::Send(frame) => {
                 if let Some(link) = &mut self.link {
@@ -270,7 +311,11 @@ impl Driver {
                 }
             }
             Effect::Answer { ticket, outcome } => {
-                if let Some(done) = self.publishing.get_mut(&ticket).and_then(|publishing| publishing.done.take()) {
+                if let Some(done) = self
+                    .publishing
+                    .get_mut(&ticket)
+                    .and_then(|publishing| publishing.done.take())
+                {
                     // The message goes its way whether or not anyone waits for its outcome.
                     let _given_up = done.send(outcome);
                 }
@@ -298,16 +343,22 @@ fn read(received: Result<Bytes, TransportError>) -> Input {
             }
         }
         Err(error) if error.is_violation() => unreadable(error.to_string()),
-        Err(error) => {
-            Input::Lost(Ending { code: error.code(), reason: error.to_string(), ..Ending::default() })
-        }
+        Err(error) => Input::Lost(Ending {
+            code: error.code(),
+            reason: error.to_string(),
+            ..Ending::default()
+        }),
     }
 }
 
 fn announce(state: &State) {
     match state {
         State::Connecting => {}
-        State::Connected { transport, node, session } => tracing::info!(%transport, node, session, "connected"),
+        State::Connected {
+            transport,
+            node,
+            session,
+        } => tracing::info!(%transport, node, session, "connected"),
         State::Reconnecting { attempt, error } => tracing::warn!(attempt, error, "reconnecting"),
         State::Closed { reason } => tracing::info!(%reason, "closed"),
     }

@@ -57,7 +57,9 @@ impl Refusal {
     /// The code, if this version of the client knows it.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
-        ErrorCode::try_from(self.number).ok().filter(|code| *code != ErrorCode::Unspecified)
+        ErrorCode::try_from(self.number)
+            .ok()
+            .filter(|code| *code != ErrorCode::Unspecified)
     }
 
     /// The code's stable name, for logs and machines.
@@ -74,7 +76,11 @@ impl Refusal {
 
     pub(crate) fn from_wire(error: v1::Error) -> Self {
         let retry_after = (error.retry_after_ms > 0).then(|| Duration::from_millis(error.retry_after_ms.into()));
-        Self { number: error.code, message: error.message, retry_after }
+        Self {
+            number: error.code,
+            message: error.message,
+            retry_after,
+        }
     }
 }
 
@@ -176,25 +182,51 @@ mod tests {
 
     #[test]
     fn refusals_keep_what_the_server_said_and_are_judged_by_range() {
-        let wire = v1::Error { code: 100, message: "a queue is full".into(), retry_after_ms: 250, ..Default::default() };
+        let wire = v1::Error {
+            code: 100,
+            message: "a queue is full".into(),
+            retry_after_ms: 250,
+            ..Default::default()
+        };
         let busy = Refusal::from_wire(wire);
         assert_eq!(busy.code(), Some(ErrorCode::Busy));
         assert_eq!(busy.retry_after, Some(Duration::from_millis(250)));
         assert!(busy.is_retryable());
         assert_eq!(busy.to_string(), "busy: a queue is full");
 
-        let new = Refusal::from_wire(v1::Error { code: 199, ..Default::default() });
+        let new = Refusal::from_wire(v1::Error {
+            code: 199,
+            ..Default::default()
+        });
         assert_eq!((new.code(), new.retry_after), (None, None));
         assert!(new.is_retryable(), "an unknown code is judged by its range");
-        assert!(!Refusal::from_wire(v1::Error { code: 4, ..Default::default() }).is_retryable());
+        assert!(
+            !Refusal::from_wire(v1::Error {
+                code: 4,
+                ..Default::default()
+            })
+            .is_retryable()
+        );
     }
 
     #[test]
     fn errors_say_what_is_known_about_the_message() {
-        let closed = |sent| PublishError::Closed { reason: CloseReason::Application, sent }.to_string();
+        let closed = |sent| {
+            PublishError::Closed {
+                reason: CloseReason::Application,
+                sent,
+            }
+            .to_string()
+        };
         assert!(closed(true).ends_with("is not known"));
         assert!(closed(false).ends_with("was not sent"));
-        let server = CloseReason::Server { code: 4401, reason: "no".into() };
-        assert_eq!(server.to_string(), "the server ended the session and asked not to return: no (unauthorized (4401))");
+        let server = CloseReason::Server {
+            code: 4401,
+            reason: "no".into(),
+        };
+        assert_eq!(
+            server.to_string(),
+            "the server ended the session and asked not to return: no (unauthorized (4401))"
+        );
     }
 }

@@ -117,7 +117,11 @@ pub struct Window {
 
 impl Window {
     pub(crate) fn from_wire(window: v1::Window) -> Self {
-        Self { messages: window.messages, bytes: window.bytes, age: Duration::from_millis(window.age_ms) }
+        Self {
+            messages: window.messages,
+            bytes: window.bytes,
+            age: Duration::from_millis(window.age_ms),
+        }
     }
 }
 
@@ -210,7 +214,10 @@ mod tests {
             let name = reason.as_str_name().trim_start_matches("REASON_").to_lowercase();
             assert_eq!(Reason::from_wire(number).name(), name);
         }
-        assert!(v1::Reason::try_from(11).is_err(), "a reason was added to the schema and is not mirrored");
+        assert!(
+            v1::Reason::try_from(11).is_err(),
+            "a reason was added to the schema and is not mirrored"
+        );
         assert_eq!(Reason::from_wire(11).to_string(), "other(11)");
         assert_eq!(SkipReason::from_wire(1), SkipReason::Slow);
         assert_eq!(SkipReason::from_wire(2), SkipReason::Superseded);

@@ -48,7 +48,10 @@ pub(crate) async fn open(url: &Url, tls: &Tls) -> Result<Opened, NetError> {
         return Err(NetError::BadUrl { url: url.clone() });
     };
     let name = format!("{host}:{port}");
-    let failed = |source| NetError::Tcp { host: name.clone(), source };
+    let failed = |source| NetError::Tcp {
+        host: name.clone(),
+        source,
+    };
     let tcp = match host {
         Host::Domain(domain) => TcpStream::connect((domain, port)).await,
         Host::Ipv4(address) => TcpStream::connect((address, port)).await,
@@ -60,12 +63,26 @@ pub(crate) async fn open(url: &Url, tls: &Tls) -> Result<Opened, NetError> {
     let peer = tcp.peer_addr().map_err(failed)?.ip();
 
     if !matches!(url.scheme(), "https" | "wss") {
-        return Ok(Opened { io: Box::new(tcp), peer, is_verified: false });
+        return Ok(Opened {
+            io: Box::new(tcp),
+            peer,
+            is_verified: false,
+        });
     }
-    let server = server_name(&host).map_err(|source| NetError::BadName { host: name.clone(), source })?;
+    let server = server_name(&host).map_err(|source| NetError::BadName {
+        host: name.clone(),
+        source,
+    })?;
     let connector = TlsConnector::from(Arc::clone(tls.config().await?));
-    let io = connector.connect(server, tcp).await.map_err(|source| NetError::Handshake { host: name, source })?;
-    Ok(Opened { io: Box::new(io), peer, is_verified: true })
+    let io = connector
+        .connect(server, tcp)
+        .await
+        .map_err(|source| NetError::Handshake { host: name, source })?;
+    Ok(Opened {
+        io: Box::new(io),
+        peer,
+        is_verified: true,
+    })
 }
 
 fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, InvalidDnsNameError> {

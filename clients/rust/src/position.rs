@@ -23,18 +23,30 @@ pub struct Position {
 
 impl Position {
     pub(crate) fn to_wire(&self) -> v1::Position {
-        v1::Position { epoch: self.epoch.as_ref().to_owned(), seq: self.seq, term: self.term }
+        v1::Position {
+            epoch: self.epoch.as_ref().to_owned(),
+            seq: self.seq,
+            term: self.term,
+        }
     }
 
     pub(crate) fn from_wire(position: v1::Position) -> Self {
-        Self { epoch: position.epoch.into(), seq: position.seq, term: position.term }
+        Self {
+            epoch: position.epoch.into(),
+            seq: position.seq,
+            term: position.term,
+        }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.epoch, self.seq)?;
-        if self.term == 0 { Ok(()) } else { write!(f, ":{}", self.term) }
+        if self.term == 0 {
+            Ok(())
+        } else {
+            write!(f, ":{}", self.term)
+        }
     }
 }
 
@@ -51,10 +63,16 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, BadPosition> {
         let parse = || {
             let mut parts = text.split(':');
-            let epoch = parts.next().filter(|epoch| (1..=limits::EPOCH_BYTES_MAX).contains(&epoch.len()))?;
+            let epoch = parts
+                .next()
+                .filter(|epoch| (1..=limits::EPOCH_BYTES_MAX).contains(&epoch.len()))?;
             let seq = parts.next()?.parse().ok()?;
             let term = parts.next().map_or(Ok(0), str::parse).ok()?;
-            parts.next().is_none().then(|| Self { epoch: epoch.into(), seq, term })
+            parts.next().is_none().then(|| Self {
+                epoch: epoch.into(),
+                seq,
+                term,
+            })
         };
         parse().ok_or_else(|| BadPosition { text: text.to_owned() })
     }
@@ -65,12 +83,20 @@ mod tests {
     use super::*;
 
     fn position(epoch: &str, seq: u64, term: u64) -> Position {
-        Position { epoch: epoch.into(), seq, term }
+        Position {
+            epoch: epoch.into(),
+            seq,
+            term,
+        }
     }
 
     #[test]
     fn text_leads_back_to_the_position() {
-        for position in [position("0-ab12", 7, 3), position("0-ab12", 0, 0), position("x", u64::MAX, u64::MAX)] {
+        for position in [
+            position("0-ab12", 7, 3),
+            position("0-ab12", 0, 0),
+            position("x", u64::MAX, u64::MAX),
+        ] {
             assert_eq!(position.to_string().parse(), Ok(position.clone()));
             assert_eq!(Position::from_wire(position.to_wire()), position);
         }

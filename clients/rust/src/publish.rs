@@ -35,19 +35,31 @@ impl PublishOptions {
     #[must_use]
     pub fn new(channel: impl Into<String>, payload: impl Into<Bytes>) -> Self {
         let payload = payload.into();
-        Self { channel: channel.into(), payload, key: None, delete: false, timeout: Duration::from_secs(30) }
+        Self {
+            channel: channel.into(),
+            payload,
+            key: None,
+            delete: false,
+            timeout: Duration::from_secs(30),
+        }
     }
 
     /// A value for a key of a keyed channel.
     #[must_use]
     pub fn keyed(channel: impl Into<String>, key: impl Into<String>, payload: impl Into<Bytes>) -> Self {
-        Self { key: Some(key.into()), ..Self::new(channel, payload) }
+        Self {
+            key: Some(key.into()),
+            ..Self::new(channel, payload)
+        }
     }
 
     /// The removal of a key of a keyed channel.
     #[must_use]
     pub fn removal(channel: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { delete: true, ..Self::keyed(channel, key, Bytes::new()) }
+        Self {
+            delete: true,
+            ..Self::keyed(channel, key, Bytes::new())
+        }
     }
 }
 
@@ -85,8 +97,12 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(Pin::new(&mut self.answer).poll(context));
         // The sender is dropped unused only if the message came after the client had closed.
-        let outcome =
-            answer.unwrap_or_else(|_| Err(PublishError::Closed { reason: self.handle.close_reason(), sent: false }));
+        let outcome = answer.unwrap_or_else(|_| {
+            Err(PublishError::Closed {
+                reason: self.handle.close_reason(),
+                sent: false,
+            })
+        });
         Poll::Ready(outcome)
     }
 }

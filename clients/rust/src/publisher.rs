@@ -76,8 +76,16 @@ impl Limits {
 
 impl Publisher {
     pub(crate) fn new() -> Self {
-        let limits = Limits { payload_bytes: limits::PAYLOAD_BYTES_MAX, in_flight: 0 };
-        Self { lines: BTreeMap::new(), idle: BTreeMap::new(), floor: 1, limits }
+        let limits = Limits {
+            payload_bytes: limits::PAYLOAD_BYTES_MAX,
+            in_flight: 0,
+        };
+        Self {
+            lines: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            floor: 1,
+            limits,
+        }
     }
 
     /// The application publishes.
@@ -113,7 +121,9 @@ impl Publisher {
 
     /// A publish or a skip was answered.
     pub(crate) fn ack(&mut self, channel: &str, frame: v1::Ack, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(line) = self.lines.get_mut(channel) else { return Ok(()) };
+        let Some(line) = self.lines.get_mut(channel) else {
+            return Ok(());
+        };
         line.ack(frame, turn)
     }
 
@@ -132,7 +142,10 @@ impl Publisher {
 
     /// When to wake.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        self.lines.values().filter_map(|line| line.wake_at(self.limits.in_flight > 0)).min()
+        self.lines
+            .values()
+            .filter_map(|line| line.wake_at(self.limits.in_flight > 0))
+            .min()
     }
 
     /// When the oldest publish without an answer was sent.
@@ -154,11 +167,23 @@ impl Publisher {
     /// Forgets lines that have nothing in flight, but not their serials.
     fn retire(&mut self, now: Instant) {
         for (channel, line) in self.lines.extract_if(.., |_, line| line.is_empty()) {
-            self.idle.insert(channel, Idle { serial: line.next_serial(), used: now });
+            self.idle.insert(
+                channel,
+                Idle {
+                    serial: line.next_serial(),
+                    used: now,
+                },
+            );
         }
         while self.idle.len() > IDLE_MAX {
-            let oldest = self.idle.iter().min_by_key(|(_, idle)| idle.used).map(|(channel, _)| Arc::clone(channel));
-            let Some(idle) = oldest.and_then(|channel| self.idle.remove(&channel)) else { return };
+            let oldest = self
+                .idle
+                .iter()
+                .min_by_key(|(_, idle)| idle.used)
+                .map(|(channel, _)| Arc::clone(channel));
+            let Some(idle) = oldest.and_then(|channel| self.idle.remove(&channel)) else {
+                return;
+            };
             self.floor = self.floor.max(idle.serial);
         }
     }
@@ -166,7 +191,10 @@ impl Publisher {
 
 /// The request of a publish or skip.
 fn request(channel: &Arc<str>, serial: u64) -> Request {
-    Request::Publish { channel: Arc::clone(channel), serial }
+    Request::Publish {
+        channel: Arc::clone(channel),
+        serial,
+    }
 }
 
 #[cfg(test)]

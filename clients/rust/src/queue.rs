@@ -42,8 +42,16 @@ struct Inner {
 
 impl Queue {
     pub(crate) fn new(telling: Telling) -> Self {
-        let inner = Inner { items: VecDeque::new(), untold: Taken::default(), telling, ended: false };
-        Self { inner: Mutex::new(inner), reader: AtomicWaker::new() }
+        let inner = Inner {
+            items: VecDeque::new(),
+            untold: Taken::default(),
+            telling,
+            ended: false,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            reader: AtomicWaker::new(),
+        }
     }
 
     pub(crate) fn push(&self, item: Item) {
@@ -141,12 +149,28 @@ mod tests {
     const ID: SubscriptionId = SubscriptionId(1);
 
     fn item(bytes: usize, credit: u32) -> Item {
-        let event = Event::Skipped { to: 1, count: 1, reason: SkipReason::Slow };
-        Item { event, cost: Cost { bytes, credit: Credit { connection: 1, bytes: credit } }, place: None }
+        let event = Event::Skipped {
+            to: 1,
+            count: 1,
+            reason: SkipReason::Slow,
+        };
+        Item {
+            event,
+            cost: Cost {
+                bytes,
+                credit: Credit {
+                    connection: 1,
+                    bytes: credit,
+                },
+            },
+            place: None,
+        }
     }
 
     fn poll(queue: &Queue, signals: &Signals) -> Poll<bool> {
-        queue.poll_next(&Context::from_waker(Waker::noop()), ID, signals).map(|item| item.is_some())
+        queue
+            .poll_next(&Context::from_waker(Waker::noop()), ID, signals)
+            .map(|item| item.is_some())
     }
 
     #[test]
@@ -158,7 +182,10 @@ mod tests {
 
         assert_eq!(poll(&queue, &signals), Poll::Ready(true));
         assert_eq!(poll(&queue, &signals), Poll::Ready(true));
-        assert!(signals.news().now_or_never().is_none(), "two events are not worth waking for");
+        assert!(
+            signals.news().now_or_never().is_none(),
+            "two events are not worth waking for"
+        );
         assert_eq!(poll(&queue, &signals), Poll::Ready(true));
         let news = signals.news().now_or_never().expect("the third event is");
         assert!(news.taken.contains(&ID));

@@ -109,7 +109,12 @@ struct Open {
 impl Session {
     /// The rules of a client of the nodes at `bases`, of which there is one at least.
     pub(crate) fn new(identity: Identity, bases: Vec<Url>, seed: u64) -> Self {
-        let Identity { publisher, agent, token, has_provider } = identity;
+        let Identity {
+            publisher,
+            agent,
+            token,
+            has_provider,
+        } = identity;
         Self {
             publisher_id: publisher,
             agent,
@@ -131,7 +136,11 @@ impl Session {
             return;
         }
         let begun = effects.len();
-        let mut turn = Turn { now, effects, common: &mut self.common };
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
         match input {
             Input::Subscribe { id, channel, options } => self.subscriptions.subscribe(id, channel, options, &mut turn),
             Input::Unsubscribe(id) => self.subscriptions.unsubscribe(id, &mut turn),
@@ -167,8 +176,11 @@ impl Session {
             Phase::Waiting { until } => Some(*until),
             Phase::Closed => return None,
         };
-        let subscriptions = self.subscriptions.wake_at(self.is_open());
-        [phase, self.closing, self.publisher.wake_at(), subscriptions].into_iter().flatten().min()
+        let subscriptions = self.subscriptions.wake_at(self.is_open(), &self.common.credit);
+        [phase, self.closing, self.publisher.wake_at(), subscriptions]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether it stopped for good.
@@ -186,7 +198,11 @@ impl Session {
     }
 
     fn wake(&mut self, heard: Option<Instant>, now: Instant, effects: &mut Vec<Effect>) {
-        let mut turn = Turn { now, effects, common: &mut self.common };
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
         self.subscriptions.wake(&mut turn);
         self.publisher.wake(&mut turn);
         match &mut self.phase {
@@ -226,7 +242,11 @@ impl Session {
     /// Sends what may be sent now, and closes if nothing else is left to do.
     fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if self.is_open() {
-            let mut turn = Turn { now, effects, common: &mut self.common };
+            let mut turn = Turn {
+                now,
+                effects,
+                common: &mut self.common,
+            };
             self.subscriptions.attach(&mut turn);
             self.publisher.send(&mut turn);
             if let Some(grant) = turn.common.credit.grant() {
@@ -243,7 +263,11 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        let mut turn = Turn { now, effects, common: &mut self.common };
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
         if let Phase::Open(_) = self.phase {
             turn.send(goodbye(CloseCode::Normal, "the client is done"));
         }
@@ -257,7 +281,12 @@ impl Session {
 
 /// The last frame of a session.
 fn goodbye(code: CloseCode, reason: &str) -> client_frame::Body {
-    v1::Goodbye { code: code.number().into(), reason: reason.into(), ..v1::Goodbye::default() }.into()
+    v1::Goodbye {
+        code: code.number().into(),
+        reason: reason.into(),
+        ..v1::Goodbye::default()
+    }
+    .into()
 }
 
 #[cfg(test)]

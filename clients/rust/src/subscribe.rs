@@ -91,12 +91,18 @@ impl SubscribeOptions {
     /// Starts after `position`.
     #[must_use]
     pub fn after(position: Position) -> Self {
-        Self { from: From::Position(position), ..Self::default() }
+        Self {
+            from: From::Position(position),
+            ..Self::default()
+        }
     }
 
     /// Starts with up to `count` of the newest messages.
     #[must_use]
     pub fn rewind(count: u32) -> Self {
-        Self { from: From::Rewind(count), ..Self::default() }
+        Self {
+            from: From::Rewind(count),
+            ..Self::default()
+        }
     }
 }

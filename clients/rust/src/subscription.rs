@@ -28,7 +28,14 @@ pub struct Subscription {
 
 impl Subscription {
     pub(crate) fn new(id: SubscriptionId, channel: Arc<str>, queue: Arc<Queue>, handle: Arc<Handle>) -> Self {
-        Self { id, channel, queue, handle, position: None, ended: false }
+        Self {
+            id,
+            channel,
+            queue,
+            handle,
+            position: None,
+            ended: false,
+        }
     }
 
     /// The channel's name.

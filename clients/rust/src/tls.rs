@@ -49,7 +49,11 @@ pub(crate) enum Trust {
 impl Tls {
     /// Trusts the system's certificate authorities and these.
     pub(crate) fn new(extra: Vec<CertificateDer<'static>>) -> Self {
-        Self { extra, roots: OnceCell::new(), config: OnceCell::new() }
+        Self {
+            extra,
+            roots: OnceCell::new(),
+            config: OnceCell::new(),
+        }
     }
 
     /// For TCP.
@@ -67,13 +71,17 @@ impl Tls {
 
     /// For QUIC.
     pub(crate) async fn quic_config(&self, trust: &Trust) -> Result<ClientConfig, TlsError> {
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&version::TLS13])?;
+        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&version::TLS13])?;
         let mut config = match trust {
-            Trust::Roots => builder.with_root_certificates(Arc::clone(self.roots().await?)).with_no_client_auth(),
+            Trust::Roots => builder
+                .with_root_certificates(Arc::clone(self.roots().await?))
+                .with_no_client_auth(),
             Trust::Hashes(hashes) => {
                 let verifier = ServerHashVerification::new(hashes.iter().copied().map(Sha256Digest::new));
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(verifier))
+                    .with_no_client_auth()
             }
         };
         config.alpn_protocols = vec![ALPN_H3.to_vec()];
@@ -92,7 +100,9 @@ impl Tls {
                 }
                 if roots.is_empty() {
                     let causes: Vec<_> = native.errors.iter().map(ToString::to_string).collect();
-                    return Err(TlsError::NoRoots { causes: causes.join("; ") });
+                    return Err(TlsError::NoRoots {
+                        causes: causes.join("; "),
+                    });
                 }
                 Ok(Arc::new(roots))
             })

@@ -75,7 +75,10 @@ pub(crate) struct Activity {
 
 impl Activity {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { origin: Instant::now(), millis: AtomicU64::new(0) })
+        Arc::new(Self {
+            origin: Instant::now(),
+            millis: AtomicU64::new(0),
+        })
     }
 
     fn heard(&self) {

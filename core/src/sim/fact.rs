@@ -150,17 +150,18 @@ impl fmt::Display for ReaderId {
     }
 }
 
-/// The payload that tells which publish a message is: its number, and as many bytes as wanted.
+/// The payload that tells which publish a message is, and as many bytes as wanted: `#42.......`.
 pub(super) fn payload(op: Op, bytes: usize) -> Vec<u8> {
-    let mut payload = op.0.to_be_bytes().to_vec();
-    payload.resize(bytes.max(4), 0);
+    let mut payload = format!("{op}.").into_bytes();
+    payload.resize(bytes.max(payload.len()), b'.');
     payload
 }
 
 /// The publish that a message is; `None` for one that removes a key and so carries nothing.
 pub(super) fn op_of(message: &Message) -> Option<Op> {
-    let number = message.payload.first_chunk()?;
-    Some(Op(u32::from_be_bytes(*number)))
+    let text = std::str::from_utf8(&message.payload).ok()?;
+    let (number, _) = text.strip_prefix('#')?.split_once('.')?;
+    number.parse().ok().map(Op)
 }
 
 #[cfg(test)]

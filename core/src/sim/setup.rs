@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dice::Dice;
+use super::plan::ClientId;
 use super::scenario::{Mix, Scenario};
 use crate::access::{Capability, Grant, Operation, Operations, Pattern};
 use crate::backpressure::Policy;
 use crate::channel::{Config, Durability, Window};
 use crate::fault::Faults;
-use crate::id::{ChannelName, PublisherId, Subject};
+use crate::id::{Author, ChannelName, PublisherId, Subject};
 use crate::namespace::{Namespace, Namespaces};
 use crate::session::{PAGE_BYTES_MAX, Settings};
 use crate::slot::{self, TailBounds};
@@ -110,6 +111,15 @@ impl Setup {
     pub(super) fn namespace(&self, channel: &ChannelName) -> &Arc<Namespace> {
         let found = self.session.namespaces.of(channel);
         found.expect("every channel of a run has its namespace")
+    }
+
+    /// A client as the owners of channels know it.
+    pub(super) fn author(&self, client: ClientId) -> Author {
+        let ClientSetup { publisher, grant, .. } = &self.clients[client];
+        Author {
+            subject: grant.subject.clone(),
+            publisher: *publisher,
+        }
     }
 }
 

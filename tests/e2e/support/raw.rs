@@ -62,11 +62,16 @@ impl Dialer {
 
     /// Connects, and says nothing.
     pub(crate) async fn connect(&self) -> Raw {
+        self.try_connect().await.expect("the node takes a connection")
+    }
+
+    /// Connects, if the node takes one more.
+    pub(crate) async fn try_connect(&self) -> Option<Raw> {
         let connect = async {
-            Raw(match self {
-                Self::WebSocket { node, is_narrow } => Carrier::WebSocket(Socket::connect(*node, *is_narrow).await),
-                Self::WebTransport(endpoint) => Carrier::WebTransport(endpoint.connect().await),
-            })
+            Some(Raw(match self {
+                Self::WebSocket { node, is_narrow } => Carrier::WebSocket(Socket::connect(*node, *is_narrow).await?),
+                Self::WebTransport(endpoint) => Carrier::WebTransport(endpoint.connect().await?),
+            }))
         };
         soon("a connection", connect).await
     }

@@ -2,6 +2,7 @@
 //! the last, unless the server said before that it would not be.
 
 use bytes::Bytes;
+use starling_protocol::frame::encode_server;
 use starling_protocol::v1::server_frame::Body;
 use starling_protocol::v1::{self, Policy, Reason, SkipReason, attach};
 
@@ -19,6 +20,8 @@ pub(crate) struct Reader {
     pub(crate) epoch: String,
     /// Whether it grants credit for each page again.
     pub(crate) grants: bool,
+    /// What the last page cost.
+    pub(crate) page_bytes: u64,
 }
 
 /// What a reader is told.
@@ -59,7 +62,7 @@ impl Reader {
         assert_eq!(attached.channel, channel);
         let position = attached.position.clone().expect("attached has a position");
         assert!(position.seq <= attached.head, "{attached:?}");
-        Ok(Self { raw, last: position.seq, epoch: position.epoch, attached, grants: true })
+        Ok(Self { raw, last: position.seq, epoch: position.epoch, attached, grants: true, page_bytes: 0 })
     }
 
     /// What it is told next, checked. Pings are answered on the way.
@@ -119,8 +122,9 @@ impl Reader {
             assert_eq!(entry.seq, self.last + 1, "a page has no gaps");
             self.last = entry.seq;
         }
+        let bytes = encode_server(page.clone()).body_bytes();
+        self.page_bytes = bytes as u64;
         if self.grants {
-            let bytes = starling_protocol::frame::encode_server(page.clone()).body_bytes();
             self.raw.send(v1::Credit { bytes: bytes as u32 }).await;
         }
         let entries = page.entries.into_iter().map(|entry| (entry.seq, entry.payload)).collect();

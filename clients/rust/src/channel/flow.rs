@@ -22,10 +22,7 @@ pub(crate) enum Flow {
     /// What follows the place.
     Live,
     /// More of a keyed channel's state.
-    State {
-        at: Position,
-        replace: bool,
-    },
+    State { at: Position, replace: bool },
     /// Nothing: the queue was full, so what came was left with the server. Once there is room it is pulled.
     Behind,
     /// What follows the place, after frames that were on their way before the server read our Pull.
@@ -45,8 +42,23 @@ impl Channel {
         } else if !self.room.has_room() {
             self.overflow(turn);
         } else {
-            let v1::Publication { seq, term, time_ms, key, deleted, payload, .. } = frame;
-            let entry = v1::PageEntry { seq, term, time_ms, key, deleted, payload };
+            let v1::Publication {
+                seq,
+                term,
+                time_ms,
+                key,
+                deleted,
+                payload,
+                ..
+            } = frame;
+            let entry = v1::PageEntry {
+                seq,
+                term,
+                time_ms,
+                key,
+                deleted,
+                payload,
+            };
             let message = self.message(&place.epoch, entry, seq <= self.head);
             self.advance(message, Credit::default(), turn);
         }
@@ -80,7 +92,11 @@ impl Channel {
         while let Some(entry) = entries.next() {
             let message = self.message(&place.epoch, entry, true);
             // The page's credit comes back with the last of its messages.
-            let credit = if entries.peek().is_none() { credit } else { Credit::default() };
+            let credit = if entries.peek().is_none() {
+                credit
+            } else {
+                Credit::default()
+            };
             self.advance(message, credit, turn);
         }
         Ok(())
@@ -105,10 +121,21 @@ impl Channel {
         }
         turn.common.stats.skipped += frame.count;
         // The term of a message that was left out is not known.
-        self.place = Place::At(Position { epoch: place.epoch, seq: frame.to, term: 0 });
+        self.place = Place::At(Position {
+            epoch: place.epoch,
+            seq: frame.to,
+            term: 0,
+        });
         self.flow_on(Flow::Live);
         let reason = SkipReason::from_wire(frame.reason);
-        self.deliver(Event::Skipped { to: frame.to, count: frame.count, reason }, turn);
+        self.deliver(
+            Event::Skipped {
+                to: frame.to,
+                count: frame.count,
+                reason,
+            },
+            turn,
+        );
         Ok(())
     }
 
@@ -157,13 +184,26 @@ impl Channel {
 
     /// Queues an event.
     pub(super) fn deliver(&mut self, event: Event, turn: &mut Turn<'_>) {
-        self.deliver_at(event, Cost { bytes: EVENT_BYTES, credit: Credit::default() }, turn);
+        self.deliver_at(
+            event,
+            Cost {
+                bytes: EVENT_BYTES,
+                credit: Credit::default(),
+            },
+            turn,
+        );
     }
 
     pub(super) fn deliver_at(&mut self, event: Event, cost: Cost, turn: &mut Turn<'_>) {
+        if self.room.credit().bytes == 0 {
+            self.moved = turn.now;
+        }
         self.room.queued(cost);
         let place = self.resume().cloned();
-        turn.effects.push(Effect::Deliver { to: self.id, item: Item { event, cost, place } });
+        turn.effects.push(Effect::Deliver {
+            to: self.id,
+            item: Item { event, cost, place },
+        });
     }
 
     /// The place of an attached channel. Frames of one that is not attached are of an attachment that has ended.
@@ -200,15 +240,35 @@ impl Channel {
     }
 
     pub(super) fn message(&self, epoch: &Arc<str>, entry: v1::PageEntry, replayed: bool) -> Message {
-        let position = Position { epoch: Arc::clone(epoch), seq: entry.seq, term: entry.term };
+        let position = Position {
+            epoch: Arc::clone(epoch),
+            seq: entry.seq,
+            term: entry.term,
+        };
         let key = (!entry.key.is_empty()).then_some(entry.key);
-        let v1::PageEntry { time_ms, deleted, payload, .. } = entry;
-        Message { channel: Arc::clone(&self.name), position, time_ms, key, deleted, payload, replayed }
+        let v1::PageEntry {
+            time_ms,
+            deleted,
+            payload,
+            ..
+        } = entry;
+        Message {
+            channel: Arc::clone(&self.name),
+            position,
+            time_ms,
+            key,
+            deleted,
+            payload,
+            replayed,
+        }
     }
 
     /// Hands over the message after the place.
     fn advance(&mut self, message: Message, credit: Credit, turn: &mut Turn<'_>) {
-        let cost = Cost { bytes: message_bytes(&message), credit };
+        let cost = Cost {
+            bytes: message_bytes(&message),
+            credit,
+        };
         self.place = Place::At(message.position.clone());
         self.flow_on(Flow::Live);
         turn.common.stats.messages += 1;
@@ -228,8 +288,8 @@ impl Channel {
         }
     }
 
-    /// The application is slow: what came is left with the server.
-    fn overflow(&mut self, turn: &mut Turn<'_>) {
+    /// The application is slow: what comes is left with the server.
+    pub(super) fn overflow(&mut self, turn: &mut Turn<'_>) {
         if !self.is_behind() {
             turn.common.stats.overflows += 1;
             self.flow_on(Flow::Behind);
@@ -237,11 +297,16 @@ impl Channel {
     }
 
     fn pull(&mut self, turn: &mut Turn<'_>) {
-        let Attachment::Attached { channel_id, flow } = &mut self.attachment else { return };
+        let Attachment::Attached { channel_id, flow } = &mut self.attachment else {
+            return;
+        };
         let Place::At(place) = &self.place else { return };
         *flow = Flow::Pulling;
         turn.common.stats.pulls += 1;
-        turn.send(v1::Pull { channel_id: *channel_id, seq: place.seq });
+        turn.send(v1::Pull {
+            channel_id: *channel_id,
+            seq: place.seq,
+        });
     }
 }
 

@@ -71,7 +71,10 @@ impl Room {
 
     /// When the queue tells what was taken.
     pub(crate) fn telling(&self) -> Telling {
-        Telling { events: (self.events_max / 4).max(1), bytes: (self.bytes_max / 4).max(1) }
+        Telling {
+            events: (self.events_max / 4).max(1),
+            bytes: (self.bytes_max / 4).max(1),
+        }
     }
 
     /// Page credit that is held by what is queued.
@@ -92,7 +95,11 @@ impl Room {
     /// All that is queued, for a test whose application takes it.
     #[cfg(test)]
     pub(crate) fn taken_all(&self) -> Taken {
-        Taken { events: self.events, bytes: self.bytes, credit: self.credit }
+        Taken {
+            events: self.events,
+            bytes: self.bytes,
+            credit: self.credit,
+        }
     }
 
     pub(crate) fn queued(&mut self, cost: Cost) {
@@ -101,11 +108,20 @@ impl Room {
         self.credit.add(cost.credit);
     }
 
-    pub(crate) fn taken(&mut self, taken: Taken) {
-        debug_assert!(taken.events <= self.events && taken.bytes <= self.bytes, "only what was queued can be taken");
+    /// The application took this: the page credit that is free again.
+    pub(crate) fn taken(&mut self, taken: Taken) -> Credit {
+        debug_assert!(
+            taken.events <= self.events && taken.bytes <= self.bytes,
+            "only what was queued can be taken"
+        );
         self.events = self.events.saturating_sub(taken.events);
         self.bytes = self.bytes.saturating_sub(taken.bytes);
-        self.credit.remove(taken.credit);
+        self.credit.remove(taken.credit)
+    }
+
+    /// Gives up the page credit that is held by what is queued: it is free again before it was taken.
+    pub(crate) fn release(&mut self) -> Credit {
+        std::mem::take(&mut self.credit)
     }
 }
 
@@ -114,19 +130,34 @@ mod tests {
     use super::*;
 
     fn room(queue_events: usize, queue_bytes: usize) -> Room {
-        Room::new(&SubscribeOptions { queue_events, queue_bytes, ..SubscribeOptions::default() })
+        Room::new(&SubscribeOptions {
+            queue_events,
+            queue_bytes,
+            ..SubscribeOptions::default()
+        })
     }
 
     #[test]
     fn either_bound_fills_the_queue() {
         let mut events = room(2, 1000);
-        (0..2).for_each(|_| events.queued(Cost { bytes: 1, ..Cost::default() }));
+        (0..2).for_each(|_| {
+            events.queued(Cost {
+                bytes: 1,
+                ..Cost::default()
+            })
+        });
         assert!(!events.has_room());
 
         let mut bytes = room(100, 1000);
-        bytes.queued(Cost { bytes: 999, ..Cost::default() });
+        bytes.queued(Cost {
+            bytes: 999,
+            ..Cost::default()
+        });
         assert!(bytes.has_room());
-        bytes.queued(Cost { bytes: 1, ..Cost::default() });
+        bytes.queued(Cost {
+            bytes: 1,
+            ..Cost::default()
+        });
         assert!(!bytes.has_room());
     }
 
@@ -135,10 +166,18 @@ mod tests {
         for events_max in 1..=9 {
             let mut room = room(events_max, 1000);
             let mut untold = Taken::default();
-            (0..events_max).for_each(|_| room.queued(Cost { bytes: 1, ..Cost::default() }));
+            (0..events_max).for_each(|_| {
+                room.queued(Cost {
+                    bytes: 1,
+                    ..Cost::default()
+                })
+            });
             assert!(!room.has_room() && !room.has_room_again());
             for _ in 0..events_max {
-                untold.add(Cost { bytes: 1, ..Cost::default() });
+                untold.add(Cost {
+                    bytes: 1,
+                    ..Cost::default()
+                });
                 if room.telling().is_due(untold) {
                     room.taken(std::mem::take(&mut untold));
                 }
@@ -151,9 +190,16 @@ mod tests {
     fn bounds_of_zero_still_take_one_event() {
         let mut room = room(0, 0);
         assert!(room.has_room() && room.has_room_again());
-        room.queued(Cost { bytes: 5, ..Cost::default() });
+        room.queued(Cost {
+            bytes: 5,
+            ..Cost::default()
+        });
         assert!(!room.has_room());
-        room.taken(Taken { events: 1, bytes: 5, ..Taken::default() });
+        room.taken(Taken {
+            events: 1,
+            bytes: 5,
+            ..Taken::default()
+        });
         assert!(room.has_room_again());
     }
 }

@@ -15,7 +15,12 @@ use crate::session::{Turn, Violation};
 use crate::{Event, KeyedState, Position};
 
 impl Channel {
-    pub(crate) fn snapshot(&mut self, frame: v1::Snapshot, credit: Credit, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(crate) fn snapshot(
+        &mut self,
+        frame: v1::Snapshot,
+        credit: Credit,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
         let Some(place) = self.flowing() else {
             turn.common.credit.give_back(credit);
             return Ok(());
@@ -25,7 +30,10 @@ impl Channel {
         };
         let replace = frame.replace;
         let first = match self.flow() {
-            Some(Flow::State { at: began_at, replace: began }) if (began_at, *began) == (&at, replace) => false,
+            Some(Flow::State {
+                at: began_at,
+                replace: began,
+            }) if (began_at, *began) == (&at, replace) => false,
             Some(Flow::State { .. }) => return Err(Violation("parts of two snapshots, mixed")),
             // What the Pull asks for will come whole.
             Some(Flow::Behind) => {
@@ -47,20 +55,49 @@ impl Channel {
             } else if self.incomplete.is_none() {
                 self.incomplete = Some(place);
             }
-            self.flow_on(Flow::State { at: at.clone(), replace });
+            self.flow_on(Flow::State {
+                at: at.clone(),
+                replace,
+            });
         }
 
         let entries: Vec<_> = frame
             .entries
             .into_iter()
             .map(|entry| {
-                let v1::SnapshotEntry { key, seq, time_ms, deleted, payload } = entry;
-                self.message(&at.epoch, v1::PageEntry { seq, term: 0, time_ms, key, deleted, payload }, true)
+                let v1::SnapshotEntry {
+                    key,
+                    seq,
+                    time_ms,
+                    deleted,
+                    payload,
+                } = entry;
+                self.message(
+                    &at.epoch,
+                    v1::PageEntry {
+                        seq,
+                        term: 0,
+                        time_ms,
+                        key,
+                        deleted,
+                        payload,
+                    },
+                    true,
+                )
             })
             .collect();
         turn.common.stats.messages += entries.len() as u64;
-        let cost = Cost { bytes: entries.iter().map(message_bytes).sum(), credit };
-        let state = KeyedState { replace, first, last: frame.last, at, entries };
+        let cost = Cost {
+            bytes: entries.iter().map(message_bytes).sum(),
+            credit,
+        };
+        let state = KeyedState {
+            replace,
+            first,
+            last: frame.last,
+            at,
+            entries,
+        };
         self.deliver_at(Event::KeyedState(state), cost, turn);
         Ok(())
     }

@@ -28,10 +28,14 @@ struct Reader {
 
 impl Reader {
     fn new(options: SubscribeOptions) -> Self {
-        let channel = Channel::new(ID, "demo:lobby".into(), options);
+        let channel = Channel::new(ID, "demo:lobby".into(), options, Instant::now());
         let mut common = Common::new(0);
         common.credit.connected();
-        Self { channel, common, effects: Vec::new() }
+        Self {
+            channel,
+            common,
+            effects: Vec::new(),
+        }
     }
 
     /// One that is attached after `seq`, with the head at the same place.
@@ -46,7 +50,11 @@ impl Reader {
     /// Lets the rules have a turn: what followed.
     fn turn<T>(&mut self, act: impl FnOnce(&mut Channel, &mut Turn<'_>) -> T) -> (T, Vec<Effect>) {
         let mut effects = Vec::new();
-        let mut turn = Turn { now: Instant::now(), effects: &mut effects, common: &mut self.common };
+        let mut turn = Turn {
+            now: Instant::now(),
+            effects: &mut effects,
+            common: &mut self.common,
+        };
         let answer = act(&mut self.channel, &mut turn);
         (answer, effects)
     }
@@ -70,21 +78,33 @@ impl Reader {
     }
 
     fn skipped(&mut self, to: u64, count: u64) -> Vec<Effect> {
-        let frame = v1::Skipped { channel_id: CHANNEL_ID, to, count, reason: 1 };
+        let frame = v1::Skipped {
+            channel_id: CHANNEL_ID,
+            to,
+            count,
+            reason: 1,
+        };
         let (outcome, effects) = self.turn(|channel, turn| channel.skipped(&frame, turn));
         outcome.expect("skipped on an attached channel");
         effects
     }
 
     fn lagged(&mut self, seq: u64) -> Vec<Effect> {
-        let frame = v1::Lagged { channel_id: CHANNEL_ID, seq };
+        let frame = v1::Lagged {
+            channel_id: CHANNEL_ID,
+            seq,
+        };
         let (outcome, effects) = self.turn(|channel, turn| channel.lagged(&frame, turn));
         outcome.expect("lagged on an attached channel");
         effects
     }
 
     fn taken(&mut self, events: usize, bytes: usize) -> Vec<Effect> {
-        let taken = Taken { events, bytes, ..Taken::default() };
+        let taken = Taken {
+            events,
+            bytes,
+            ..Taken::default()
+        };
         self.turn(|channel, turn| channel.taken(taken, turn)).1
     }
 
@@ -99,9 +119,17 @@ fn attached(seq: u64, head: u64) -> v1::Attached {
         request: 1,
         channel_id: CHANNEL_ID,
         channel: "demo:lobby".into(),
-        position: Some(v1::Position { epoch: "0-a".into(), seq, term: 3 }),
+        position: Some(v1::Position {
+            epoch: "0-a".into(),
+            seq,
+            term: 3,
+        }),
         head,
-        window: Some(v1::Window { messages: 10, bytes: 20, age_ms: 30 }),
+        window: Some(v1::Window {
+            messages: 10,
+            bytes: 20,
+            age_ms: 30,
+        }),
         policy: v1::Policy::Recover.into(),
         keyed: false,
         outcome: Some(v1::attached::Outcome::Resumed(v1::Resumed {})),
@@ -115,19 +143,48 @@ fn discontinuous(mut frame: v1::Attached, reason: v1::Reason) -> v1::Attached {
 
 fn publication(seq: u64) -> v1::Publication {
     let payload = Bytes::from(format!("message {seq}"));
-    v1::Publication { channel_id: CHANNEL_ID, seq, term: 3, time_ms: 1_000 + seq, payload, ..Default::default() }
+    v1::Publication {
+        channel_id: CHANNEL_ID,
+        seq,
+        term: 3,
+        time_ms: 1_000 + seq,
+        payload,
+        ..Default::default()
+    }
 }
 
 fn page(after: u64, through: u64) -> v1::Page {
     let entry = |seq| {
-        let v1::Publication { term, time_ms, key, deleted, payload, .. } = publication(seq);
-        v1::PageEntry { seq, term, time_ms, key, deleted, payload }
+        let v1::Publication {
+            term,
+            time_ms,
+            key,
+            deleted,
+            payload,
+            ..
+        } = publication(seq);
+        v1::PageEntry {
+            seq,
+            term,
+            time_ms,
+            key,
+            deleted,
+            payload,
+        }
     };
-    v1::Page { channel_id: CHANNEL_ID, after, entries: (after + 1..=through).map(entry).collect() }
+    v1::Page {
+        channel_id: CHANNEL_ID,
+        after,
+        entries: (after + 1..=through).map(entry).collect(),
+    }
 }
 
 fn position(seq: u64, term: u64) -> Position {
-    Position { epoch: "0-a".into(), seq, term }
+    Position {
+        epoch: "0-a".into(),
+        seq,
+        term,
+    }
 }
 
 /// The events among what followed.

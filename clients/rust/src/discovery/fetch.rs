@@ -28,18 +28,30 @@ pub(crate) enum FetchError {
     #[error("{url} answered {status}; check that it is the address of a Starling node")]
     Status { url: String, status: StatusCode },
     #[error("the description at {url} cannot be read: {source}")]
-    Body { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Body {
+        url: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the description at {url} is of no use: {source}")]
     Document { url: String, source: DocumentError },
 }
 
 /// The description of the node at an HTTP base, and the address it was reached at.
 pub(crate) async fn fetch(base: &Url, tls: &Tls) -> Result<(Node, std::net::IpAddr), FetchError> {
-    let url = format!("{}/.well-known/starling", base[..Position::AfterPath].trim_end_matches('/'));
+    let url = format!(
+        "{}/.well-known/starling",
+        base[..Position::AfterPath].trim_end_matches('/')
+    );
     let opened = net::open(base, tls).await?;
-    let source = Source { is_verified: opened.is_verified, is_loopback: opened.peer.is_loopback() };
+    let source = Source {
+        is_verified: opened.is_verified,
+        is_loopback: opened.peer.is_loopback(),
+    };
 
-    let failed = |source| FetchError::Http { url: url.clone(), source };
+    let failed = |source| FetchError::Http {
+        url: url.clone(),
+        source,
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(opened.io)).await.map_err(failed)?;
     // It ends by itself when `sender` and the answer are dropped.
     tokio::spawn(connection);
@@ -48,10 +60,16 @@ pub(crate) async fn fetch(base: &Url, tls: &Tls) -> Result<(Node, std::net::IpAd
         .header(HOST, &base[Position::BeforeHost..Position::AfterPort])
         .header(ACCEPT, "application/json")
         .body(Empty::<Bytes>::new())
-        .map_err(|source| FetchError::BadRequest { url: url.clone(), source })?;
+        .map_err(|source| FetchError::BadRequest {
+            url: url.clone(),
+            source,
+        })?;
     let answer = sender.send_request(request).await.map_err(failed)?;
     if answer.status() != StatusCode::OK {
-        return Err(FetchError::Status { url, status: answer.status() });
+        return Err(FetchError::Status {
+            url,
+            status: answer.status(),
+        });
     }
     let body = Limited::new(answer.into_body(), DOCUMENT_BYTES_MAX).collect().await;
     let document = match body {

@@ -32,7 +32,12 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, outbox: VecDeque::new(), unflushed: false, overrun: false }
+        Self {
+            connection,
+            outbox: VecDeque::new(),
+            unflushed: false,
+            overrun: false,
+        }
     }
 
     /// Puts a frame into the outbox. [`next`](Self::next) writes it.
@@ -73,7 +78,10 @@ impl Link {
         // What came before the connection broke is read first: it may say why.
         match self.connection.incoming.as_mut().poll_next(context) {
             Poll::Ready(Some(frame)) => Poll::Ready(frame),
-            Poll::Ready(None) => Poll::Ready(Err(TransportError::Closed { code: None, reason: String::new() })),
+            Poll::Ready(None) => Poll::Ready(Err(TransportError::Closed {
+                code: None,
+                reason: String::new(),
+            })),
             Poll::Pending => match written {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,

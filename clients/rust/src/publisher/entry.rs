@@ -70,23 +70,65 @@ pub(super) struct Body {
 
 impl Queued {
     pub(super) fn new(ticket: Ticket, options: PublishOptions, now: Instant) -> Self {
-        let PublishOptions { payload, key, delete, timeout, .. } = options;
-        let body = Body { key: key.unwrap_or_default(), delete, payload };
-        Self { ticket, deadline: later(now, timeout), timeout, body }
+        let PublishOptions {
+            payload,
+            key,
+            delete,
+            timeout,
+            ..
+        } = options;
+        let body = Body {
+            key: key.unwrap_or_default(),
+            delete,
+            payload,
+        };
+        Self {
+            ticket,
+            deadline: later(now, timeout),
+            timeout,
+            body,
+        }
     }
 
     /// It is sent for the first time.
     pub(super) fn number(self, serial: u64, since_ms: u64) -> Entry {
-        let Self { ticket, deadline, timeout, body } = self;
-        let asker = Asker { ticket, deadline, timeout, cause: None, answered: false };
-        Entry { serial, since_ms, what: What::Publish(body), sent: None, tries: 0, gaps: 0, asker: Some(asker) }
+        let Self {
+            ticket,
+            deadline,
+            timeout,
+            body,
+        } = self;
+        let asker = Asker {
+            ticket,
+            deadline,
+            timeout,
+            cause: None,
+            answered: false,
+        };
+        Entry {
+            serial,
+            since_ms,
+            what: What::Publish(body),
+            sent: None,
+            tries: 0,
+            gaps: 0,
+            asker: Some(asker),
+        }
     }
 }
 
 impl Entry {
     /// A serial that the owner asks for and that has no message any more.
     pub(super) fn ghost(serial: u64, since_ms: u64) -> Self {
-        Self { serial, since_ms, what: What::Skip(None), sent: None, tries: 0, gaps: 0, asker: None }
+        Self {
+            serial,
+            since_ms,
+            what: What::Skip(None),
+            sent: None,
+            tries: 0,
+            gaps: 0,
+            asker: None,
+        }
     }
 
     /// Whether this answer is to the last sending.
@@ -131,19 +173,27 @@ impl Entry {
     /// The error of a message that is out of time.
     pub(super) fn timed_out(&self, trouble: Option<&str>) -> PublishError {
         let cause = self.asker.as_ref().and_then(|asker| asker.cause.clone());
-        PublishError::TimedOut { cause: trouble.map(str::to_owned).or(cause) }
+        PublishError::TimedOut {
+            cause: trouble.map(str::to_owned).or(cause),
+        }
     }
 
     /// When its asker stops waiting.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.asker.as_ref().filter(|asker| !asker.answered).map(|asker| asker.deadline)
+        self.asker
+            .as_ref()
+            .filter(|asker| !asker.answered)
+            .map(|asker| asker.deadline)
     }
 
     /// Tells the asker, once. The entry goes on until it has a result.
     pub(super) fn answer(&mut self, outcome: Result<Published, PublishError>, effects: &mut Vec<Effect>) {
         if let Some(asker) = self.asker.as_mut().filter(|asker| !asker.answered) {
             asker.answered = true;
-            effects.push(Effect::Answer { ticket: asker.ticket, outcome });
+            effects.push(Effect::Answer {
+                ticket: asker.ticket,
+                outcome,
+            });
         }
     }
 
@@ -161,9 +211,26 @@ impl Entry {
         Effect::Send(match &self.what {
             What::Publish(Body { key, delete, payload }) => {
                 let (key, delete, payload) = (key.clone(), *delete, payload.clone());
-                v1::Publish { request, channel, serial, base, since_ms, key, delete, payload }.into()
+                v1::Publish {
+                    request,
+                    channel,
+                    serial,
+                    base,
+                    since_ms,
+                    key,
+                    delete,
+                    payload,
+                }
+                .into()
             }
-            What::Skip(_) => v1::Skip { request, channel, serial, base, since_ms }.into(),
+            What::Skip(_) => v1::Skip {
+                request,
+                channel,
+                serial,
+                base,
+                since_ms,
+            }
+            .into(),
         })
     }
 }

@@ -44,7 +44,14 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(channel: Arc<str>, serial: u64) -> Self {
         let (entries, queued) = (VecDeque::new(), VecDeque::new());
-        Self { channel, serial, entries, queued, hold: None, retry: RETRY }
+        Self {
+            channel,
+            serial,
+            entries,
+            queued,
+            hold: None,
+            retry: RETRY,
+        }
     }
 
     pub(super) fn enqueue(&mut self, ticket: Ticket, options: PublishOptions, now: Instant) {
@@ -70,7 +77,11 @@ impl Line {
     }
 
     pub(super) fn unanswered(&self) -> Option<Instant> {
-        self.entries.iter().filter_map(|entry| entry.sent).map(|sent| sent.at).min()
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.sent)
+            .map(|sent| sent.at)
+            .min()
     }
 
     /// When to wake: for a message that is out of time, or, while connected, when the hold ends.
@@ -95,7 +106,13 @@ impl Line {
                 let bytes = body.payload.len();
                 // Another node may take less than the one it was first sent to.
                 if bytes > payload_bytes_max {
-                    entry.skip(PublishError::TooLarge { bytes, max: payload_bytes_max }, turn.now);
+                    entry.skip(
+                        PublishError::TooLarge {
+                            bytes,
+                            max: payload_bytes_max,
+                        },
+                        turn.now,
+                    );
                 } else {
                     turn.common.stats.resent += 1;
                 }
@@ -110,7 +127,13 @@ impl Line {
             if bytes > payload_bytes_max {
                 // Never sent: the serial is still free.
                 turn.common.stats.failed += 1;
-                entry.settle(Err(PublishError::TooLarge { bytes, max: payload_bytes_max }), turn.effects);
+                entry.settle(
+                    Err(PublishError::TooLarge {
+                        bytes,
+                        max: payload_bytes_max,
+                    }),
+                    turn.effects,
+                );
                 continue;
             }
             self.serial += 1;
@@ -123,16 +146,30 @@ impl Line {
     /// A serial has its result.
     pub(super) fn ack(&mut self, frame: v1::Ack, turn: &mut Turn<'_>) -> Result<(), Violation> {
         // A serial that was sent twice is answered twice; the first answer counted.
-        let Some(at) = self.find(frame.serial) else { return Ok(()) };
+        let Some(at) = self.find(frame.serial) else {
+            return Ok(());
+        };
         if frame.skipped && matches!(self.entries[at].what, What::Publish(_)) {
             return Err(Violation("an ack that says skipped, to a publish"));
         }
-        let Some(mut entry) = self.entries.remove(at) else { return Ok(()) };
+        let Some(mut entry) = self.entries.remove(at) else {
+            return Ok(());
+        };
         self.retry.reset();
         let outcome = match frame.position {
             Some(position) => {
-                let v1::Ack { serial, copies, duplicate, .. } = frame;
-                Ok(Published { position: Position::from_wire(position), serial, copies, duplicate })
+                let v1::Ack {
+                    serial,
+                    copies,
+                    duplicate,
+                    ..
+                } = frame;
+                Ok(Published {
+                    position: Position::from_wire(position),
+                    serial,
+                    copies,
+                    duplicate,
+                })
             }
             None => Err(entry.retired()),
         };
@@ -143,7 +180,9 @@ impl Line {
     /// A serial was refused, as this request. `expected` is the serial that a gap asks for.
     pub(super) fn refused(&mut self, serial: u64, request: u64, refusal: Refusal, expected: u64, turn: &mut Turn<'_>) {
         // An answer to an earlier sending says nothing about what was sent since.
-        let Some(at) = self.find(serial).filter(|at| self.entries[*at].is_of(request)) else { return };
+        let Some(at) = self.find(serial).filter(|at| self.entries[*at].is_of(request)) else {
+            return;
+        };
         let entry = &mut self.entries[at];
         entry.sent = None;
         match refusal.code() {
@@ -194,7 +233,12 @@ impl Line {
 
     /// The client closes.
     pub(super) fn close(&mut self, reason: &CloseReason, turn: &mut Turn<'_>) {
-        let closed = |sent| Err(PublishError::Closed { reason: reason.clone(), sent });
+        let closed = |sent| {
+            Err(PublishError::Closed {
+                reason: reason.clone(),
+                sent,
+            })
+        };
         for entry in self.entries.drain(..) {
             turn.common.stats.failed += 1;
             entry.settle(closed(true), turn.effects);

@@ -26,8 +26,19 @@ struct Bench {
 /// What a publisher sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sent {
-    Publish { request: u64, serial: u64, base: u64, since_ms: u64, payload: String },
-    Skip { request: u64, serial: u64, base: u64, since_ms: u64 },
+    Publish {
+        request: u64,
+        serial: u64,
+        base: u64,
+        since_ms: u64,
+        payload: String,
+    },
+    Skip {
+        request: u64,
+        serial: u64,
+        base: u64,
+        since_ms: u64,
+    },
 }
 
 /// What a publisher did.
@@ -42,7 +53,13 @@ impl Bench {
     /// Not connected.
     fn new() -> Self {
         let now = Instant::now();
-        Self { publisher: Publisher::new(), common: Common::new(0), start: now, now, tickets: 0 }
+        Self {
+            publisher: Publisher::new(),
+            common: Common::new(0),
+            start: now,
+            now,
+            tickets: 0,
+        }
     }
 
     fn connected() -> Self {
@@ -53,7 +70,10 @@ impl Bench {
 
     fn connect(&mut self, in_flight: usize) -> Did {
         self.common.clock_ms += 1_000;
-        self.publisher.connected(Limits { payload_bytes: 1_000, in_flight });
+        self.publisher.connected(Limits {
+            payload_bytes: 1_000,
+            in_flight,
+        });
         self.turn(|_, _| ())
     }
 
@@ -79,12 +99,25 @@ impl Bench {
     }
 
     fn ack(&mut self, serial: u64, seq: u64) -> Did {
-        let position = Some(v1::Position { epoch: "0-a".into(), seq, term: 1 });
-        self.answer(v1::Ack { serial, position, copies: 1, ..v1::Ack::default() })
+        let position = Some(v1::Position {
+            epoch: "0-a".into(),
+            seq,
+            term: 1,
+        });
+        self.answer(v1::Ack {
+            serial,
+            position,
+            copies: 1,
+            ..v1::Ack::default()
+        })
     }
 
     fn skipped(&mut self, serial: u64) -> Did {
-        self.answer(v1::Ack { serial, skipped: true, ..v1::Ack::default() })
+        self.answer(v1::Ack {
+            serial,
+            skipped: true,
+            ..v1::Ack::default()
+        })
     }
 
     fn answer(&mut self, ack: v1::Ack) -> Did {
@@ -92,12 +125,28 @@ impl Bench {
     }
 
     fn refused(&mut self, request: u64, serial: u64, code: ErrorCode) -> Did {
-        self.refused_with(serial, v1::Error { request, code: code.into(), message: "no".into(), ..Default::default() })
+        self.refused_with(
+            serial,
+            v1::Error {
+                request,
+                code: code.into(),
+                message: "no".into(),
+                ..Default::default()
+            },
+        )
     }
 
     fn gap(&mut self, request: u64, serial: u64, expected_serial: u64) -> Did {
         let code = ErrorCode::SerialGap.into();
-        self.refused_with(serial, v1::Error { request, code, expected_serial, ..Default::default() })
+        self.refused_with(
+            serial,
+            v1::Error {
+                request,
+                code,
+                expected_serial,
+                ..Default::default()
+            },
+        )
     }
 
     fn refused_with(&mut self, serial: u64, error: v1::Error) -> Did {
@@ -111,7 +160,11 @@ impl Bench {
     /// One turn, and then what may be sent, as the session does it.
     fn turn(&mut self, act: impl FnOnce(&mut Publisher, &mut Turn<'_>)) -> Did {
         let mut effects = Vec::new();
-        let mut turn = Turn { now: self.now, effects: &mut effects, common: &mut self.common };
+        let mut turn = Turn {
+            now: self.now,
+            effects: &mut effects,
+            common: &mut self.common,
+        };
         act(&mut self.publisher, &mut turn);
         self.publisher.send(&mut turn);
         let mut did = Did::default();
@@ -119,12 +172,35 @@ impl Bench {
             match effect {
                 Effect::Send(client_frame::Body::Publish(frame)) => {
                     let payload = String::from_utf8(frame.payload.to_vec()).expect("a text of the test");
-                    let v1::Publish { request, serial, base, since_ms, .. } = frame;
-                    did.sent.push(Sent::Publish { request, serial, base, since_ms, payload });
+                    let v1::Publish {
+                        request,
+                        serial,
+                        base,
+                        since_ms,
+                        ..
+                    } = frame;
+                    did.sent.push(Sent::Publish {
+                        request,
+                        serial,
+                        base,
+                        since_ms,
+                        payload,
+                    });
                 }
                 Effect::Send(client_frame::Body::Skip(frame)) => {
-                    let v1::Skip { request, serial, base, since_ms, .. } = frame;
-                    did.sent.push(Sent::Skip { request, serial, base, since_ms });
+                    let v1::Skip {
+                        request,
+                        serial,
+                        base,
+                        since_ms,
+                        ..
+                    } = frame;
+                    did.sent.push(Sent::Skip {
+                        request,
+                        serial,
+                        base,
+                        since_ms,
+                    });
                 }
                 Effect::Answer { ticket, outcome } => did.answers.push((ticket.0, outcome)),
                 Effect::Settled(ticket) => did.settled.push(ticket.0),
@@ -154,7 +230,9 @@ impl Did {
 
     /// The one answer.
     fn answered(&self) -> (u64, Result<u64, PublishError>) {
-        let [(ticket, outcome)] = &self.answers[..] else { panic!("{:?}", self.answers) };
+        let [(ticket, outcome)] = &self.answers[..] else {
+            panic!("{:?}", self.answers)
+        };
         (*ticket, outcome.clone().map(|published| published.position.seq))
     }
 

@@ -35,7 +35,12 @@ pub(super) struct TokenSource {
 
 impl TokenSource {
     pub(super) fn new(token: String, has_provider: bool) -> Self {
-        Self { token, has_provider, why: TokenRequest::First, refused: false }
+        Self {
+            token,
+            has_provider,
+            why: TokenRequest::First,
+            refused: false,
+        }
     }
 
     /// Asks for the token that follows the one in use.
@@ -101,8 +106,10 @@ impl Session {
             page_credit: PageCredit::window(),
         };
         effects.push(Effect::Send(hello.into()));
-        self.phase =
-            Phase::Greeting { transport, deadline: now + Duration::from_millis(limits::HELLO_DEADLINE_MS) };
+        self.phase = Phase::Greeting {
+            transport,
+            deadline: now + Duration::from_millis(limits::HELLO_DEADLINE_MS),
+        };
     }
 
     pub(super) fn dial_failed(&mut self, reason: String, now: Instant, effects: &mut Vec<Effect>) {
@@ -135,9 +142,17 @@ impl Session {
         self.common.stats.sessions += 1;
         self.token.refused = false;
         let alive = Liveness::new(frame.heartbeat_ms, now);
-        self.phase = Phase::Open(Open { since: now, alive, refresh_at: None });
+        self.phase = Phase::Open(Open {
+            since: now,
+            alive,
+            refresh_at: None,
+        });
         self.expires(frame.expires_ms, now);
-        effects.push(Effect::State(State::Connected { transport, node: frame.node, session: frame.session }));
+        effects.push(Effect::State(State::Connected {
+            transport,
+            node: frame.node,
+            session: frame.session,
+        }));
         Ok(())
     }
 
@@ -182,7 +197,14 @@ impl Session {
 
         let code = ending.code.unwrap_or_default();
         if !self.may_return(code) {
-            self.close(CloseReason::Server { code, reason: ending.reason }, now, effects);
+            self.close(
+                CloseReason::Server {
+                    code,
+                    reason: ending.reason,
+                },
+                now,
+                effects,
+            );
             return;
         }
         self.targets.hint(&ending.alternates);
@@ -206,9 +228,14 @@ impl Session {
     fn retry(&mut self, reason: String, retry_after: Option<Duration>, now: Instant, effects: &mut Vec<Effect>) {
         self.common.stats.failures += 1;
         let wait = self.backoff.next(self.targets.round(), &mut self.common.rng);
-        self.phase = Phase::Waiting { until: now + wait + retry_after.unwrap_or_default() };
+        self.phase = Phase::Waiting {
+            until: now + wait + retry_after.unwrap_or_default(),
+        };
         self.common.trouble = Some(reason.clone());
-        effects.push(Effect::State(State::Reconnecting { attempt: self.backoff.failures(), error: reason }));
+        effects.push(Effect::State(State::Reconnecting {
+            attempt: self.backoff.failures(),
+            error: reason,
+        }));
     }
 }
 
@@ -216,7 +243,9 @@ impl Session {
 fn check(token: String) -> Result<String, TokenError> {
     let (bytes, max) = (token.len(), limits::TOKEN_BYTES_MAX);
     if bytes > max {
-        return Err(TokenError::Denied(format!("the token has {bytes} bytes and the protocol takes {max}")));
+        return Err(TokenError::Denied(format!(
+            "the token has {bytes} bytes and the protocol takes {max}"
+        )));
     }
     if token.is_empty() {
         return Err(TokenError::Unavailable("the provider gave an empty token".into()));

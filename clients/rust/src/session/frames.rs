@@ -37,7 +37,11 @@ impl Session {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Violation> {
-        let mut turn = Turn { now, effects, common: &mut self.common };
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
         match frame {
             Body::Publication(frame) => {
                 turn.common.clock(frame.time_ms);
@@ -93,7 +97,10 @@ impl Session {
             }
             Body::Error(frame) => self.error(frame, now, effects),
             Body::Ping(frame) => {
-                turn.send(v1::Pong { nonce: frame.nonce, time_ms: 0 });
+                turn.send(v1::Pong {
+                    nonce: frame.nonce,
+                    time_ms: 0,
+                });
                 Ok(())
             }
             Body::Pong(frame) => {
@@ -117,7 +124,11 @@ impl Session {
 
     /// A request was refused, or a channel has a fault.
     fn error(&mut self, frame: v1::Error, now: Instant, effects: &mut Vec<Effect>) -> Result<(), Violation> {
-        let mut turn = Turn { now, effects, common: &mut self.common };
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
         if frame.request == 0 {
             let channel_id = frame.channel_id;
             let refusal = Refusal::from_wire(frame);
@@ -146,7 +157,10 @@ impl Session {
 impl Ending {
     /// A connection that ended without a word from the server.
     pub(super) fn because(reason: &str) -> Self {
-        Self { reason: reason.to_owned(), ..Self::default() }
+        Self {
+            reason: reason.to_owned(),
+            ..Self::default()
+        }
     }
 
     fn from_wire(goodbye: v1::Goodbye) -> Self {

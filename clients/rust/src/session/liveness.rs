@@ -130,7 +130,10 @@ mod tests {
         let mut alive = Liveness::new(HEARTBEAT_MS, start);
         assert_eq!(alive.wake_at(None), after(start, 10_000));
         assert_eq!(alive.judge(None, after(start, 9_999)), Verdict::Alive);
-        assert_eq!(alive.judge(None, after(start, 10_000)), Verdict::Ping(v1::Ping { nonce: 1 }));
+        assert_eq!(
+            alive.judge(None, after(start, 10_000)),
+            Verdict::Ping(v1::Ping { nonce: 1 })
+        );
         alive.sent(after(start, 10_000));
         alive.heard(after(start, 10_020));
         assert_eq!(alive.wake_at(None), after(start, 20_000));
@@ -145,7 +148,11 @@ mod tests {
         assert_eq!(alive.judge(None, after(start, 14_999)), Verdict::Alive);
         assert!(matches!(alive.judge(None, after(start, 15_000)), Verdict::Lost(_)));
         alive.heard(after(start, 1));
-        assert_eq!(alive.judge(None, after(start, 15_000)), Verdict::Alive, "any byte counts");
+        assert_eq!(
+            alive.judge(None, after(start, 15_000)),
+            Verdict::Alive,
+            "any byte counts"
+        );
     }
 
     #[test]
@@ -155,7 +162,10 @@ mod tests {
         let sent = Some(after(start, 100));
         assert_eq!(alive.wake_at(sent), after(start, 1_600));
         assert_eq!(alive.judge(sent, after(start, 1_599)), Verdict::Alive);
-        assert_eq!(alive.judge(sent, after(start, 1_600)), Verdict::Ping(v1::Ping { nonce: 1 }));
+        assert_eq!(
+            alive.judge(sent, after(start, 1_600)),
+            Verdict::Ping(v1::Ping { nonce: 1 })
+        );
         alive.sent(after(start, 1_600));
         assert_eq!(alive.wake_at(sent), after(start, 2_600));
         assert_eq!(alive.judge(sent, after(start, 2_599)), Verdict::Alive);
@@ -169,19 +179,31 @@ mod tests {
         let sent = Some(start);
         assert!(matches!(alive.judge(sent, after(start, 1_500)), Verdict::Ping(_)));
         alive.pong(0, after(start, 1_510));
-        assert!(matches!(alive.judge(sent, after(start, 2_500)), Verdict::Lost(_)), "an older answer proves nothing");
+        assert!(
+            matches!(alive.judge(sent, after(start, 2_500)), Verdict::Lost(_)),
+            "an older answer proves nothing"
+        );
         alive.pong(1, after(start, 1_600));
         assert_eq!(alive.wake_at(sent), after(start, 3_100));
-        assert_eq!(alive.judge(sent, after(start, 3_100)), Verdict::Ping(v1::Ping { nonce: 2 }));
+        assert_eq!(
+            alive.judge(sent, after(start, 3_100)),
+            Verdict::Ping(v1::Ping { nonce: 2 })
+        );
     }
 
     #[test]
     fn bytes_behind_a_ping_are_a_sign_of_life() {
         let start = Instant::now();
         let mut alive = Liveness::new(HEARTBEAT_MS, start);
-        assert!(matches!(alive.judge(Some(start), after(start, 1_500)), Verdict::Ping(_)));
+        assert!(matches!(
+            alive.judge(Some(start), after(start, 1_500)),
+            Verdict::Ping(_)
+        ));
         alive.heard(after(start, 2_400));
         assert_eq!(alive.judge(Some(start), after(start, 2_500)), Verdict::Alive);
-        assert!(matches!(alive.judge(Some(start), after(start, 3_400)), Verdict::Lost(_)));
+        assert!(matches!(
+            alive.judge(Some(start), after(start, 3_400)),
+            Verdict::Lost(_)
+        ));
     }
 }

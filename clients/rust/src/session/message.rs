@@ -31,7 +31,11 @@ pub(crate) enum Input {
     /// It was built.
     Start,
     /// The application subscribes.
-    Subscribe { id: SubscriptionId, channel: Arc<str>, options: SubscribeOptions },
+    Subscribe {
+        id: SubscriptionId,
+        channel: Arc<str>,
+        options: SubscribeOptions,
+    },
     /// The application dropped a subscription.
     Unsubscribe(SubscriptionId),
     /// The application took events.
@@ -81,13 +85,19 @@ pub(crate) enum Effect {
     /// End the connection, after what was sent.
     Hangup,
     /// Tell who subscribes that the channel is attached, or that it will not be.
-    Subscribed { id: SubscriptionId, outcome: Result<(), SubscribeError> },
+    Subscribed {
+        id: SubscriptionId,
+        outcome: Result<(), SubscribeError>,
+    },
     /// Hand an event to a subscription.
     Deliver { to: SubscriptionId, item: Item },
     /// Nothing more is handed to a subscription.
     End(SubscriptionId),
     /// Tell who published what became of it.
-    Answer { ticket: Ticket, outcome: Result<Published, PublishError> },
+    Answer {
+        ticket: Ticket,
+        outcome: Result<Published, PublishError>,
+    },
     /// The publish takes no more room among those in flight.
     Settled(Ticket),
     /// Tell whoever watches.

@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::channel::room::{Cost, Taken};
 use crate::channel::{Attachment, Channel};
 use crate::clock::later;
+use crate::credit::PageCredit;
 use crate::queue::Item;
 use crate::{CloseReason, Event, Refusal, SubscribeError, SubscribeOptions};
 
@@ -26,6 +27,12 @@ const ATTACHING_MAX: usize = 64;
 
 /// The waits before a channel that was refused for now, or detached by the server, is attached again.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+
+/// How long a subscription may sit on the page credit that others need.
+///
+/// Longer than an application works on one page, unless it has stopped reading; shorter than a person waits for another
+/// channel to load.
+const HOARDING_MAX: Duration = Duration::from_secs(1);
 
 /// The subscriptions of a client.
 #[derive(Debug, Default)]
@@ -71,13 +78,26 @@ impl Subscriptions {
         turn: &mut Turn<'_>,
     ) {
         if self.names.contains_key(&name) {
-            turn.effects.push(Effect::Subscribed { id, outcome: Err(SubscribeError::AlreadySubscribed) });
+            turn.effects.push(Effect::Subscribed {
+                id,
+                outcome: Err(SubscribeError::AlreadySubscribed),
+            });
             return;
         }
-        let waiting = Some(Waiting { deadline: later(turn.now, options.timeout), cause: None });
+        let waiting = Some(Waiting {
+            deadline: later(turn.now, options.timeout),
+            cause: None,
+        });
         self.names.insert(Arc::clone(&name), id);
         self.unattached.insert(id);
-        self.entries.insert(id, Entry { channel: Channel::new(id, name, options), waiting, retry: RETRY });
+        self.entries.insert(
+            id,
+            Entry {
+                channel: Channel::new(id, name, options, turn.now),
+                waiting,
+                retry: RETRY,
+            },
+        );
     }
 
     /// The application dropped a subscription.
@@ -94,10 +114,17 @@ impl Subscriptions {
     /// Attaches what can be attached.
     pub(super) fn attach(&mut self, turn: &mut Turn<'_>) {
         let is_attaching = |entry: &&Entry| matches!(entry.channel.attachment(), Attachment::Attaching);
-        let attaching = self.unattached.iter().filter_map(|id| self.entries.get(id)).filter(is_attaching).count();
+        let attaching = self
+            .unattached
+            .iter()
+            .filter_map(|id| self.entries.get(id))
+            .filter(is_attaching)
+            .count();
         let mut room = ATTACHING_MAX.saturating_sub(attaching);
         for id in &self.unattached {
-            let Some(entry) = self.entries.get_mut(id) else { continue };
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
             entry.channel.rest(turn.now);
             let name = entry.channel.name();
             if room == 0 || self.places.contains_key(name) || !entry.channel.wants_attach() {
@@ -131,7 +158,8 @@ impl Subscriptions {
         entry.channel.attached(frame, turn)?;
         entry.retry.reset();
         self.unattached.remove(&id);
-        self.routes.retain(|_, route| !matches!(route, Route::To(other) if *other == id));
+        self.routes
+            .retain(|_, route| !matches!(route, Route::To(other) if *other == id));
         self.routes.insert(channel_id, Route::To(id));
         if entry.waiting.take().is_some() {
             turn.effects.push(Effect::Subscribed { id, outcome: Ok(()) });
@@ -157,7 +185,9 @@ impl Subscriptions {
     /// Messages are lost to a reader. One of a keyed channel asks for the values that changed meanwhile instead.
     pub(super) fn discontinued(&mut self, frame: v1::Discontinuity, turn: &mut Turn<'_>) -> Result<(), Violation> {
         let channel_id = frame.channel_id;
-        let Some(channel) = self.route(channel_id)? else { return Ok(()) };
+        let Some(channel) = self.route(channel_id)? else {
+            return Ok(());
+        };
         if !channel.is_keyed() {
             return channel.discontinuity(frame, turn);
         }
@@ -203,10 +233,21 @@ impl Subscriptions {
         }
     }
 
-    /// Gives up on what was not attached in time.
+    /// Gives up on what was not attached in time, and has one that is not read share the page credit.
     pub(super) fn wake(&mut self, turn: &mut Turn<'_>) {
+        if let Some((id, until)) = self.hoarder(&turn.common.credit)
+            && until <= turn.now
+            && let Some(entry) = self.entries.get_mut(&id)
+        {
+            entry.channel.release(turn);
+        }
         let cause_of_late = |id: &SubscriptionId| {
-            let waiting = self.entries.get(id)?.waiting.as_ref().filter(|waiting| turn.now >= waiting.deadline)?;
+            let waiting = self
+                .entries
+                .get(id)?
+                .waiting
+                .as_ref()
+                .filter(|waiting| turn.now >= waiting.deadline)?;
             Some((*id, turn.common.trouble.clone().or_else(|| waiting.cause.clone())))
         };
         let late: Vec<_> = self.unattached.iter().filter_map(cause_of_late).collect();
@@ -215,13 +256,39 @@ impl Subscriptions {
         }
     }
 
-    /// When to wake: for one that is out of time or, while connected, one that may be tried again.
-    pub(super) fn wake_at(&self, connected: bool) -> Option<Instant> {
+    /// When to wake: for one that is out of time, or one that sits on the page credit, or, while connected, one that
+    /// may be tried again.
+    pub(super) fn wake_at(&self, connected: bool, credit: &PageCredit) -> Option<Instant> {
         let due = |entry: &Entry| {
             let retry = entry.channel.not_before().filter(|_| connected);
-            entry.waiting.as_ref().map(|waiting| waiting.deadline).into_iter().chain(retry).min()
+            entry
+                .waiting
+                .as_ref()
+                .map(|waiting| waiting.deadline)
+                .into_iter()
+                .chain(retry)
+                .min()
         };
-        self.unattached.iter().filter_map(|id| self.entries.get(id)).filter_map(due).min()
+        let unattached = self
+            .unattached
+            .iter()
+            .filter_map(|id| self.entries.get(id))
+            .filter_map(due);
+        unattached.chain(self.hoarder(credit).map(|(_, until)| until)).min()
+    }
+
+    /// The subscription that has sat longest on page credit that another needs, and until when it may.
+    fn hoarder(&self, credit: &PageCredit) -> Option<(SubscriptionId, Instant)> {
+        if credit.covers_a_page() {
+            return None;
+        }
+        let since = |(id, entry): (&SubscriptionId, &Entry)| Some((entry.channel.hoards_since()?, *id));
+        let (since, id) = self.entries.iter().filter_map(since).min()?;
+        let is_needed = self
+            .entries
+            .iter()
+            .any(|(other, entry)| *other != id && entry.channel.expects_pages());
+        is_needed.then(|| (id, since + HOARDING_MAX))
     }
 
     /// The client closes.
@@ -229,7 +296,10 @@ impl Subscriptions {
         let error = SubscribeError::Closed(reason.clone());
         for (id, entry) in std::mem::take(&mut self.entries) {
             if entry.waiting.is_some() {
-                turn.effects.push(Effect::Subscribed { id, outcome: Err(error.clone()) });
+                turn.effects.push(Effect::Subscribed {
+                    id,
+                    outcome: Err(error.clone()),
+                });
             } else if *reason != CloseReason::Application {
                 turn.effects.push(last_word(id, error.clone()));
             }
@@ -262,7 +332,10 @@ impl Subscriptions {
     fn fail(&mut self, id: SubscriptionId, error: SubscribeError, turn: &mut Turn<'_>) {
         let Some(entry) = self.entries.get(&id) else { return };
         if entry.waiting.is_some() {
-            turn.effects.push(Effect::Subscribed { id, outcome: Err(error) });
+            turn.effects.push(Effect::Subscribed {
+                id,
+                outcome: Err(error),
+            });
         } else {
             turn.effects.push(last_word(id, error));
         }
@@ -276,7 +349,10 @@ impl Subscriptions {
         turn.common.credit.give_back(entry.channel.room().credit());
         self.names.remove(entry.channel.name());
         self.unattached.remove(&id);
-        let routed = self.routes.iter().find(|(_, route)| matches!(route, Route::To(to) if *to == id));
+        let routed = self
+            .routes
+            .iter()
+            .find(|(_, route)| matches!(route, Route::To(to) if *to == id));
         if let Some((&channel_id, _)) = routed {
             self.leave(channel_id, Arc::clone(entry.channel.name()), turn);
         }
@@ -299,5 +375,12 @@ impl Subscriptions {
 
 /// The event that ends a subscription. It needs no room: nothing follows it.
 fn last_word(to: SubscriptionId, error: SubscribeError) -> Effect {
-    Effect::Deliver { to, item: Item { event: Event::Failed(error), cost: Cost::default(), place: None } }
+    Effect::Deliver {
+        to,
+        item: Item {
+            event: Event::Failed(error),
+            cost: Cost::default(),
+            place: None,
+        },
+    }
 }

@@ -24,7 +24,13 @@ pub(crate) struct Targets {
 
 impl Targets {
     pub(crate) fn new(given: Vec<Url>) -> Self {
-        Self { given, learned: Vec::new(), hints: VecDeque::new(), turn: 0, current: None }
+        Self {
+            given,
+            learned: Vec::new(),
+            hints: VecDeque::new(),
+            turn: 0,
+            current: None,
+        }
     }
 
     /// The node to try now.
@@ -46,7 +52,10 @@ impl Targets {
 
     /// The server said goodbye and named these, best first.
     pub(crate) fn hint(&mut self, alternates: &[String]) {
-        let hints = alternates.iter().take(limits::ALTERNATES_MAX).filter_map(|url| Url::parse(url).ok());
+        let hints = alternates
+            .iter()
+            .take(limits::ALTERNATES_MAX)
+            .filter_map(|url| Url::parse(url).ok());
         self.hints = hints.filter(|url| self.is_as_safe(url)).collect();
     }
 
@@ -85,7 +94,10 @@ mod tests {
         assert_eq!(targets.round(), 3, "b is known already");
         targets.hint(&["http://d".into(), "not a url".into(), "http://e".into()]);
         let order: Vec<_> = (0..6).filter_map(|_| targets.next()).collect();
-        assert_eq!(order, ["http://d", "http://e", "http://b", "http://c", "http://a", "http://b"].map(url));
+        assert_eq!(
+            order,
+            ["http://d", "http://e", "http://b", "http://c", "http://a", "http://b"].map(url)
+        );
     }
 
     #[test]

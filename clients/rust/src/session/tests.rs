@@ -1,6 +1,5 @@
 //! A client's session under a hand-driven server and clock.
 
-
 use bytes::Bytes;
 use starling_protocol::v1::server_frame;
 use starling_protocol::{limits, v1::ErrorCode};
@@ -47,11 +46,24 @@ struct Did {
 
 impl Bench {
     fn new(bases: &[&str], token: &str, has_provider: bool) -> Self {
-        let identity =
-            Identity { publisher: [7; 16], agent: "test/1".into(), token: token.into(), has_provider };
-        let bases = bases.iter().map(|base| Url::parse(base).expect("a URL of the test")).collect();
+        let identity = Identity {
+            publisher: [7; 16],
+            agent: "test/1".into(),
+            token: token.into(),
+            has_provider,
+        };
+        let bases = bases
+            .iter()
+            .map(|base| Url::parse(base).expect("a URL of the test"))
+            .collect();
         let now = Instant::now();
-        Self { session: Session::new(identity, bases, 0), start: now, now, subscriptions: 0, tickets: 0 }
+        Self {
+            session: Session::new(identity, bases, 0),
+            start: now,
+            now,
+            subscriptions: 0,
+            tickets: 0,
+        }
     }
 
     /// One that is connected to `A`, without a token.
@@ -72,11 +84,17 @@ impl Bench {
     }
 
     fn dialed(&mut self) -> Did {
-        self.feed(Input::Dialed { transport: Transport::WebSocket, nodes: Vec::new() })
+        self.feed(Input::Dialed {
+            transport: Transport::WebSocket,
+            nodes: Vec::new(),
+        })
     }
 
     fn frame(&mut self, frame: impl Into<server_frame::Body>) -> Did {
-        self.feed(Input::Frame { frame: frame.into(), bytes: 100 })
+        self.feed(Input::Frame {
+            frame: frame.into(),
+            bytes: 100,
+        })
     }
 
     fn lost(&mut self) -> Did {
@@ -84,7 +102,11 @@ impl Bench {
     }
 
     fn goodbye(&mut self, code: u16) -> Did {
-        self.frame(v1::Goodbye { code: code.into(), reason: "go".into(), ..v1::Goodbye::default() })
+        self.frame(v1::Goodbye {
+            code: code.into(),
+            reason: "go".into(),
+            ..v1::Goodbye::default()
+        })
     }
 
     /// It is `ms` milliseconds after the start, and nothing was heard since the last frame.
@@ -110,7 +132,11 @@ impl Bench {
     fn subscribe(&mut self, channel: &str, options: SubscribeOptions) -> Did {
         let id = SubscriptionId(self.subscriptions);
         self.subscriptions += 1;
-        self.feed(Input::Subscribe { id, channel: channel.into(), options })
+        self.feed(Input::Subscribe {
+            id,
+            channel: channel.into(),
+            options,
+        })
     }
 
     /// Subscribes to the lobby and attaches it after `seq` as channel 5.
@@ -122,12 +148,22 @@ impl Bench {
     fn publish(&mut self, payload: &'static str) -> Did {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
-        self.feed(Input::Publish { ticket, options: PublishOptions::new(LOBBY, payload) })
+        self.feed(Input::Publish {
+            ticket,
+            options: PublishOptions::new(LOBBY, payload),
+        })
     }
 
     fn ack(&mut self, request: u64, serial: u64) -> Did {
         let position = Some(wire(serial));
-        self.frame(v1::Ack { request, serial, position, copies: 1, time_ms: 5_000, ..v1::Ack::default() })
+        self.frame(v1::Ack {
+            request,
+            serial,
+            position,
+            copies: 1,
+            time_ms: 5_000,
+            ..v1::Ack::default()
+        })
     }
 }
 
@@ -207,13 +243,21 @@ fn welcome() -> v1::Welcome {
         heartbeat_ms: 10_000,
         time_ms: 1_000_000,
         window: Some(v1::Window::default()),
-        limits: Some(v1::Limits { frame_bytes: 66_560, channels: 100, publishes_in_flight: 64 }),
+        limits: Some(v1::Limits {
+            frame_bytes: 66_560,
+            channels: 100,
+            publishes_in_flight: 64,
+        }),
         expires_ms: 0,
     }
 }
 
 fn wire(seq: u64) -> v1::Position {
-    v1::Position { epoch: "0-a".into(), seq, term: 1 }
+    v1::Position {
+        epoch: "0-a".into(),
+        seq,
+        term: 1,
+    }
 }
 
 fn attached(request: u64, channel: &str, channel_id: u32, seq: u64) -> v1::Attached {
@@ -231,9 +275,22 @@ fn attached(request: u64, channel: &str, channel_id: u32, seq: u64) -> v1::Attac
 }
 
 fn publication(channel_id: u32, seq: u64) -> v1::Publication {
-    v1::Publication { channel_id, seq, term: 1, time_ms: 1_000_000 + seq, payload: Bytes::from_static(b"hi"), ..Default::default() }
+    v1::Publication {
+        channel_id,
+        seq,
+        term: 1,
+        time_ms: 1_000_000 + seq,
+        payload: Bytes::from_static(b"hi"),
+        ..Default::default()
+    }
 }
 
 fn refusal(request: u64, channel_id: u32, code: ErrorCode) -> v1::Error {
-    v1::Error { request, channel_id, code: code.into(), message: "no".into(), ..v1::Error::default() }
+    v1::Error {
+        request,
+        channel_id,
+        code: code.into(),
+        message: "no".into(),
+        ..v1::Error::default()
+    }
 }

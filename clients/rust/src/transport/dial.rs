@@ -66,16 +66,20 @@ impl Dialer {
     async fn connect(&self, base: &Url) -> Result<Dialed, DialError> {
         let (node, known) = discovery::fetch(base, &self.tls).await?;
         let websocket = async { Ok(websocket::connect(&node.websocket, &self.tls).await?) };
-        let webtransport = node.webtransport.as_ref().map(|target| async move {
-            Ok(webtransport::connect(target, (base.host(), known), &self.tls).await?)
-        });
+        let webtransport = node
+            .webtransport
+            .as_ref()
+            .map(|target| async move { Ok(webtransport::connect(target, (base.host(), known), &self.tls).await?) });
         let connection = match (self.transports, webtransport) {
             (Transports::WebSocket, _) | (Transports::Auto, None) => websocket.await?,
             (Transports::WebTransport, Some(webtransport)) => webtransport.await?,
             (Transports::WebTransport, None) => return Err(DialError::NoWebTransport { base: base.clone() }),
             (Transports::Auto, Some(webtransport)) => race(webtransport, HEAD_START, websocket).await?,
         };
-        Ok(Dialed { connection, nodes: node.neighbours })
+        Ok(Dialed {
+            connection,
+            nodes: node.neighbours,
+        })
     }
 }
 
@@ -101,7 +105,10 @@ async fn race<T>(
 }
 
 fn neither(first: impl Display, second: impl Display) -> DialError {
-    DialError::Neither { first: first.to_string(), second: second.to_string() }
+    DialError::Neither {
+        first: first.to_string(),
+        second: second.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +119,9 @@ mod tests {
 
     async fn after(ms: u64, outcome: Result<&'static str, ()>) -> Result<&'static str, DialError> {
         sleep(Duration::from_millis(ms)).await;
-        outcome.map_err(|()| DialError::NoWebTransport { base: Url::parse("http://a").expect("a URL") })
+        outcome.map_err(|()| DialError::NoWebTransport {
+            base: Url::parse("http://a").expect("a URL"),
+        })
     }
 
     async fn raced(
@@ -126,9 +135,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_success_wins() {
-        assert_eq!(raced((100, Ok("wt")), (0, Ok("ws"))).await, (Some("wt"), 100), "within its head start");
-        assert_eq!(raced((9_000, Ok("wt")), (10, Ok("ws"))).await, (Some("ws"), 510), "after the head start");
-        assert_eq!(raced((600, Ok("wt")), (500, Ok("ws"))).await, (Some("wt"), 600), "still ahead");
+        assert_eq!(
+            raced((100, Ok("wt")), (0, Ok("ws"))).await,
+            (Some("wt"), 100),
+            "within its head start"
+        );
+        assert_eq!(
+            raced((9_000, Ok("wt")), (10, Ok("ws"))).await,
+            (Some("ws"), 510),
+            "after the head start"
+        );
+        assert_eq!(
+            raced((600, Ok("wt")), (500, Ok("ws"))).await,
+            (Some("wt"), 600),
+            "still ahead"
+        );
     }
 
     #[tokio::test(start_paused = true)]

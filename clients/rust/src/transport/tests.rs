@@ -26,7 +26,10 @@ enum Peer {
 impl Peer {
     async fn send(&mut self, frame: &Encoded) {
         match self {
-            Self::WebSocket(socket) => socket.send(Message::binary(frame.message())).await.expect("a live socket"),
+            Self::WebSocket(socket) => socket
+                .send(Message::binary(frame.message()))
+                .await
+                .expect("a live socket"),
             Self::WebTransport { send, .. } => send.write_all(&frame.stream()).await.expect("a live stream"),
         }
     }
@@ -58,9 +61,14 @@ impl Peer {
         match &mut self {
             Self::WebSocket(socket) => {
                 let code = code.try_into().expect("a code of the test");
-                socket.send(Message::close(Some(code), reason)).await.expect("a live socket");
+                socket
+                    .send(Message::close(Some(code), reason))
+                    .await
+                    .expect("a live socket");
             }
-            Self::WebTransport { connection, _endpoint, .. } => {
+            Self::WebTransport {
+                connection, _endpoint, ..
+            } => {
                 connection.close(VarInt::from_u32(code.into()), reason.as_bytes());
                 _endpoint.wait_idle().await;
             }
@@ -68,9 +76,11 @@ impl Peer {
     }
 }
 
-async fn websocket() -> (Connection, Peer) {
+async fn over_websocket() -> (Connection, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("ws://{}/connect", listener.local_addr().expect("it is bound")).parse().expect("a URL");
+    let url = format!("ws://{}/connect", listener.local_addr().expect("it is bound"))
+        .parse()
+        .expect("a URL");
     let accepted = async {
         let (stream, _) = listener.accept().await.expect("a client");
         let (request, socket) = ServerBuilder::new().accept(stream).await.expect("an upgrade");
@@ -78,19 +88,25 @@ async fn websocket() -> (Connection, Peer) {
         socket
     };
     let tls = Tls::new(Vec::new());
-    let (connection, socket) = tokio::join!(super::websocket::connect(&url, &tls), accepted);
+    let (connection, socket) = tokio::join!(websocket::connect(&url, &tls), accepted);
     (connection.expect("a WebSocket"), Peer::WebSocket(Box::new(socket)))
 }
 
-async fn webtransport() -> (Connection, Peer) {
+async fn over_webtransport() -> (Connection, Peer) {
     let identity = Identity::self_signed(["localhost"]).expect("a certificate");
     let hash = *identity.certificate_chain().as_slice()[0].hash().as_ref();
     let address = "127.0.0.1:0".parse().expect("an address");
-    let config = ServerConfig::builder().with_bind_address(address).with_identity(identity).build();
+    let config = ServerConfig::builder()
+        .with_bind_address(address)
+        .with_identity(identity)
+        .build();
     let endpoint = wtransport::Endpoint::server(config).expect("a free port");
     let port = endpoint.local_addr().expect("it is bound").port();
     let url = format!("https://localhost:{port}/connect").parse().expect("a URL");
-    let target = discovery::WebTransport { url, trust: Trust::Hashes(vec![[0; 32], hash]) };
+    let target = discovery::WebTransport {
+        url,
+        trust: Trust::Hashes(vec![[0; 32], hash]),
+    };
 
     let accepted = async {
         let request = endpoint.accept().await.await.expect("a request");
@@ -102,21 +118,35 @@ async fn webtransport() -> (Connection, Peer) {
     let tls = Tls::new(Vec::new());
     let known = (Some(url::Host::Domain("localhost")), address.ip());
     let connected = async {
-        let mut connection = super::webtransport::connect(&target, known, &tls).await.expect("a session");
+        let mut connection = webtransport::connect(&target, known, &tls).await.expect("a session");
         // The server learns of a stream from its first bytes.
-        connection.outgoing.send(encode_client(v1::Ping { nonce: 0 })).await.expect("a live stream");
+        connection
+            .outgoing
+            .send(encode_client(v1::Ping { nonce: 0 }))
+            .await
+            .expect("a live stream");
         connection
     };
     let (connection, (session, send, receive)) = tokio::join!(connected, accepted);
     let buffer = bytes::BytesMut::new();
-    let mut peer = Peer::WebTransport { connection: session, send, receive, buffer, _endpoint: endpoint };
+    let mut peer = Peer::WebTransport {
+        connection: session,
+        send,
+        receive,
+        buffer,
+        _endpoint: endpoint,
+    };
     assert!(peer.receive().await.is_some());
     (connection, peer)
 }
 
 async fn carries_frames((mut connection, mut peer): (Connection, Peer)) {
     for nonce in 1..=3 {
-        connection.outgoing.feed(encode_client(v1::Ping { nonce })).await.expect("a live connection");
+        connection
+            .outgoing
+            .feed(encode_client(v1::Ping { nonce }))
+            .await
+            .expect("a live connection");
     }
     connection.outgoing.flush().await.expect("a live connection");
     for nonce in 1..=3 {
@@ -133,7 +163,12 @@ async fn carries_frames((mut connection, mut peer): (Connection, Peer)) {
 async fn carries_the_largest((mut connection, mut peer): (Connection, Peer)) {
     let largest = |room: usize| {
         let payload = vec![7; limits::SERVER_FRAME_BYTES_MAX - room].into();
-        encode_server(v1::Publication { channel_id: 1, seq: 1, payload, ..Default::default() })
+        encode_server(v1::Publication {
+            channel_id: 1,
+            seq: 1,
+            payload,
+            ..Default::default()
+        })
     };
     let frame = largest(8);
     assert_eq!(frame.body_bytes(), limits::SERVER_FRAME_BYTES_MAX + 6 - 8 + 6);
@@ -150,8 +185,16 @@ async fn carries_the_largest((mut connection, mut peer): (Connection, Peer)) {
         let received = connection.incoming.next().await.expect("open").expect("a frame");
         assert_eq!(received.len(), limits::SERVER_FRAME_BYTES_MAX);
         assert!(connection.activity.last() > before, "reading is activity");
-        let error = connection.incoming.next().await.expect("open").expect_err("it is too large");
-        assert!(matches!(error, TransportError::Decode(DecodeError::TooLarge { .. })), "{error}");
+        let error = connection
+            .incoming
+            .next()
+            .await
+            .expect("open")
+            .expect_err("it is too large");
+        assert!(
+            matches!(error, TransportError::Decode(DecodeError::TooLarge { .. })),
+            "{error}"
+        );
         assert!(error.is_violation());
     };
     // The rest of what is too large is never read, and so never written.
@@ -172,7 +215,11 @@ async fn says_how_it_ended((mut connection, peer): (Connection, Peer)) {
 }
 
 async fn closes_after_what_was_sent((mut connection, mut peer): (Connection, Peer)) {
-    connection.outgoing.feed(encode_client(v1::Ping { nonce: 9 })).await.expect("a live connection");
+    connection
+        .outgoing
+        .feed(encode_client(v1::Ping { nonce: 9 }))
+        .await
+        .expect("a live connection");
     let read = async {
         assert!(peer.receive().await.is_some(), "the frame came before the end");
         assert!(peer.receive().await.is_none());
@@ -184,24 +231,26 @@ async fn closes_after_what_was_sent((mut connection, mut peer): (Connection, Pee
 
 #[tokio::test]
 async fn websocket_passes_the_suite() {
-    carries_frames(websocket().await).await;
-    carries_the_largest(websocket().await).await;
-    says_how_it_ended(websocket().await).await;
-    closes_after_what_was_sent(websocket().await).await;
+    carries_frames(over_websocket().await).await;
+    carries_the_largest(over_websocket().await).await;
+    says_how_it_ended(over_websocket().await).await;
+    closes_after_what_was_sent(over_websocket().await).await;
 }
 
 #[tokio::test]
 async fn webtransport_passes_the_suite() {
-    carries_frames(webtransport().await).await;
-    carries_the_largest(webtransport().await).await;
-    says_how_it_ended(webtransport().await).await;
-    closes_after_what_was_sent(webtransport().await).await;
+    carries_frames(over_webtransport().await).await;
+    carries_the_largest(over_webtransport().await).await;
+    says_how_it_ended(over_webtransport().await).await;
+    closes_after_what_was_sent(over_webtransport().await).await;
 }
 
 #[tokio::test]
 async fn a_text_message_is_not_a_frame() {
-    let (mut connection, peer) = websocket().await;
-    let Peer::WebSocket(mut socket) = peer else { unreachable!("it is a WebSocket") };
+    let (mut connection, peer) = over_websocket().await;
+    let Peer::WebSocket(mut socket) = peer else {
+        unreachable!("it is a WebSocket")
+    };
     socket.send(Message::text("hi")).await.expect("a live socket");
     let error = connection.incoming.next().await.expect("open").expect_err("no frame");
     assert!(error.is_violation(), "{error}");
@@ -211,15 +260,21 @@ async fn a_text_message_is_not_a_frame() {
 async fn a_certificate_with_another_hash_is_refused() {
     let identity = Identity::self_signed(["localhost"]).expect("a certificate");
     let address = "127.0.0.1:0".parse().expect("an address");
-    let config = ServerConfig::builder().with_bind_address(address).with_identity(identity).build();
+    let config = ServerConfig::builder()
+        .with_bind_address(address)
+        .with_identity(identity)
+        .build();
     let endpoint = wtransport::Endpoint::server(config).expect("a free port");
     let port = endpoint.local_addr().expect("it is bound").port();
     let url = format!("https://127.0.0.1:{port}/connect").parse().expect("a URL");
-    let target = discovery::WebTransport { url, trust: Trust::Hashes(vec![[0; 32]]) };
+    let target = discovery::WebTransport {
+        url,
+        trust: Trust::Hashes(vec![[0; 32]]),
+    };
     let tls = Tls::new(Vec::new());
     let serve = async {
         let _refused = endpoint.accept().await.await;
     };
-    let (connected, ()) = tokio::join!(super::webtransport::connect(&target, (None, address.ip()), &tls), serve);
+    let (connected, ()) = tokio::join!(webtransport::connect(&target, (None, address.ip()), &tls), serve);
     assert!(connected.is_err());
 }

@@ -34,13 +34,22 @@ pub(crate) enum WebSocketError {
 
 /// Opens a WebSocket.
 pub(super) async fn connect(url: &Url, tls: &Tls) -> Result<Connection, WebSocketError> {
-    let uri: Uri = url.as_str().parse().map_err(|source| WebSocketError::BadUrl { url: url.clone(), source })?;
+    let uri: Uri = url.as_str().parse().map_err(|source| WebSocketError::BadUrl {
+        url: url.clone(),
+        source,
+    })?;
     let opened = net::open(url, tls).await?;
     let activity = Activity::new();
-    let io = Watched { io: opened.io, activity: Arc::clone(&activity) };
+    let io = Watched {
+        io: opened.io,
+        activity: Arc::clone(&activity),
+    };
     let limits = Limits::default().max_payload_len(Some(limits::SERVER_FRAME_BYTES_MAX));
     let upgraded = ClientBuilder::from_uri(uri).limits(limits).connect_on(io).await;
-    let (socket, _answer) = upgraded.map_err(|source| WebSocketError::Upgrade { url: url.clone(), source })?;
+    let (socket, _answer) = upgraded.map_err(|source| WebSocketError::Upgrade {
+        url: url.clone(),
+        source,
+    })?;
     let (sink, stream) = socket.split();
     Ok(Connection {
         transport: Transport::WebSocket,
@@ -60,7 +69,10 @@ impl Stream for Frames {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let Some(message) = ready!(self.stream.poll_next_unpin(context)).transpose().map_err(ended)? else {
+            let Some(message) = ready!(self.stream.poll_next_unpin(context))
+                .transpose()
+                .map_err(ended)?
+            else {
                 return Poll::Ready(None);
             };
             if message.is_binary() {
@@ -91,7 +103,9 @@ impl Sink<Encoded> for Messages {
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Encoded) -> Result<(), TransportError> {
-        self.sink.start_send_unpin(Message::binary(frame.message())).map_err(ended)
+        self.sink
+            .start_send_unpin(Message::binary(frame.message()))
+            .map_err(ended)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
@@ -105,8 +119,15 @@ impl Sink<Encoded> for Messages {
 
 fn ended(error: Error) -> TransportError {
     match error {
-        Error::PayloadTooLong { len, max_len } => DecodeError::TooLarge { bytes: len as u64, max: max_len }.into(),
-        Error::AlreadyClosed => TransportError::Closed { code: None, reason: String::new() },
+        Error::PayloadTooLong { len, max_len } => DecodeError::TooLarge {
+            bytes: len as u64,
+            max: max_len,
+        }
+        .into(),
+        Error::AlreadyClosed => TransportError::Closed {
+            code: None,
+            reason: String::new(),
+        },
         other => TransportError::Broken(other.to_string()),
     }
 }

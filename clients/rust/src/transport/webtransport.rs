@@ -69,7 +69,11 @@ pub(super) async fn connect(
 ) -> Result<Connection, WebTransportError> {
     let address = resolve(target, host, known).await?;
     // A socket of the address's own family: a machine without IPv6 has no dual-stack sockets.
-    let local = if address.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    let local = if address.is_ipv4() {
+        IpAddr::from(Ipv4Addr::UNSPECIFIED)
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
     let config = ClientConfig::builder()
         .with_bind_address(SocketAddr::new(local, 0))
         .with_custom_tls_and_transport(tls.quic_config(&target.trust).await?, quic())
@@ -81,13 +85,20 @@ pub(super) async fn connect(
 
     let activity = Activity::new();
     let connection = Arc::new(connection);
-    let reading =
-        Reading { receive, connection: Arc::clone(&connection), buffer: BytesMut::new(), activity: Arc::clone(&activity) };
+    let reading = Reading {
+        receive,
+        connection: Arc::clone(&connection),
+        buffer: BytesMut::new(),
+        activity: Arc::clone(&activity),
+    };
     Ok(Connection {
         transport: Transport::WebTransport,
         incoming: Box::pin(frames(reading)),
         outgoing: Box::pin(Writing {
-            state: WritingState::Open { send, unsent: Bytes::new() },
+            state: WritingState::Open {
+                send,
+                unsent: Bytes::new(),
+            },
             connection,
             endpoint: Arc::new(endpoint),
         }),
@@ -109,8 +120,13 @@ async fn resolve(
         same if same == host => Ok((known, port).into()),
         Some(Host::Domain(domain)) => {
             let looked_up = tokio::net::lookup_host((domain, port)).await;
-            let mut found = looked_up.map_err(|source| WebTransportError::Lookup { url: url.clone(), source })?;
-            found.next().ok_or_else(|| WebTransportError::NoAddress { url: url.clone() })
+            let mut found = looked_up.map_err(|source| WebTransportError::Lookup {
+                url: url.clone(),
+                source,
+            })?;
+            found
+                .next()
+                .ok_or_else(|| WebTransportError::NoAddress { url: url.clone() })
         }
         None => Err(WebTransportError::NoAddress { url: url.clone() }),
     }
@@ -119,7 +135,9 @@ async fn resolve(
 fn quic() -> QuicTransportConfig {
     let mut config = QuicTransportConfig::default();
     config
-        .max_idle_timeout(Some(IDLE_MAX.try_into().expect("thirty seconds fit a QUIC idle timeout")))
+        .max_idle_timeout(Some(
+            IDLE_MAX.try_into().expect("thirty seconds fit a QUIC idle timeout"),
+        ))
         .keep_alive_interval(Some(KEEP_ALIVE))
         .stream_receive_window(RECEIVE_WINDOW_BYTES.into())
         .receive_window((2 * RECEIVE_WINDOW_BYTES).into())
@@ -190,7 +208,10 @@ struct Writing {
 }
 
 enum WritingState {
-    Open { send: SendStream, unsent: Bytes },
+    Open {
+        send: SendStream,
+        unsent: Bytes,
+    },
     /// Waits until the server has everything, because closing the connection drops what is on its way.
     Closing(Pin<Box<dyn Future<Output = ()> + Send>>),
     Closed,

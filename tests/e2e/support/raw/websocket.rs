@@ -43,7 +43,8 @@ pub(super) enum Message {
 }
 
 impl Socket {
-    pub(super) async fn connect(node: SocketAddr, is_narrow: bool) -> Self {
+    /// Connects and upgrades; `None` if the node has no room.
+    pub(super) async fn connect(node: SocketAddr, is_narrow: bool) -> Option<Self> {
         let socket = TcpSocket::new_v4().expect("a socket");
         if is_narrow {
             socket.set_recv_buffer_size(NARROW_BYTES).expect("a small buffer");
@@ -51,10 +52,9 @@ impl Socket {
         }
         let mut stream = socket.connect(node).await.expect("the port is open");
         stream.set_nodelay(true).expect("a TCP option");
-        stream.write_all(&Request::upgrade().bytes(node)).await.expect("the node reads the upgrade");
-        let answer = read_answer(&mut stream).await.expect("an answer to the upgrade");
-        assert_eq!(answer.status, 101, "{answer:?}");
-        Self { stream, received: BytesMut::new(), pongs: 0 }
+        let _ = stream.write_all(&Request::upgrade().bytes(node)).await; // it may have hung up already
+        let answer = read_answer(&mut stream).await.ok()?;
+        (answer.status == 101).then(|| Self { stream, received: BytesMut::new(), pongs: 0 })
     }
 
     /// Writes bytes that need not be frames.

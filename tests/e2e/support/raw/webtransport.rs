@@ -60,16 +60,17 @@ impl Endpoint {
         self.endpoint.connect(options.build()).await
     }
 
-    pub(super) async fn connect(&self) -> Stream {
-        let connection = self.session(&[]).await.expect("a session");
+    /// Opens a session and its stream; `None` if the node has no room.
+    pub(super) async fn connect(&self) -> Option<Stream> {
+        let connection = self.session(&[]).await.ok()?;
         let (send, receive) = connection.open_bi().await.expect("room for a stream").await.expect("a stream");
-        Stream {
+        Some(Stream {
             connection,
             send,
             receive,
             received: BytesMut::new(),
             _endpoint: Arc::clone(&self.endpoint),
-        }
+        })
     }
 
     /// At another path than the one of sessions.

@@ -35,7 +35,11 @@ fn a_message_says_what_was_published_and_whether_it_is_of_the_past() {
         payload: "message 11".into(),
         replayed: true,
     };
-    assert_eq!(told(reader.publication(11)), expected, "published before the channel was attached");
+    assert_eq!(
+        told(reader.publication(11)),
+        expected,
+        "published before the channel was attached"
+    );
     assert!(!told(reader.publication(12)).replayed);
     assert!(told(reader.page(12, 13, 100)).replayed, "from history");
 }
@@ -45,7 +49,10 @@ fn a_gap_is_pulled_once_and_nothing_passes_it() {
     let mut reader = reader();
     let effects = reader.publication(12);
     assert_eq!((pulls(&effects), seqs(&effects)), (vec![10], vec![]));
-    assert!(reader.publication(13).is_empty(), "on its way before the server read the Pull");
+    assert!(
+        reader.publication(13).is_empty(),
+        "on its way before the server read the Pull"
+    );
     assert!(reader.page(12, 13, 100).is_empty());
     assert_eq!(seqs(&reader.page(10, 13, 100)), [11, 12, 13]);
     assert_eq!(seqs(&reader.publication(14)), [14]);
@@ -70,7 +77,10 @@ fn lagging_ends_with_a_pull_from_the_last_message() {
     assert_eq!(seqs(&reader.page(11, 14, 100)), [12, 13, 14]);
 
     assert_eq!(pulls(&reader.publication(16)), [14]);
-    assert!(reader.lagged(17).is_empty(), "said before the server read the Pull, which ends it");
+    assert!(
+        reader.lagged(17).is_empty(),
+        "said before the server read the Pull, which ends it"
+    );
 }
 
 #[test]
@@ -78,7 +88,17 @@ fn what_is_left_out_is_told() {
     let mut reader = reader();
     let effects = reader.skipped(15, 4);
     let events = events(effects);
-    assert!(matches!(events[..], [Event::Skipped { to: 15, count: 4, reason: SkipReason::Slow }]), "{events:?}");
+    assert!(
+        matches!(
+            events[..],
+            [Event::Skipped {
+                to: 15,
+                count: 4,
+                reason: SkipReason::Slow
+            }]
+        ),
+        "{events:?}"
+    );
     assert!(reader.publication(15).is_empty());
     assert_eq!(seqs(&reader.publication(16)), [16]);
     assert!(reader.skipped(12, 1).is_empty(), "that was known already");
@@ -87,14 +107,21 @@ fn what_is_left_out_is_told() {
     reader.channel.detached(None);
     let from = reader.channel.attach(2).from;
     let unknown_term = v1::attach::From::Position(position(20, 0).to_wire());
-    assert_eq!(from, Some(unknown_term), "nobody saw the message, so its term is not known");
+    assert_eq!(
+        from,
+        Some(unknown_term),
+        "nobody saw the message, so its term is not known"
+    );
 }
 
 #[test]
 fn a_jump_of_the_stream_before_a_pull_would_hide_what_came_before_it() {
     let mut reader = reader();
     assert_eq!(pulls(&reader.publication(12)), [10]);
-    assert!(reader.skipped(20, 3).is_empty(), "it leaves out 18 to 20, and 11 to 17 are missing here");
+    assert!(
+        reader.skipped(20, 3).is_empty(),
+        "it leaves out 18 to 20, and 11 to 17 are missing here"
+    );
     assert_eq!(events(reader.skipped(20, 10)).len(), 1, "the answer to the Pull");
     assert_eq!(seqs(&reader.publication(21)), [21]);
 }
@@ -105,7 +132,11 @@ fn a_discontinuity_moves_the_reader_wherever_it_says() {
     let lost = |epoch: &str, seq| v1::Discontinuity {
         channel_id: CHANNEL_ID,
         reason: v1::Reason::Truncated.into(),
-        position: Some(v1::Position { epoch: epoch.into(), seq, term: 4 }),
+        position: Some(v1::Position {
+            epoch: epoch.into(),
+            seq,
+            term: 4,
+        }),
     };
     let (outcome, effects) = reader.turn(|channel, turn| channel.discontinuity(lost("0-a", 50), turn));
     outcome.expect("on an attached channel");

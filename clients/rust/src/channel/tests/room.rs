@@ -3,7 +3,10 @@
 use super::*;
 
 fn reader(queue_events: usize) -> Reader {
-    let options = SubscribeOptions { queue_events, ..SubscribeOptions::default() };
+    let options = SubscribeOptions {
+        queue_events,
+        ..SubscribeOptions::default()
+    };
     let mut reader = Reader::attached(options, 10);
     // The application took the news that it is attached.
     let attached = reader.channel.room().taken_all();
@@ -25,14 +28,21 @@ fn what_has_no_room_is_left_with_the_server_and_pulled_later() {
     assert!(reader.taken(1, 0).is_empty(), "not for one message");
     assert_eq!(pulls(&reader.taken(1, 600)), [14], "half empty");
     assert!(reader.publication(18).is_empty());
-    assert_eq!(seqs(&reader.page(14, 18, 100)), [15, 16, 17, 18], "a page is taken whole");
+    assert_eq!(
+        seqs(&reader.page(14, 18, 100)),
+        [15, 16, 17, 18],
+        "a page is taken whole"
+    );
     assert!(reader.publication(19).is_empty(), "and leaves no room");
     assert_eq!(reader.stats().overflows, 2);
 }
 
 #[test]
 fn bytes_fill_a_queue_too() {
-    let options = SubscribeOptions { queue_bytes: 400, ..SubscribeOptions::default() };
+    let options = SubscribeOptions {
+        queue_bytes: 400,
+        ..SubscribeOptions::default()
+    };
     let mut reader = Reader::attached(options, 10);
     assert_eq!(seqs(&reader.publication(11)), [11]);
     assert_eq!(seqs(&reader.publication(12)), [12]);
@@ -75,7 +85,10 @@ fn a_full_queue_is_not_attached_again_before_there_is_room() {
     reader.channel.detached(None);
     assert!(!reader.channel.wants_attach());
     let all = reader.channel.room().taken_all();
-    assert!(reader.turn(|channel, turn| channel.taken(all, turn)).1.is_empty(), "not attached: nothing to pull");
+    assert!(
+        reader.turn(|channel, turn| channel.taken(all, turn)).1.is_empty(),
+        "not attached: nothing to pull"
+    );
     assert!(reader.channel.wants_attach());
 }
 
@@ -92,12 +105,24 @@ fn the_credit_of_a_page_comes_back_with_its_last_message_or_at_once() {
     assert_eq!(reader.common.credit.grant(), Some(v1::Credit { bytes: size as u32 }));
 
     reader.page(10, 12, size);
-    assert_eq!(reader.common.credit.grant(), Some(v1::Credit { bytes: size as u32 }), "known already");
+    assert_eq!(
+        reader.common.credit.grant(),
+        Some(v1::Credit { bytes: size as u32 }),
+        "known already"
+    );
     reader.page(20, 22, size);
-    assert_eq!(reader.common.credit.grant(), Some(v1::Credit { bytes: size as u32 }), "behind a gap");
+    assert_eq!(
+        reader.common.credit.grant(),
+        Some(v1::Credit { bytes: size as u32 }),
+        "behind a gap"
+    );
     reader.channel.detached(None);
     reader.page(12, 14, size);
-    assert_eq!(reader.common.credit.grant(), Some(v1::Credit { bytes: size as u32 }), "not attached");
+    assert_eq!(
+        reader.common.credit.grant(),
+        Some(v1::Credit { bytes: size as u32 }),
+        "not attached"
+    );
 }
 
 fn credit(effect: &Effect) -> u32 {

@@ -46,7 +46,11 @@ impl Server {
                 line.push_back(Frame::Publication(self.cursor));
             }
             Mode::Paging => {
-                let after = if rng.u8(..6) == 0 { self.cursor.saturating_sub(3) } else { self.cursor };
+                let after = if rng.u8(..6) == 0 {
+                    self.cursor.saturating_sub(3)
+                } else {
+                    self.cursor
+                };
                 let through = (self.cursor + rng.u64(1..30)).min(self.head);
                 if through > after {
                     line.push_back(Frame::Page(after, through));
@@ -68,7 +72,10 @@ impl Server {
 
 #[test]
 fn every_message_comes_once_and_in_order() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
     for seed in (0..300).map(|run| seed.wrapping_add(run)) {
         println!("SEED={seed}");
         run(&mut Rng::with_seed(seed));
@@ -76,9 +83,16 @@ fn every_message_comes_once_and_in_order() {
 }
 
 fn run(rng: &mut Rng) {
-    let options = SubscribeOptions { queue_events: rng.usize(1..20), ..SubscribeOptions::default() };
+    let options = SubscribeOptions {
+        queue_events: rng.usize(1..20),
+        ..SubscribeOptions::default()
+    };
     let mut reader = Reader::attached(options, 0);
-    let mut server = Server { head: 0, cursor: 0, mode: Mode::Live };
+    let mut server = Server {
+        head: 0,
+        cursor: 0,
+        mode: Mode::Live,
+    };
     let (mut down, mut up) = (VecDeque::new(), VecDeque::new());
     let mut queue: VecDeque<Effect> = VecDeque::new();
     let all = reader.channel.room().taken_all();
@@ -114,7 +128,15 @@ fn run(rng: &mut Rng) {
                 Vec::new()
             }
             _ => match queue.pop_front() {
-                Some(Effect::Deliver { item: crate::queue::Item { event: Event::Message(message), cost, .. }, .. }) => {
+                Some(Effect::Deliver {
+                    item:
+                        crate::queue::Item {
+                            event: Event::Message(message),
+                            cost,
+                            ..
+                        },
+                    ..
+                }) => {
                     seen += 1;
                     assert_eq!(message.position.seq, seen, "once and in order");
                     let mut taken = Taken::default();

@@ -8,7 +8,12 @@ use crate::Transport;
 use crate::transport::{Activity, Incoming, Outgoing};
 
 fn link(incoming: Incoming, outgoing: Outgoing) -> Link {
-    Link::new(Connection { transport: Transport::WebSocket, incoming, outgoing, activity: Activity::new() })
+    Link::new(Connection {
+        transport: Transport::WebSocket,
+        incoming,
+        outgoing,
+        activity: Activity::new(),
+    })
 }
 
 fn ping(nonce: u64) -> Encoded {
@@ -16,10 +21,13 @@ fn ping(nonce: u64) -> Encoded {
 }
 
 /// Takes frames into a channel.
-fn taking() -> (impl Sink<Encoded, Error = TransportError> + Send + 'static, mpsc::UnboundedReceiver<Encoded>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
+fn taking() -> (
+    impl Sink<Encoded, Error = TransportError> + Send + 'static,
+    mpsc::Receiver<Encoded>,
+) {
+    let (sender, receiver) = mpsc::channel(8);
     let outgoing = sink::unfold(sender, |sender, frame| async move {
-        sender.send(frame).expect("the test listens");
+        sender.try_send(frame).expect("the test listens");
         Ok::<_, TransportError>(sender)
     });
     (outgoing, receiver)
@@ -38,7 +46,10 @@ async fn what_was_sent_is_written_while_the_task_waits_for_frames() {
     link.send(ping(1));
     link.send(ping(2));
     assert_eq!(link.next().await.expect("a frame"), Bytes::from_static(b"frame"));
-    assert_eq!((written.recv().await, written.recv().await), (Some(ping(1)), Some(ping(2))));
+    assert_eq!(
+        (written.recv().await, written.recv().await),
+        (Some(ping(1)), Some(ping(2)))
+    );
 }
 
 #[tokio::test]
@@ -56,18 +67,27 @@ async fn the_servers_last_word_is_read_before_a_write_fails() {
     let told = || stream::iter([Ok(Bytes::from_static(b"goodbye"))]);
     let mut quiet = link(Box::pin(told().chain(stream::pending())), Box::pin(broken()));
     quiet.send(ping(1));
-    assert_eq!(quiet.next().await.expect("what came before"), Bytes::from_static(b"goodbye"));
+    assert_eq!(
+        quiet.next().await.expect("what came before"),
+        Bytes::from_static(b"goodbye")
+    );
 
     let mut ended = link(Box::pin(told()), Box::pin(broken()));
     ended.send(ping(1));
     ended.next().await.expect("what came before");
-    assert!(matches!(ended.next().await, Err(TransportError::Closed { code: None, .. })));
+    assert!(matches!(
+        ended.next().await,
+        Err(TransportError::Closed { code: None, .. })
+    ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn parting_writes_what_is_left_and_takes_no_longer_than_it_may() {
     let (outgoing, mut written) = taking();
-    let mut parting = link(Box::pin(stream::pending()), Box::pin(outgoing.sink_map_err(|error| error)));
+    let mut parting = link(
+        Box::pin(stream::pending()),
+        Box::pin(outgoing.sink_map_err(|error| error)),
+    );
     parting.send(ping(1));
     parting.part().await;
     assert_eq!(written.recv().await, Some(ping(1)));

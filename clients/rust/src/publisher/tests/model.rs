@@ -29,9 +29,19 @@ enum Answer {
 
 impl Owner {
     fn take(&mut self, sent: &Sent) -> Answer {
-        let (Sent::Publish { request, serial, base, .. } | Sent::Skip { request, serial, base, .. }) = *sent;
+        let (Sent::Publish {
+            request, serial, base, ..
+        }
+        | Sent::Skip {
+            request, serial, base, ..
+        }) = *sent;
         let refuse = |code: ErrorCode, expected_serial| {
-            let error = v1::Error { request, code: code.into(), expected_serial, ..Default::default() };
+            let error = v1::Error {
+                request,
+                code: code.into(),
+                expected_serial,
+                ..Default::default()
+            };
             Answer::Error { serial, error }
         };
         let next = self.highest.map_or(base, |highest| highest + 1);
@@ -58,14 +68,29 @@ impl Owner {
         if seq == 0 && matches!(sent, Sent::Publish { .. }) {
             return refuse(ErrorCode::SerialSkipped, 0);
         }
-        let position = (seq > 0).then(|| v1::Position { epoch: "0-a".into(), seq, term: 1 });
-        Answer::Ack(v1::Ack { request, serial, skipped: seq == 0, position, duplicate, copies: 1, time_ms: 0 })
+        let position = (seq > 0).then(|| v1::Position {
+            epoch: "0-a".into(),
+            seq,
+            term: 1,
+        });
+        Answer::Ack(v1::Ack {
+            request,
+            serial,
+            skipped: seq == 0,
+            position,
+            duplicate,
+            copies: 1,
+            time_ms: 0,
+        })
     }
 }
 
 #[test]
 fn every_message_is_published_once_or_reported_as_failed() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
     for seed in (0..300).map(|run| seed.wrapping_add(run)) {
         println!("SEED={seed}");
         run(&mut Rng::with_seed(seed));
@@ -88,7 +113,10 @@ fn run(rng: &mut Rng) {
             0..4 if bench.tickets < MESSAGES && bench.tickets - settled < 64 => {
                 let timeout = Duration::from_millis(if rng.bool() { 30_000 } else { 300 });
                 let payload = bench.tickets.to_string();
-                bench.publish_with(PublishOptions { timeout, ..PublishOptions::new(LOBBY, payload) })
+                bench.publish_with(PublishOptions {
+                    timeout,
+                    ..PublishOptions::new(LOBBY, payload)
+                })
             }
             4..9 => {
                 if let Some(sent) = up.pop_front() {
@@ -117,7 +145,10 @@ fn run(rng: &mut Rng) {
         up.extend(did.sent);
         settled += did.settled.len() as u64;
         for (ticket, outcome) in did.answers {
-            assert!(outcomes.insert(ticket, outcome).is_none(), "two outcomes for one message");
+            assert!(
+                outcomes.insert(ticket, outcome).is_none(),
+                "two outcomes for one message"
+            );
         }
     }
     check(&owner, &outcomes);
@@ -131,18 +162,35 @@ fn at_the_gateway(owner: &mut Owner, sent: &Sent, rng: &mut Rng) -> Answer {
         (3, Sent::Publish { .. }) => ErrorCode::PayloadTooLarge,
         _ => return owner.take(sent),
     };
-    Answer::Error { serial, error: v1::Error { request, code: refusal.into(), ..Default::default() } }
+    Answer::Error {
+        serial,
+        error: v1::Error {
+            request,
+            code: refusal.into(),
+            ..Default::default()
+        },
+    }
 }
 
 fn check(owner: &Owner, outcomes: &BTreeMap<u64, Result<Published, PublishError>>) {
-    let order: Vec<u64> = owner.log.iter().map(|payload| payload.parse().expect("a number of the test")).collect();
-    assert!(order.is_sorted_by(|a, b| a < b), "once each, in the order of the calls: {order:?}");
+    let order: Vec<u64> = owner
+        .log
+        .iter()
+        .map(|payload| payload.parse().expect("a number of the test"))
+        .collect();
+    assert!(
+        order.is_sorted_by(|a, b| a < b),
+        "once each, in the order of the calls: {order:?}"
+    );
     for (ticket, outcome) in outcomes {
         let payload = ticket - 1;
         match outcome {
             Ok(published) => assert_eq!(order[published.position.seq as usize - 1], payload),
             Err(PublishError::OutcomeUnknown) => {}
-            Err(error) => assert!(!order.contains(&payload), "{payload} is in the log, and failed: {error}"),
+            Err(error) => assert!(
+                !order.contains(&payload),
+                "{payload} is in the log, and failed: {error}"
+            ),
         }
     }
 }

@@ -6,21 +6,61 @@ use super::*;
 fn serials_rise_by_one_on_each_channel_and_say_which_is_the_first_without_a_result() {
     let mut bench = Bench::connected();
     let first = bench.publish("a").sent;
-    assert_eq!(first, [Sent::Publish { request: 1, serial: 1, base: 1, since_ms: 1_000, payload: "a".into() }]);
+    assert_eq!(
+        first,
+        [Sent::Publish {
+            request: 1,
+            serial: 1,
+            base: 1,
+            since_ms: 1_000,
+            payload: "a".into()
+        }]
+    );
     bench.common.clock(1_500);
     let second = bench.publish("b").sent;
-    assert_eq!(second, [Sent::Publish { request: 2, serial: 2, base: 1, since_ms: 1_500, payload: "b".into() }]);
+    assert_eq!(
+        second,
+        [Sent::Publish {
+            request: 2,
+            serial: 2,
+            base: 1,
+            since_ms: 1_500,
+            payload: "b".into()
+        }]
+    );
     let elsewhere = bench.publish_with(PublishOptions::new("demo:other", "c")).sent;
-    assert_eq!(elsewhere, [Sent::Publish { request: 3, serial: 1, base: 1, since_ms: 1_500, payload: "c".into() }]);
+    assert_eq!(
+        elsewhere,
+        [Sent::Publish {
+            request: 3,
+            serial: 1,
+            base: 1,
+            since_ms: 1_500,
+            payload: "c".into()
+        }]
+    );
 
     let did = bench.ack(1, 40);
     assert_eq!(did.answered(), (1, Ok(40)));
     assert_eq!(did.settled, [1]);
     let third = bench.publish("d").sent;
-    assert_eq!(third, [Sent::Publish { request: 4, serial: 3, base: 2, since_ms: 1_500, payload: "d".into() }]);
+    assert_eq!(
+        third,
+        [Sent::Publish {
+            request: 4,
+            serial: 3,
+            base: 2,
+            since_ms: 1_500,
+            payload: "d".into()
+        }]
+    );
     bench.ack(2, 41);
     bench.ack(3, 42);
-    assert_eq!(bench.publish("e").serials(), [4], "serials go on when nothing is in flight");
+    assert_eq!(
+        bench.publish("e").serials(),
+        [4],
+        "serials go on when nothing is in flight"
+    );
     assert_eq!((bench.stats().published, bench.stats().acknowledged), (5, 3));
 }
 
@@ -37,13 +77,39 @@ fn what_has_no_result_is_sent_again_with_its_serial_before_anything_new() {
     assert_eq!(
         again,
         [
-            Sent::Publish { request: 4, serial: 2, base: 2, since_ms: 1_000, payload: "b".into() },
-            Sent::Publish { request: 5, serial: 3, base: 2, since_ms: 1_000, payload: "c".into() },
-            Sent::Publish { request: 6, serial: 4, base: 2, since_ms: 2_000, payload: "d".into() },
+            Sent::Publish {
+                request: 4,
+                serial: 2,
+                base: 2,
+                since_ms: 1_000,
+                payload: "b".into()
+            },
+            Sent::Publish {
+                request: 5,
+                serial: 3,
+                base: 2,
+                since_ms: 1_000,
+                payload: "c".into()
+            },
+            Sent::Publish {
+                request: 6,
+                serial: 4,
+                base: 2,
+                since_ms: 2_000,
+                payload: "d".into()
+            },
         ]
     );
-    let duplicate = bench.answer(v1::Ack { serial: 2, position: Some(v1::Position::default()), duplicate: true, ..v1::Ack::default() });
-    assert!(matches!(&duplicate.answers[..], [(2, Ok(Published { duplicate: true, .. }))]));
+    let duplicate = bench.answer(v1::Ack {
+        serial: 2,
+        position: Some(v1::Position::default()),
+        duplicate: true,
+        ..v1::Ack::default()
+    });
+    assert!(matches!(
+        &duplicate.answers[..],
+        [(2, Ok(Published { duplicate: true, .. }))]
+    ));
     assert_eq!((bench.stats().published, bench.stats().resent), (4, 2));
 }
 
@@ -88,7 +154,14 @@ fn a_serial_without_a_message_is_skipped_when_the_owner_asks_for_it() {
     // The owner lost what it had acknowledged, and knows it no more.
     let did = bench.gap(second, 2, 1);
     assert_eq!(did.serials(), [-1, 2]);
-    assert!(matches!(did.sent[0], Sent::Skip { base: 1, since_ms: 1_000, .. }));
+    assert!(matches!(
+        did.sent[0],
+        Sent::Skip {
+            base: 1,
+            since_ms: 1_000,
+            ..
+        }
+    ));
     assert!(bench.skipped(1).is_nothing(), "nobody waits for it");
     assert_eq!(bench.ack(2, 2).answered(), (2, Ok(2)));
 }
@@ -118,10 +191,19 @@ fn views_that_do_not_agree_are_not_argued_about_in_haste() {
 fn a_refusal_for_now_holds_the_channel_and_keeps_the_order() {
     let mut bench = Bench::connected();
     let first = bench.publish("a").request();
-    let busy = v1::Error { request: first, code: ErrorCode::Busy.into(), retry_after_ms: 500, ..Default::default() };
+    let busy = v1::Error {
+        request: first,
+        code: ErrorCode::Busy.into(),
+        retry_after_ms: 500,
+        ..Default::default()
+    };
     assert!(bench.refused_with(1, busy).is_nothing());
     assert!(bench.publish("b").is_nothing(), "it must not overtake");
-    assert_eq!(bench.publish_with(PublishOptions::new("demo:other", "c")).serials(), [1], "others go on");
+    assert_eq!(
+        bench.publish_with(PublishOptions::new("demo:other", "c")).serials(),
+        [1],
+        "others go on"
+    );
     assert!(bench.wake(499).is_nothing());
     assert_eq!(bench.publisher.wake_at().map(|at| at > bench.now), Some(true));
     assert_eq!(bench.wake(700).serials(), [1, 2]);
@@ -133,7 +215,10 @@ fn an_answer_counts_once_and_only_for_the_last_sending() {
     let first = bench.publish("a").request();
     bench.disconnect();
     bench.connect(64);
-    assert!(bench.refused(first, 1, ErrorCode::Forbidden).is_nothing(), "of the connection before");
+    assert!(
+        bench.refused(first, 1, ErrorCode::Forbidden).is_nothing(),
+        "of the connection before"
+    );
     assert_eq!(bench.ack(1, 7).answered(), (1, Ok(7)));
     assert!(bench.ack(1, 7).is_nothing());
     assert!(bench.publisher.is_idle());
@@ -144,17 +229,27 @@ fn a_channel_that_was_forgotten_goes_on_above_all_its_serials() {
     let mut bench = Bench::connected();
     for _ in 0..3 {
         let did = bench.publish("a");
-        let Some(Sent::Publish { serial, .. }) = did.sent.first() else { panic!("{did:?}") };
+        let Some(Sent::Publish { serial, .. }) = did.sent.first() else {
+            panic!("{did:?}")
+        };
         bench.ack(*serial, 1);
     }
     for channel in 0..IDLE_MAX {
         bench.now += Duration::from_millis(1);
         let options = PublishOptions::new(format!("demo:{channel}"), "b");
         bench.publish_with(options);
-        let ack = v1::Ack { serial: 1, position: Some(v1::Position::default()), ..v1::Ack::default() };
+        let ack = v1::Ack {
+            serial: 1,
+            position: Some(v1::Position::default()),
+            ..v1::Ack::default()
+        };
         bench.turn(|publisher, turn| publisher.ack(&format!("demo:{channel}"), ack, turn).expect("an ack"));
     }
     assert_eq!(bench.publisher.idle.len(), IDLE_MAX);
-    assert_eq!(bench.publish("c").serials(), [4], "the next serial, and not one that was used");
+    assert_eq!(
+        bench.publish("c").serials(),
+        [4],
+        "the next serial, and not one that was used"
+    );
     assert_eq!(bench.publish_with(PublishOptions::new("demo:new", "d")).serials(), [4]);
 }

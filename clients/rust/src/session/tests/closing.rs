@@ -31,7 +31,13 @@ fn closing_waits_for_publishes_in_flight_but_not_for_ever() {
     assert_eq!(bench.wakes_at(), 5_000);
     let did = bench.wake(5_000);
     assert!(did.sent.is_empty(), "there is nobody to say goodbye to");
-    assert_eq!(did.answers, [Err(PublishError::Closed { reason: CloseReason::Application, sent: false })]);
+    assert_eq!(
+        did.answers,
+        [Err(PublishError::Closed {
+            reason: CloseReason::Application,
+            sent: false
+        })]
+    );
 }
 
 #[test]
@@ -41,11 +47,22 @@ fn a_client_that_is_told_to_stay_away_tells_everyone() {
     bench.subscribe("demo:other", SubscribeOptions::default());
     bench.publish("hi");
     let did = bench.goodbye(4409);
-    let reason = CloseReason::Server { code: 4409, reason: "go".into() };
+    let reason = CloseReason::Server {
+        code: 4409,
+        reason: "go".into(),
+    };
     assert!(did.sent.is_empty(), "the server has left");
-    assert_eq!(did.answers, [Err(PublishError::Closed { reason: reason.clone(), sent: true })]);
+    assert_eq!(
+        did.answers,
+        [Err(PublishError::Closed {
+            reason: reason.clone(),
+            sent: true
+        })]
+    );
     assert_eq!(did.subscribed, [(1, Err(SubscribeError::Closed(reason.clone())))]);
-    let [(0, Event::Failed(SubscribeError::Closed(told)))] = &did.events[..] else { panic!("{did:?}") };
+    let [(0, Event::Failed(SubscribeError::Closed(told)))] = &did.events[..] else {
+        panic!("{did:?}")
+    };
     assert_eq!(*told, reason);
     assert_eq!(did.ended, [0, 1]);
     assert!(bench.session.is_closed());

@@ -7,17 +7,26 @@ fn a_session_opens_with_hello_and_welcome() {
     let mut bench = Bench::new(&[A], "secret", false);
     assert_eq!(bench.feed(Input::Start).dialed, ["http://a/"]);
     let did = bench.dialed();
-    let [client_frame::Body::Hello(hello)] = &did.sent[..] else { panic!("{did:?}") };
+    let [client_frame::Body::Hello(hello)] = &did.sent[..] else {
+        panic!("{did:?}")
+    };
     assert_eq!((hello.version_min, hello.version_max), (1, 1));
     assert_eq!((hello.token.as_str(), hello.agent.as_str()), ("secret", "test/1"));
     assert_eq!(hello.publisher, Bytes::from_static(&[7; 16]));
     assert_eq!(hello.page_credit, limits::PAGE_CREDIT_BYTES_DEFAULT);
 
-    assert!(bench.subscribe(LOBBY, SubscribeOptions::default()).sent.is_empty(), "not before welcome");
+    assert!(
+        bench.subscribe(LOBBY, SubscribeOptions::default()).sent.is_empty(),
+        "not before welcome"
+    );
     assert!(bench.publish("hi").sent.is_empty());
     let did = bench.frame(welcome());
     assert_eq!(did.names(), ["attach", "publish"]);
-    let connected = State::Connected { transport: Transport::WebSocket, node: "a".into(), session: "s1".into() };
+    let connected = State::Connected {
+        transport: Transport::WebSocket,
+        node: "a".into(),
+        session: "s1".into(),
+    };
     assert_eq!(did.states, [connected]);
 }
 
@@ -41,9 +50,22 @@ fn attempts_are_spread_and_rarer() {
     for attempt in 0..12 {
         let before = bench.now;
         let did = bench.feed(Input::DialFailed("refused".into()));
-        assert_eq!(did.states, [State::Reconnecting { attempt: attempt + 1, error: "refused".into() }]);
-        let wait = bench.session.wake_at().expect("a back-off").saturating_duration_since(before);
-        assert!(wait <= Duration::from_millis(500 << attempt.min(6)).min(Duration::from_secs(30)), "{wait:?}");
+        assert_eq!(
+            did.states,
+            [State::Reconnecting {
+                attempt: attempt + 1,
+                error: "refused".into()
+            }]
+        );
+        let wait = bench
+            .session
+            .wake_at()
+            .expect("a back-off")
+            .saturating_duration_since(before);
+        assert!(
+            wait <= Duration::from_millis(500 << attempt.min(6)).min(Duration::from_secs(30)),
+            "{wait:?}"
+        );
         waited.push(wait);
         let ms = u64::try_from(bench.wakes_at()).expect("a short test") + 1;
         assert_eq!(bench.wake(ms).dialed.len(), 1);
@@ -72,18 +94,33 @@ fn goodbye_says_whether_when_and_where_to_return() {
 
     for code in [4400, 4403, 4406, 4409, 4413, 4450] {
         let did = Bench::open().goodbye(code);
-        assert_eq!(*did.closed(), CloseReason::Server { code, reason: "go".into() });
+        assert_eq!(
+            *did.closed(),
+            CloseReason::Server {
+                code,
+                reason: "go".into()
+            }
+        );
     }
     for code in [1000, 4500, 4502, 4503, 4504, 4508, 4599] {
-        assert!(matches!(Bench::open().goodbye(code).states[..], [State::Reconnecting { .. }]), "{code}");
+        assert!(
+            matches!(Bench::open().goodbye(code).states[..], [State::Reconnecting { .. }]),
+            "{code}"
+        );
     }
 }
 
 #[test]
 fn a_close_code_without_a_goodbye_counts_the_same() {
-    let did = Bench::open().feed(Input::Lost(Ending { code: Some(4409), ..Ending::default() }));
+    let did = Bench::open().feed(Input::Lost(Ending {
+        code: Some(4409),
+        ..Ending::default()
+    }));
     assert!(matches!(did.closed(), CloseReason::Server { code: 4409, .. }));
-    let did = Bench::open().feed(Input::Lost(Ending { code: Some(1006), ..Ending::default() }));
+    let did = Bench::open().feed(Input::Lost(Ending {
+        code: Some(1006),
+        ..Ending::default()
+    }));
     assert!(matches!(did.states[..], [State::Reconnecting { .. }]));
 }
 
@@ -92,14 +129,20 @@ fn a_steady_session_makes_the_next_failure_the_first() {
     let mut bench = Bench::open();
     bench.lost();
     bench.reconnect();
-    assert!(matches!(bench.lost().states[..], [State::Reconnecting { attempt: 2, .. }]));
+    assert!(matches!(
+        bench.lost().states[..],
+        [State::Reconnecting { attempt: 2, .. }]
+    ));
     bench.reconnect();
     let opened = bench.now.duration_since(bench.start).as_millis() as u64;
     for beat in 1..7 {
         bench.now = bench.start + Duration::from_millis(opened + beat * 10_000);
         bench.frame(v1::Ping { nonce: 1 });
     }
-    assert!(matches!(bench.lost().states[..], [State::Reconnecting { attempt: 1, .. }]));
+    assert!(matches!(
+        bench.lost().states[..],
+        [State::Reconnecting { attempt: 1, .. }]
+    ));
 }
 
 #[test]
@@ -117,7 +160,10 @@ fn a_silent_gateway_is_left() {
     bench.wake(10_000);
     bench.now = bench.start + Duration::from_millis(15_000);
     let heard = Some(bench.start + Duration::from_millis(14_000));
-    assert!(!bench.feed(Input::Wake { heard }).hung_up, "half a frame is a sign of life");
+    assert!(
+        !bench.feed(Input::Wake { heard }).hung_up,
+        "half a frame is a sign of life"
+    );
 }
 
 #[test]
@@ -130,28 +176,65 @@ fn pings_are_answered() {
 fn what_breaks_the_rules_ends_the_connection_and_not_the_client() {
     let bad = [
         server_frame::Body::from(welcome()),
-        v1::Detached { request: 77, channel_id: 1 }.into(),
-        v1::Ack { request: 77, serial: 1, position: Some(wire(1)), ..v1::Ack::default() }.into(),
+        v1::Detached {
+            request: 77,
+            channel_id: 1,
+        }
+        .into(),
+        v1::Ack {
+            request: 77,
+            serial: 1,
+            position: Some(wire(1)),
+            ..v1::Ack::default()
+        }
+        .into(),
         refusal(77, 0, ErrorCode::Busy).into(),
-        v1::Refreshed { request: 77, expires_ms: 0 }.into(),
+        v1::Refreshed {
+            request: 77,
+            expires_ms: 0,
+        }
+        .into(),
         attached(77, LOBBY, 5, 0).into(),
         publication(99, 1).into(),
-        v1::Page { channel_id: 99, ..v1::Page::default() }.into(),
-        v1::Snapshot { channel_id: 99, ..v1::Snapshot::default() }.into(),
-        v1::Skipped { channel_id: 99, to: 1, count: 1, reason: 1 }.into(),
+        v1::Page {
+            channel_id: 99,
+            ..v1::Page::default()
+        }
+        .into(),
+        v1::Snapshot {
+            channel_id: 99,
+            ..v1::Snapshot::default()
+        }
+        .into(),
+        v1::Skipped {
+            channel_id: 99,
+            to: 1,
+            count: 1,
+            reason: 1,
+        }
+        .into(),
         v1::Lagged { channel_id: 99, seq: 1 }.into(),
-        v1::Discontinuity { channel_id: 99, ..v1::Discontinuity::default() }.into(),
+        v1::Discontinuity {
+            channel_id: 99,
+            ..v1::Discontinuity::default()
+        }
+        .into(),
     ];
     for frame in bad {
         let name = frame.name();
         let mut bench = Bench::open();
         let did = bench.frame(frame);
         assert_eq!(did.farewell(), 4400, "{name}");
-        assert!(did.hung_up && matches!(did.states[..], [State::Reconnecting { .. }]), "{name}");
+        assert!(
+            did.hung_up && matches!(did.states[..], [State::Reconnecting { .. }]),
+            "{name}"
+        );
         assert_eq!(bench.session.stats().violations, 1);
     }
     let did = Bench::open().feed(Input::BadFrame("x".repeat(5_000)));
-    let [client_frame::Body::Goodbye(goodbye)] = &did.sent[..] else { panic!("{did:?}") };
+    let [client_frame::Body::Goodbye(goodbye)] = &did.sent[..] else {
+        panic!("{did:?}")
+    };
     assert_eq!(goodbye.reason.len(), limits::TEXT_BYTES_MAX);
 }
 
@@ -164,8 +247,19 @@ fn nothing_but_welcome_or_goodbye_answers_hello() {
         bench
     };
     assert_eq!(greeted().frame(v1::Ping { nonce: 1 }).farewell(), 4400);
-    assert_eq!(greeted().frame(v1::Welcome { version: 2, ..welcome() }).farewell(), 4400);
-    assert!(matches!(greeted().goodbye(4406).closed(), CloseReason::Server { code: 4406, .. }));
+    assert_eq!(
+        greeted()
+            .frame(v1::Welcome {
+                version: 2,
+                ..welcome()
+            })
+            .farewell(),
+        4400
+    );
+    assert!(matches!(
+        greeted().goodbye(4406).closed(),
+        CloseReason::Server { code: 4406, .. }
+    ));
 }
 
 #[test]
@@ -188,7 +282,10 @@ fn a_provider_is_asked_when_a_token_is_needed() {
     bench.frame(welcome());
     bench.lost();
     let did = bench.reconnect();
-    assert!(did.asked.is_empty() && did.names() == ["hello"], "the token still holds");
+    assert!(
+        did.asked.is_empty() && did.names() == ["hello"],
+        "the token still holds"
+    );
 }
 
 #[test]
@@ -200,12 +297,18 @@ fn a_token_that_is_not_accepted_is_replaced_once() {
     assert_eq!(bench.wake(600).asked, [TokenRequest::Replace]);
     bench.feed(Input::Token(Ok("t2".into())));
     bench.dialed();
-    assert!(matches!(bench.goodbye(4401).closed(), CloseReason::Server { code: 4401, .. }));
+    assert!(matches!(
+        bench.goodbye(4401).closed(),
+        CloseReason::Server { code: 4401, .. }
+    ));
 
     let mut bench = Bench::new(&[A], "t1", false);
     bench.feed(Input::Start);
     bench.dialed();
-    assert!(matches!(bench.goodbye(4401).closed(), CloseReason::Server { code: 4401, .. }), "there is no other");
+    assert!(
+        matches!(bench.goodbye(4401).closed(), CloseReason::Server { code: 4401, .. }),
+        "there is no other"
+    );
 }
 
 #[test]
@@ -223,7 +326,10 @@ fn a_token_is_refreshed_before_it_expires() {
     let mut bench = Bench::new(&[A], "t1", true);
     bench.feed(Input::Start);
     bench.dialed();
-    bench.frame(v1::Welcome { expires_ms: 1_005_000, ..welcome() });
+    bench.frame(v1::Welcome {
+        expires_ms: 1_005_000,
+        ..welcome()
+    });
     assert_eq!(bench.wakes_at(), 4_000);
     assert_eq!(bench.wake(4_000).asked, [TokenRequest::Refresh]);
     bench.feed(Input::Token(Err(TokenError::Unavailable("later".into()))));
@@ -231,8 +337,15 @@ fn a_token_is_refreshed_before_it_expires() {
     assert_eq!(bench.wake(9_000).asked, [TokenRequest::Refresh]);
     let did = bench.feed(Input::Token(Ok("t2".into())));
     assert!(matches!(&did.sent[..], [client_frame::Body::Refresh(refresh)] if refresh.token == "t2"));
-    bench.frame(v1::Refreshed { request: did.request(), expires_ms: 1_010_000 });
-    assert_eq!(bench.wakes_at(), 17_000, "four fifths of what is left by the server's clock");
+    bench.frame(v1::Refreshed {
+        request: did.request(),
+        expires_ms: 1_010_000,
+    });
+    assert_eq!(
+        bench.wakes_at(),
+        17_000,
+        "four fifths of what is left by the server's clock"
+    );
 }
 
 #[test]
@@ -240,7 +353,10 @@ fn a_refused_refresh_leaves_the_session_and_forgets_the_token() {
     let mut bench = Bench::new(&[A], "t1", true);
     bench.feed(Input::Start);
     bench.dialed();
-    bench.frame(v1::Welcome { expires_ms: 1_005_000, ..welcome() });
+    bench.frame(v1::Welcome {
+        expires_ms: 1_005_000,
+        ..welcome()
+    });
     bench.wake(4_000);
     let request = bench.feed(Input::Token(Ok("t2".into()))).request();
     assert!(!bench.frame(refusal(request, 0, ErrorCode::Unauthorized)).hung_up);

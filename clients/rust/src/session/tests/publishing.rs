@@ -16,27 +16,67 @@ fn a_publish_is_acknowledged() {
     let did = bench.publish("hi");
     assert_eq!(publishes(&did), [(1, 1, 1_000_000)]);
     let did = bench.ack(did.request(), 1);
-    let [Ok(published)] = &did.answers[..] else { panic!("{did:?}") };
-    assert_eq!((published.position.seq, published.serial, published.copies, published.duplicate), (1, 1, 1, false));
+    let [Ok(published)] = &did.answers[..] else {
+        panic!("{did:?}")
+    };
+    assert_eq!(
+        (
+            published.position.seq,
+            published.serial,
+            published.copies,
+            published.duplicate
+        ),
+        (1, 1, 1, false)
+    );
 }
 
 #[test]
 fn the_servers_clock_follows_the_frames_that_carry_it() {
     let mut bench = Bench::open();
     bench.attach(3);
-    bench.frame(v1::Pong { nonce: 0, time_ms: 1_000_100 });
+    bench.frame(v1::Pong {
+        nonce: 0,
+        time_ms: 1_000_100,
+    });
     assert_eq!(publishes(&bench.publish("a")), [(1, 1, 1_000_100)]);
-    bench.frame(v1::Publication { time_ms: 1_000_200, ..publication(5, 4) });
+    bench.frame(v1::Publication {
+        time_ms: 1_000_200,
+        ..publication(5, 4)
+    });
     assert_eq!(publishes(&bench.publish("b")), [(2, 1, 1_000_200)]);
-    let entries = vec![v1::PageEntry { seq: 5, term: 1, time_ms: 1_000_150, ..v1::PageEntry::default() }];
-    bench.frame(v1::Page { channel_id: 5, after: 4, entries });
-    assert_eq!(publishes(&bench.publish("c")), [(3, 1, 1_000_200)], "a message of the past does not turn it back");
+    let entries = vec![v1::PageEntry {
+        seq: 5,
+        term: 1,
+        time_ms: 1_000_150,
+        ..v1::PageEntry::default()
+    }];
+    bench.frame(v1::Page {
+        channel_id: 5,
+        after: 4,
+        entries,
+    });
+    assert_eq!(
+        publishes(&bench.publish("c")),
+        [(3, 1, 1_000_200)],
+        "a message of the past does not turn it back"
+    );
     bench.lost();
     let mut again = bench.wake(1_000);
     again.join(bench.dialed());
-    again.join(bench.frame(v1::Welcome { time_ms: 900_000, ..welcome() }));
-    assert_eq!(publishes(&again), [(1, 1, 1_000_100), (2, 1, 1_000_200), (3, 1, 1_000_200)], "as first sent");
-    assert_eq!(publishes(&bench.publish("d")), [(4, 1, 900_000)], "another node has another clock");
+    again.join(bench.frame(v1::Welcome {
+        time_ms: 900_000,
+        ..welcome()
+    }));
+    assert_eq!(
+        publishes(&again),
+        [(1, 1, 1_000_100), (2, 1, 1_000_200), (3, 1, 1_000_200)],
+        "as first sent"
+    );
+    assert_eq!(
+        publishes(&bench.publish("d")),
+        [(4, 1, 900_000)],
+        "another node has another clock"
+    );
 }
 
 #[test]
@@ -57,7 +97,10 @@ fn a_slow_owner_behind_a_gateway_that_lives_is_waited_for() {
     bench.publish("hi");
     bench.wake(1_500);
     bench.now = bench.start + Duration::from_millis(1_600);
-    bench.frame(v1::Pong { nonce: 1, time_ms: 1_001_600 });
+    bench.frame(v1::Pong {
+        nonce: 1,
+        time_ms: 1_001_600,
+    });
     assert_eq!(bench.wakes_at(), 3_100);
     assert_eq!(bench.wake(3_100).names(), ["ping"]);
 }
@@ -67,7 +110,11 @@ fn an_ack_of_another_serial_breaks_the_rules() {
     let mut bench = Bench::open();
     let request = bench.publish("hi").request();
     assert_eq!(bench.ack(request, 2).farewell(), 4400);
-    assert_eq!(publishes(&bench.reconnect()), [(1, 1, 1_000_000)], "the publish goes on");
+    assert_eq!(
+        publishes(&bench.reconnect()),
+        [(1, 1, 1_000_000)],
+        "the publish goes on"
+    );
 }
 
 #[test]
@@ -76,7 +123,10 @@ fn a_gap_is_answered_from_the_serial_asked_for() {
     let first = bench.publish("a").request();
     let second = bench.publish("b").request();
     bench.frame(refusal(first, 0, ErrorCode::InsufficientReplicas));
-    let gap = v1::Error { expected_serial: 1, ..refusal(second, 0, ErrorCode::SerialGap) };
+    let gap = v1::Error {
+        expected_serial: 1,
+        ..refusal(second, 0, ErrorCode::SerialGap)
+    };
     assert!(bench.frame(gap).sent.is_empty());
     assert_eq!(publishes(&bench.wake(200)), [(1, 1, 1_000_000), (2, 1, 1_000_000)]);
 }

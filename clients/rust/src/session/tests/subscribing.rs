@@ -5,10 +5,18 @@ use super::*;
 #[test]
 fn a_subscription_is_attached_and_told() {
     let mut bench = Bench::open();
-    let options = SubscribeOptions { from: From::Rewind(9), ..SubscribeOptions::default() };
+    let options = SubscribeOptions {
+        from: From::Rewind(9),
+        ..SubscribeOptions::default()
+    };
     let did = bench.subscribe(LOBBY, options);
-    let [client_frame::Body::Attach(attach)] = &did.sent[..] else { panic!("{did:?}") };
-    assert_eq!((attach.channel.as_str(), &attach.from), (LOBBY, &Some(v1::attach::From::Rewind(9))));
+    let [client_frame::Body::Attach(attach)] = &did.sent[..] else {
+        panic!("{did:?}")
+    };
+    assert_eq!(
+        (attach.channel.as_str(), &attach.from),
+        (LOBBY, &Some(v1::attach::From::Rewind(9)))
+    );
     let did = bench.frame(attached(attach.request, LOBBY, 5, 3));
     assert_eq!(did.subscribed, [(0, Ok(()))]);
     assert!(matches!(did.events[..], [(0, Event::Attached { .. })]));
@@ -29,18 +37,30 @@ fn a_refusal_for_good_ends_the_wait() {
     let mut bench = Bench::open();
     let request = bench.subscribe(LOBBY, SubscribeOptions::default()).request();
     let did = bench.frame(refusal(request, 0, ErrorCode::Forbidden));
-    let [(0, Err(SubscribeError::Refused(refusal)))] = &did.subscribed[..] else { panic!("{did:?}") };
+    let [(0, Err(SubscribeError::Refused(refusal)))] = &did.subscribed[..] else {
+        panic!("{did:?}")
+    };
     assert_eq!(refusal.code(), Some(ErrorCode::Forbidden));
     assert_eq!(did.ended, [0]);
-    assert_eq!(bench.subscribe(LOBBY, SubscribeOptions::default()).names(), ["attach"], "it may be tried again");
+    assert_eq!(
+        bench.subscribe(LOBBY, SubscribeOptions::default()).names(),
+        ["attach"],
+        "it may be tried again"
+    );
 }
 
 #[test]
 fn a_refusal_for_now_is_tried_again_until_the_time_is_over() {
     let mut bench = Bench::open();
-    let options = SubscribeOptions { timeout: Duration::from_secs(2), ..SubscribeOptions::default() };
+    let options = SubscribeOptions {
+        timeout: Duration::from_secs(2),
+        ..SubscribeOptions::default()
+    };
     let request = bench.subscribe(LOBBY, options).request();
-    let busy = v1::Error { retry_after_ms: 300, ..refusal(request, 0, ErrorCode::Busy) };
+    let busy = v1::Error {
+        retry_after_ms: 300,
+        ..refusal(request, 0, ErrorCode::Busy)
+    };
     let did = bench.frame(busy);
     assert!(did.subscribed.is_empty() && did.sent.is_empty());
     assert!(bench.wake(299).sent.is_empty());
@@ -56,7 +76,13 @@ fn a_refusal_for_now_is_tried_again_until_the_time_is_over() {
 fn a_subscription_without_a_connection_fails_with_the_reason() {
     let mut bench = Bench::new(&[A], "", false);
     bench.feed(Input::Start);
-    bench.subscribe(LOBBY, SubscribeOptions { timeout: Duration::from_secs(2), ..SubscribeOptions::default() });
+    bench.subscribe(
+        LOBBY,
+        SubscribeOptions {
+            timeout: Duration::from_secs(2),
+            ..SubscribeOptions::default()
+        },
+    );
     bench.feed(Input::DialFailed("connection refused".into()));
     let did = bench.wake(2_000);
     let cause = Some("connection refused".to_owned());
@@ -70,8 +96,15 @@ fn dropping_leaves_the_channel_and_what_was_on_its_way_is_ignored() {
     let did = bench.feed(Input::Unsubscribe(SubscriptionId(0)));
     assert_eq!((did.names(), did.ended.as_slice()), (vec!["detach"], &[0][..]));
     assert!(bench.frame(publication(5, 4)).events.is_empty());
-    bench.frame(v1::Detached { request: did.request(), channel_id: 5 });
-    assert_eq!(bench.frame(publication(5, 5)).farewell(), 4400, "nothing is on its way any more");
+    bench.frame(v1::Detached {
+        request: did.request(),
+        channel_id: 5,
+    });
+    assert_eq!(
+        bench.frame(publication(5, 5)).farewell(),
+        4400,
+        "nothing is on its way any more"
+    );
 }
 
 #[test]
@@ -81,7 +114,10 @@ fn a_channel_is_attached_again_only_after_it_was_left() {
     let detach = bench.feed(Input::Unsubscribe(SubscriptionId(0))).request();
     assert!(bench.subscribe(LOBBY, SubscribeOptions::default()).sent.is_empty());
     assert!(bench.frame(publication(5, 4)).events.is_empty());
-    let did = bench.frame(v1::Detached { request: detach, channel_id: 5 });
+    let did = bench.frame(v1::Detached {
+        request: detach,
+        channel_id: 5,
+    });
     assert_eq!(did.names(), ["attach"]);
     bench.frame(attached(did.request(), LOBBY, 5, 4));
     assert_eq!(bench.frame(publication(5, 5)).seqs(), [5]);
@@ -92,17 +128,26 @@ fn a_subscription_dropped_while_it_is_attached_is_left_afterwards() {
     let mut bench = Bench::open();
     let request = bench.subscribe(LOBBY, SubscribeOptions::default()).request();
     assert!(bench.feed(Input::Unsubscribe(SubscriptionId(0))).sent.is_empty());
-    assert!(bench.subscribe(LOBBY, SubscribeOptions::default()).sent.is_empty(), "the first is not answered yet");
+    assert!(
+        bench.subscribe(LOBBY, SubscribeOptions::default()).sent.is_empty(),
+        "the first is not answered yet"
+    );
     let did = bench.frame(attached(request, LOBBY, 5, 4));
     assert_eq!(did.names(), ["detach"]);
-    let did = bench.frame(v1::Detached { request: did.request(), channel_id: 5 });
+    let did = bench.frame(v1::Detached {
+        request: did.request(),
+        channel_id: 5,
+    });
     assert_eq!(did.names(), ["attach"], "now the second");
 
     let mut bench = Bench::open();
     let request = bench.subscribe(LOBBY, SubscribeOptions::default()).request();
     bench.feed(Input::Unsubscribe(SubscriptionId(0)));
     bench.subscribe(LOBBY, SubscribeOptions::default());
-    assert_eq!(bench.frame(refusal(request, 0, ErrorCode::Forbidden)).names(), ["attach"]);
+    assert_eq!(
+        bench.frame(refusal(request, 0, ErrorCode::Forbidden)).names(),
+        ["attach"]
+    );
 }
 
 #[test]
@@ -112,18 +157,35 @@ fn a_fault_of_a_channel_leaves_it_and_comes_back() {
         bench.attach(3);
         let did = bench.frame(refusal(0, 5, code));
         assert_eq!(did.names(), ["detach"]);
-        assert!(bench.frame(publication(5, 4)).events.is_empty(), "of the place that is left");
+        assert!(
+            bench.frame(publication(5, 4)).events.is_empty(),
+            "of the place that is left"
+        );
         bench.frame(refusal(did.request(), 0, ErrorCode::NotAttached));
         let did = bench.wake(200);
-        let [client_frame::Body::Attach(attach)] = &did.sent[..] else { panic!("{did:?}") };
+        let [client_frame::Body::Attach(attach)] = &did.sent[..] else {
+            panic!("{did:?}")
+        };
         assert_eq!(attach.from, Some(v1::attach::From::Position(wire(3))));
     }
     let mut bench = Bench::open();
     bench.attach(3);
     let did = bench.frame(refusal(0, 5, ErrorCode::Forbidden));
-    assert!(matches!(did.events[..], [(0, Event::Failed(SubscribeError::Refused(_)))]), "{did:?}");
+    assert!(
+        matches!(did.events[..], [(0, Event::Failed(SubscribeError::Refused(_)))]),
+        "{did:?}"
+    );
     assert_eq!((did.names(), did.ended.as_slice()), (vec!["detach"], &[0][..]));
-    assert!(bench.frame(v1::Detached { request: 0, channel_id: 5 }).sent.is_empty(), "the server left it, too");
+    assert!(
+        bench
+            .frame(v1::Detached {
+                request: 0,
+                channel_id: 5
+            })
+            .sent
+            .is_empty(),
+        "the server left it, too"
+    );
     assert!(!bench.frame(refusal(did.request(), 0, ErrorCode::NotAttached)).hung_up);
 }
 
@@ -131,20 +193,37 @@ fn a_fault_of_a_channel_leaves_it_and_comes_back() {
 fn a_channel_that_the_server_left_is_attached_again() {
     let mut bench = Bench::open();
     bench.attach(3);
-    bench.frame(v1::Detached { request: 0, channel_id: 5 });
+    bench.frame(v1::Detached {
+        request: 0,
+        channel_id: 5,
+    });
     assert_eq!(bench.wake(200).names(), ["attach"]);
 }
 
 #[test]
 fn a_keyed_channel_asks_for_what_changed_instead_of_losing_it() {
     let mut bench = Bench::open();
-    let request = bench.subscribe(LOBBY, SubscribeOptions::after(Position::from_wire(wire(3)))).request();
-    bench.frame(v1::Attached { keyed: true, ..attached(request, LOBBY, 5, 3) });
-    let lost = v1::Discontinuity { channel_id: 5, reason: 5, position: Some(wire(90)) };
+    let request = bench
+        .subscribe(LOBBY, SubscribeOptions::after(Position::from_wire(wire(3))))
+        .request();
+    bench.frame(v1::Attached {
+        keyed: true,
+        ..attached(request, LOBBY, 5, 3)
+    });
+    let lost = v1::Discontinuity {
+        channel_id: 5,
+        reason: 5,
+        position: Some(wire(90)),
+    };
     let did = bench.frame(lost);
     assert_eq!((did.names(), did.events.len()), (vec!["detach"], 0));
-    let did = bench.frame(v1::Detached { request: did.request(), channel_id: 5 });
-    let [client_frame::Body::Attach(attach)] = &did.sent[..] else { panic!("{did:?}") };
+    let did = bench.frame(v1::Detached {
+        request: did.request(),
+        channel_id: 5,
+    });
+    let [client_frame::Body::Attach(attach)] = &did.sent[..] else {
+        panic!("{did:?}")
+    };
     assert_eq!(attach.from, Some(v1::attach::From::Position(wire(3))));
 }
 
@@ -158,8 +237,13 @@ fn attaches_go_out_in_groups() {
     bench.dialed();
     let did = bench.frame(welcome());
     assert_eq!(did.sent.len(), 64);
-    let Some(client_frame::Body::Attach(first)) = did.sent.first() else { panic!("{did:?}") };
-    assert_eq!(bench.frame(attached(first.request, &first.channel, 1, 0)).names(), ["attach"]);
+    let Some(client_frame::Body::Attach(first)) = did.sent.first() else {
+        panic!("{did:?}")
+    };
+    assert_eq!(
+        bench.frame(attached(first.request, &first.channel, 1, 0)).names(),
+        ["attach"]
+    );
 }
 
 #[test]
@@ -172,5 +256,9 @@ fn answers_that_confuse_channels_break_the_rules() {
     let mut bench = Bench::open();
     bench.attach(3);
     let request = bench.subscribe("demo:other", SubscribeOptions::default()).request();
-    assert_eq!(bench.frame(attached(request, "demo:other", 5, 0)).farewell(), 4400, "the id of the lobby");
+    assert_eq!(
+        bench.frame(attached(request, "demo:other", 5, 0)).farewell(),
+        4400,
+        "the id of the lobby"
+    );
 }

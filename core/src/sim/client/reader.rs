@@ -1,0 +1,302 @@
+//! One channel that a client reads.
+//!
+//! The *place* is the position of what its application was handed last. A message after it, a word
+//! about messages left out, and a lost place move it; what is not above it is known already. An
+//! application that takes nothing fills its room, and what comes then is left with the server and
+//! pulled once there is room again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::desk::Desk;
+use crate::backpressure::Policy;
+use crate::channel::{Attachment, From, Message, Reason, Refusal};
+use crate::id::{ChannelName, Epoch, Position, Seq, Term};
+use crate::session::ChannelId;
+use crate::session::answer::SkipReason;
+use crate::session::request::{Request, RequestId};
+use crate::sim::fact::{Fact, ReaderId, Seen};
+use crate::sim::plan::Start;
+use crate::sim::scene::Scene;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) id: ReaderId,
+    pub(super) channel: ChannelName,
+    pub(super) policy: Option<Policy>,
+    /// Where to start, if the application said so since it was attached last.
+    start: Option<From>,
+    place: Option<Position>,
+    standing: Standing,
+    flow: Flow,
+    /// The application takes nothing; so much has piled up, and so much credit is held for it.
+    paused: bool,
+    piled: usize,
+    room: usize,
+    held: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Not attached; not to be attached before.
+    Apart(Option<Instant>),
+    /// Attach is sent, as this request.
+    Attaching(RequestId),
+    Attached(ChannelId),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// What follows the place.
+    Live,
+    /// Nothing: there was no room, and what came was left with the server.
+    Behind,
+    /// What follows the place, after what was under way when the server read our pull.
+    Pulling,
+}
+
+impl Reader {
+    pub(super) fn new(id: ReaderId, channel: &ChannelName, room: usize) -> Self {
+        Self {
+            id,
+            channel: channel.clone(),
+            policy: None,
+            start: None,
+            place: None,
+            standing: Standing::Apart(None),
+            flow: Flow::Live,
+            paused: false,
+            piled: 0,
+            room,
+            held: 0,
+        }
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        matches!(self.standing, Standing::Attached(_))
+    }
+
+    pub(super) fn is_at(&self, channel_id: ChannelId) -> bool {
+        self.standing == Standing::Attached(channel_id)
+    }
+
+    pub(super) fn awaits(&self, request: RequestId) -> bool {
+        self.standing == Standing::Attaching(request)
+    }
+
+    pub(super) const fn retry_at(&self) -> Option<Instant> {
+        match self.standing {
+            Standing::Apart(not_before) => not_before,
+            Standing::Attaching(_) | Standing::Attached(_) => None,
+        }
+    }
+
+    /// The application says where to start, for the first time or again.
+    pub(super) fn start(&mut self, start: Start, policy: Option<Policy>) {
+        let known = self.place.clone();
+        let moved = |seq: &dyn Fn(Seq) -> Seq, term: Term| {
+            known.clone().map(|Position { epoch, seq: at, .. }| Position { epoch, seq: seq(at), term })
+        };
+        let position = match start {
+            Start::Head | Start::Rewind(_) => None,
+            Start::Back(0) => known.clone(),
+            Start::Back(count) => moved(&|at| Seq(at.0.saturating_sub(count)), Term(0)),
+            Start::Ahead => moved(&|at| Seq(at.0 + 100_000), Term(0)),
+            Start::Forked => moved(&|at| at, Term(77)),
+            Start::Unknown => Some(Position {
+                epoch: Epoch::parse("0-00000000000000aa").expect("an epoch"),
+                seq: Seq(1),
+                term: Term(0),
+            }),
+        };
+        self.start = Some(match (position, start) {
+            (Some(position), _) => From::Position(position),
+            (None, Start::Rewind(count)) => From::Rewind(count),
+            (None, _) => From::Head,
+        });
+        self.policy = policy;
+        self.standing = Standing::Apart(None);
+    }
+
+    /// The Attach to send, if it is time for one.
+    pub(super) fn attach(&mut self, now: Instant) -> Option<From> {
+        let Standing::Apart(not_before) = self.standing else {
+            return None;
+        };
+        if not_before.is_some_and(|at| now < at) {
+            return None;
+        }
+        let place = || self.place.clone().map_or(From::Head, From::Position);
+        Some(self.start.clone().unwrap_or_else(place))
+    }
+
+    pub(super) fn asked(&mut self, request: RequestId) {
+        self.standing = Standing::Attaching(request);
+    }
+
+    /// The server's answer.
+    pub(super) fn attached(&mut self, channel_id: ChannelId, policy: Policy, attachment: Attachment, scene: &mut Scene) {
+        let asked = match (self.start.take(), &self.place) {
+            (Some(From::Position(position)), _) => Some(position),
+            (Some(From::Head | From::Rewind(_)), _) => None,
+            (None, place) => place.clone(),
+        };
+        self.standing = Standing::Attached(channel_id);
+        self.flow = Flow::Live;
+        self.place = Some(attachment.position.clone());
+        self.tell(
+            Seen::Attached {
+                asked,
+                policy,
+                attachment,
+            },
+            scene,
+        );
+    }
+
+    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, scene: &Scene) {
+        if self.awaits(request) {
+            let retry = refusal.retry_after().map(|after| scene.now().instant + after);
+            self.standing = Standing::Apart(retry);
+        }
+    }
+
+    pub(super) fn message(&mut self, message: &Arc<Message>, scene: &mut Scene) {
+        self.offer(message, false, scene);
+    }
+
+    /// Takes a page. How much of its credit is held until the application takes what is in it.
+    pub(super) fn page(&mut self, after: Seq, messages: &[Arc<Message>], bytes: usize, scene: &mut Scene) -> usize {
+        let Some(place) = self.place.as_ref().map(|place| place.seq) else {
+            return 0;
+        };
+        if after > place && self.flow == Flow::Live {
+            let (last, found) = (place, after);
+            self.tell(Seen::OutOfTurn { last, found }, scene);
+        }
+        if after > place || self.flow == Flow::Behind {
+            return 0;
+        }
+        for message in messages {
+            // A page is taken whole: its credit bounds what piles up.
+            self.offer(message, true, scene);
+        }
+        let held = if self.paused { bytes } else { 0 };
+        self.held += held;
+        held
+    }
+
+    fn offer(&mut self, message: &Arc<Message>, paged: bool, scene: &mut Scene) {
+        let Some(place) = &mut self.place else {
+            return;
+        };
+        let (last, found) = (place.seq, message.seq);
+        if found <= last || (found > last.next() && self.flow != Flow::Live) || self.flow == Flow::Behind {
+            return; // known already, or left with the server
+        }
+        if found > last.next() {
+            return self.tell(Seen::OutOfTurn { last, found }, scene);
+        }
+        if self.is_full() && !paged {
+            self.flow = Flow::Behind;
+            return;
+        }
+        (place.seq, place.term) = (message.seq, message.term);
+        self.flow = Flow::Live;
+        let message = Arc::clone(message);
+        self.tell(Seen::Message { message, paged }, scene);
+    }
+
+    pub(super) fn skipped(&mut self, to: Seq, count: u64, reason: SkipReason, scene: &mut Scene) {
+        let Some(place) = &mut self.place else {
+            return;
+        };
+        // After a pull, a jump may belong to what was under way before it.
+        let continues = to.0.saturating_sub(count) <= place.seq.0;
+        if to <= place.seq || self.flow == Flow::Behind || (self.flow == Flow::Pulling && !continues) {
+            return;
+        }
+        if self.is_full() {
+            self.flow = Flow::Behind;
+            return;
+        }
+        (place.seq, place.term) = (to, Term(0));
+        self.flow = Flow::Live;
+        self.tell(Seen::Skipped { to, count, reason }, scene);
+    }
+
+    pub(super) fn lagged(&mut self, seq: Seq, desk: &mut Desk, scene: &mut Scene) {
+        let place = self.place.as_ref().map(|place| place.seq);
+        if self.flow == Flow::Pulling && place.is_some_and(|place| seq > place) {
+            return; // the pull that is under way has ended that lag
+        }
+        if self.flow == Flow::Live {
+            self.tell(Seen::Lagged { seq }, scene);
+        }
+        self.flow = Flow::Behind;
+        self.pull(desk, scene);
+    }
+
+    pub(super) fn interrupted(&mut self, reason: Reason, position: Position, scene: &mut Scene) {
+        if self.flow == Flow::Behind || self.is_full() {
+            // It is not told now, so it does not move: the pull from where it stands asks again.
+            self.flow = Flow::Behind;
+            return;
+        }
+        if scene.setup.namespace(&self.channel).channel.keyed {
+            // The values that it missed come with a new attachment.
+            self.standing = Standing::Apart(None);
+            return;
+        }
+        self.place = Some(position.clone());
+        self.flow = Flow::Live;
+        self.tell(Seen::Discontinuity { reason, position }, scene);
+    }
+
+    /// The application takes nothing more, or takes it again.
+    pub(super) fn pause(&mut self, paused: bool, desk: &mut Desk, scene: &mut Scene) {
+        self.paused = paused;
+        if !paused {
+            self.piled = 0;
+            desk.give_back(std::mem::take(&mut self.held), scene);
+            self.pull(desk, scene);
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn lost(&mut self) {
+        self.standing = Standing::Apart(None);
+        self.held = 0;
+    }
+
+    /// The application lets go.
+    pub(super) fn end(&mut self, desk: &mut Desk, scene: &mut Scene) {
+        desk.give_back(std::mem::take(&mut self.held), scene);
+        if let Standing::Attached(channel_id) = self.standing {
+            desk.detach(channel_id, scene);
+        }
+    }
+
+    /// Asks for what was left with the server, if there is room.
+    fn pull(&mut self, desk: &mut Desk, scene: &mut Scene) {
+        if let (Standing::Attached(channel_id), Some(place)) = (self.standing, &self.place)
+            && self.flow == Flow::Behind
+            && !self.is_full()
+        {
+            self.flow = Flow::Pulling;
+            let after = place.seq;
+            desk.send(Request::Pull { channel_id, after }, scene);
+        }
+    }
+
+    const fn is_full(&self) -> bool {
+        self.paused && self.piled >= self.room
+    }
+
+    fn tell(&mut self, seen: Seen, scene: &mut Scene) {
+        self.piled += usize::from(self.paused);
+        let reader = self.id;
+        scene.tell(Fact::Seen { reader, seen });
+    }
+}

@@ -1,0 +1,96 @@
+//! Pages of foreign sites: a browser says where a page comes from, and the node looks before it does anything else.
+
+use starling_mesh::transport::Transport;
+use wtransport::error::ConnectingError;
+
+use crate::support::eventually::soon;
+use crate::support::http::Request;
+use crate::support::node::Node;
+use crate::support::raw::webtransport::Endpoint;
+use crate::support::settings::Settings;
+
+/// Origins that no node of these tests lets in.
+const FOREIGN: &[&str] = &[
+    "null",
+    "https://evil.example",
+    "https://app.example.org.evil.io",
+    "https://evilapp.example.org",
+    "https://app.example.org:8443",
+    "http://app.example.org",
+    "https://app.example.org/",
+    "HTTPS://APP.EXAMPLE.ORG",
+    "https://app.example.org@evil.io",
+    "https://evil.io#https://app.example.org",
+    "http://localhost.evil.io",
+    "http://127.0.0.1.evil.io",
+    "file://",
+    "*",
+    "",
+];
+
+#[tokio::test]
+async fn a_page_must_be_on_the_list() {
+    let node = Node::start(Settings::default().set("client.origins", "https://app.example.org")).await;
+    let own = node.url();
+    for origin in FOREIGN.iter().copied().chain(["http://localhost:5173"]) {
+        is_let_in(&node, Some(origin), false).await;
+    }
+    for origin in [None, Some("https://app.example.org"), Some(own.as_str())] {
+        is_let_in(&node, origin, true).await;
+    }
+    let counted = node.metrics().await.value("starling_auth_failures_total{reason=\"origin\"}");
+    assert_eq!(counted, 4.0 * (FOREIGN.len() as f64 + 1.0), "each refusal is counted");
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_this_machine_may_be_let_in_together() {
+    let node = Node::start(Settings::default().set("client.origins", "loopback")).await;
+    for origin in FOREIGN.iter().copied().chain(["https://app.example.org"]) {
+        is_let_in(&node, Some(origin), false).await;
+    }
+    for origin in ["http://localhost:5173", "http://127.0.0.1", "https://[::1]:8080", "http://app.localhost:3000"] {
+        is_let_in(&node, Some(origin), true).await;
+    }
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_this_machine_is_no_proof() {
+    let node = Node::start(Settings::default()).await;
+    // DNS rebinding: the page and the address it asks for have the same name, which is the attacker's.
+    let rebound = Request::publish("demo:a", "{}").header("host", "evil.example").header("origin", "http://evil.example");
+    assert_eq!(rebound.send(node.address()).await.refusal(), (403, "forbidden_origin".to_owned()));
+    node.stop().await;
+}
+
+/// Whether a page is let in: over WebSocket, WebTransport, and both kinds of HTTP request.
+async fn is_let_in(node: &Node, origin: Option<&str>, expected: bool) {
+    let with_origin = |request: Request| match origin {
+        Some(origin) => request.header("origin", origin),
+        None => request,
+    };
+    let requests = [
+        ("upgrade", Request::upgrade(), 101),
+        ("publish", Request::publish("demo:a", r#"{"data": "hi"}"#), 200),
+        ("discovery", Request::get("/.well-known/starling"), 200),
+    ];
+    for (what, request, success) in requests {
+        let answer = with_origin(request).send(node.address()).await;
+        if expected {
+            assert_eq!(answer.status, success, "{origin:?}, {what}: {answer:?}");
+        } else {
+            assert_eq!(answer.refusal(), (403, "forbidden_origin".to_owned()), "{origin:?}, {what}");
+        }
+    }
+    let endpoint = Endpoint::new(node, false).await;
+    let header = origin.map(|origin| ("origin", origin));
+    let session = soon("an answer", endpoint.session(header.as_slice())).await;
+    match session {
+        Ok(_) => assert!(expected, "{origin:?} came in over {}", Transport::WebTransport.name()),
+        Err(ConnectingError::SessionRejected) => assert!(!expected, "{origin:?} was turned away"),
+        Err(other) => panic!("{origin:?}: {other}"),
+    }
+}

@@ -1,0 +1,101 @@
+//! What only a WebSocket makes possible.
+
+use std::time::Duration;
+
+use starling_mesh::transport::Transport;
+use starling_protocol::close::CloseCode;
+use tokio::time::timeout;
+
+use crate::support::node::Node;
+use crate::support::raw::websocket::{BINARY, PING, TEXT, binary, header, message};
+use crate::support::raw::{Dialer, Raw};
+use crate::support::settings::Settings;
+
+/// Bytes of pings that are sent and whose answers are not read.
+const FLOOD_BYTES: usize = 64 * 1024 * 1024;
+
+#[tokio::test]
+async fn what_is_no_binary_message_ends_the_session() {
+    let node = Node::start(Settings::default()).await;
+    let mut unmasked = binary(b"\x12\x00");
+    unmasked[1] &= 0x7f;
+    let mut reserved = binary(b"\x12\x00");
+    reserved[0] |= 0x40;
+    let lone_continuation = message(0, b"\x12\x00");
+    let unknown_opcode = message(3, b"\x12\x00");
+    let long_ping = [header(PING, 126), vec![0; 126]].concat();
+    let cases = [
+        ("text", message(TEXT, b"hello")),
+        ("text that is no UTF-8", message(TEXT, b"\xff\xfe")),
+        ("no mask", unmasked),
+        ("an extension nobody asked for", reserved),
+        ("a continuation of nothing", lone_continuation),
+        ("an opcode there is not", unknown_opcode),
+        ("a ping longer than pings may be", long_ping),
+    ];
+    for (what, bytes) in cases {
+        for is_open in [false, true] {
+            let mut raw = Raw::connect(&node, Transport::WebSocket).await;
+            if is_open {
+                raw.hello().await;
+            }
+            raw.socket().write(&bytes).await.expect("the node reads");
+            let goodbye = raw.farewell().await;
+            assert_eq!(goodbye.code, u32::from(CloseCode::ProtocolError.number()), "{what}: {goodbye:?}");
+        }
+    }
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_in_pieces_is_measured_whole() {
+    let node = Node::start(Settings::default()).await;
+    // Each piece is short; together they are longer than a hello may be.
+    let mut raw = Raw::connect(&node, Transport::WebSocket).await;
+    let piece = |opcode: u8| {
+        let mut piece = message(opcode, &[0x12; 1_000]);
+        piece[0] &= 0x7f; // more follows
+        piece
+    };
+    let pieces = [piece(BINARY), piece(0), piece(0), piece(0), piece(0)].concat();
+    raw.socket().write(&pieces).await.expect("the node reads");
+    assert_eq!(raw.farewell().await.code, u32::from(CloseCode::FrameTooLarge.number()));
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn pings_whose_answers_nobody_reads_cost_no_memory() {
+    let node = Node::start(Settings::default()).await;
+    let mut raw = Dialer::narrow(&node, Transport::WebSocket).await.open().await;
+    node.carries(1, Transport::WebSocket).await;
+    let before = node.resident_bytes();
+    let pings: Vec<u8> = std::iter::repeat_with(|| message(PING, &[0; 125])).take(1_000).flatten().collect();
+    // The node may stop reading, or hang up; it may not collect the answers.
+    let flood = async {
+        for _ in 0..FLOOD_BYTES / pings.len() {
+            if raw.socket().write(&pings).await.is_err() {
+                return;
+            }
+        }
+    };
+    let _ = timeout(Duration::from_secs(3), flood).await;
+    let growth = node.resident_bytes().saturating_sub(before);
+    assert!(growth < 4 * 1024 * 1024, "{growth} bytes are kept for one client");
+    drop(raw);
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_ping_of_the_transport_is_answered() {
+    let node = Node::start(Settings::default()).await;
+    let mut raw = Raw::open(&node, Transport::WebSocket).await;
+    raw.socket().write(&message(PING, b"there?")).await.expect("the node reads");
+    raw.send(starling_protocol::v1::Ping { nonce: 7 }).await;
+    raw.next().await;
+    assert_eq!(raw.socket().pongs(), 1);
+    drop(raw);
+    node.stop().await;
+}

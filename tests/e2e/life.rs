@@ -1,0 +1,139 @@
+//! How a node comes and goes: a crash, a stop in order, and clients that fall silent.
+
+use std::time::{Duration, Instant};
+
+use starling_client::{Event, Reason, State, SubscribeOptions};
+use starling_mesh::transport::Transport;
+use starling_protocol::close::CloseCode;
+use starling_protocol::v1::server_frame::Body;
+
+use crate::support::eventually::{becomes, soon};
+use crate::support::http::Request;
+use crate::support::node::Node;
+use crate::support::over_both;
+use crate::support::raw::{Heard, Raw};
+use crate::support::settings::Settings;
+
+over_both! {
+    a_crash_is_told_and_publishing_goes_on
+    a_silent_client_is_cut_off
+}
+
+#[tokio::test]
+async fn a_node_that_stops_says_so_to_everyone_first() {
+    let mut node = Node::start(Settings::default()).await;
+    let mut sessions = Vec::new();
+    for transport in Transport::ALL {
+        sessions.push(Raw::open(&node, transport).await);
+    }
+    assert_eq!(Request::get("/health/ready").send(node.admin()).await.status, 200);
+
+    node.terminate();
+    // These clients do not leave when they are told, so that the node drains for a while.
+    becomes("readiness while it drains", 503, async || Request::get("/health/ready").send(node.admin()).await.status).await;
+    assert_eq!(Request::get("/health/live").send(node.admin()).await.status, 200);
+    for session in &mut sessions {
+        assert_eq!(session.farewell().await.code, CloseCode::Draining.number().into());
+    }
+    drop(sessions);
+    assert_eq!(node.ended().await, Some(0), "{}", node.log().text());
+    node.log().has_no_panic();
+}
+
+#[tokio::test]
+async fn a_node_without_clients_stops_at_once() {
+    let mut node = Node::start(Settings::default()).await;
+    let began = Instant::now();
+    node.terminate();
+    assert_eq!(node.ended().await, Some(0), "{}", node.log().text());
+    assert!(began.elapsed() < Duration::from_secs(4), "nobody had to be waited for");
+}
+
+async fn a_crash_is_told_and_publishing_goes_on(transport: Transport) {
+    const CHANNEL: &str = "demo:crash";
+    let mut node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
+    let client = node.client(transport);
+    let mut events = soon("a subscription", client.subscribe(CHANNEL, SubscribeOptions::default())).await.expect("attached");
+    for number in 1..=5 {
+        let published = soon("an ack", client.publish(CHANNEL, number.to_string())).await.expect("acknowledged");
+        assert_eq!(published.position.seq, number);
+    }
+    node.carries(1, transport).await;
+
+    node.kill().await;
+    let mut state = client.state();
+    let lost = state.wait_for(|state| matches!(state, State::Reconnecting { .. }));
+    soon("the client to notice", lost).await.expect("the client goes on");
+    let meanwhile = client.enqueue(CHANNEL, "meanwhile").await.expect("the client goes on");
+    let node = Node::start_again(node).await;
+    let after = soon("an ack after the crash", client.publish(CHANNEL, "after")).await.expect("acknowledged");
+    let meanwhile = soon("an ack", meanwhile).await.expect("acknowledged");
+    node.carries(1, transport).await;
+
+    // Five messages, then the news that their history is gone, then a new one from its beginning.
+    let mut heard = Vec::new();
+    let mut epochs = Vec::new();
+    while heard.last().is_none_or(|text| text != "after") {
+        match soon("an event", events.next()).await.expect("the subscription goes on") {
+            Event::Message(message) => {
+                heard.push(String::from_utf8_lossy(&message.payload).into_owned());
+                epochs.push((message.position.epoch, message.position.seq));
+            }
+            Event::Discontinuity { reason, position } => {
+                assert_eq!(reason, Reason::NodeRestarted);
+                heard.push(format!("lost, going on after {}", position.seq));
+                epochs.push((position.epoch, position.seq));
+            }
+            Event::Attached { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // Whoever comes first after a crash begins the channel anew: the publish that waited, or the reader.
+    let lost_at = heard.iter().position(|text| text.starts_with("lost")).expect("it was told");
+    assert_eq!(heard[..lost_at], ["1", "2", "3", "4", "5"]);
+    let begins = epochs[lost_at].1;
+    let expected: Vec<_> = ["meanwhile", "after"].into_iter().skip(begins as usize).collect();
+    assert_eq!(heard[lost_at + 1..], expected);
+    assert_ne!(epochs[0].0, after.position.epoch, "a new history has a new name");
+    assert_eq!((meanwhile.position.seq, after.position.seq), (1, 2));
+    assert!(epochs[lost_at..].iter().zip(begins..).all(|(at, seq)| *at == (after.position.epoch.clone(), seq)));
+    node.stop().await;
+}
+
+async fn a_silent_client_is_cut_off(transport: Transport) {
+    const HEARTBEAT: Duration = Duration::from_secs(2);
+    let node = Node::start(Settings::default().set("session.heartbeat", "2s")).await;
+    let mut silent = Raw::open(&node, transport).await;
+    let mut alive = Raw::open(&node, transport).await;
+    let began = Instant::now();
+    let cut = async {
+        let mut pings = 0;
+        loop {
+            match silent.next().await {
+                Heard::Frame(Body::Ping(_)) => pings += 1,
+                Heard::Frame(Body::Goodbye(goodbye)) => return (goodbye.code, pings, began.elapsed()),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let kept = async {
+        // The last frame arrives after the other was cut off: an answered ping is life enough.
+        while began.elapsed() < HEARTBEAT * 3 {
+            match alive.next().await {
+                Heard::Frame(Body::Ping(ping)) => {
+                    alive.send(starling_protocol::v1::Pong { nonce: ping.nonce, time_ms: 0 }).await;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let ((code, pings, after), ()) = tokio::join!(cut, kept);
+    assert_eq!(code, u32::from(CloseCode::Silent.number()));
+    assert_eq!(pings, 1, "it was asked before");
+    let expected = HEARTBEAT * 3 / 2;
+    assert!(after >= expected - Duration::from_millis(200), "cut off after {after:?}");
+    assert!(after < expected + Duration::from_millis(1_500), "cut off after {after:?}");
+    assert_eq!(node.metrics().await.closed(transport, "silent"), 1.0);
+    node.is_unharmed().await;
+    node.stop().await;
+}
