@@ -86,7 +86,10 @@ pub fn router(site: Arc<Site>) -> Router {
 async fn check_origin(State(site): State<Arc<Site>>, request: Request, next: Next) -> Result<Response, ApiError> {
     let services = site.registry.services();
     let host = text(request.headers(), &header::HOST).unwrap_or_default();
-    let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
+    let origin = request
+        .headers()
+        .get(header::ORIGIN)
+        .map(|origin| origin.to_str().unwrap_or("null"));
     if !origin.is_none_or(|origin| services.config.allows_origin(origin, host)) {
         services.metrics.unauthorized("origin");
         tracing::info!(origin, "origin not allowed; add it to client.origins if it is yours");

@@ -45,7 +45,9 @@ impl Auth {
         match &self.anonymous {
             Some(grant) if hello.token.is_empty() => Ok(Arc::clone(grant)),
             Some(_) => unauthorized("this node has no keys to check a token with; connect without one"),
-            None => unauthorized("this node lets nobody in: it has no keys to check tokens with, and auth.anonymous is off"),
+            None => {
+                unauthorized("this node lets nobody in: it has no keys to check tokens with, and auth.anonymous is off")
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
 use starling_core::channel::Outcome;
@@ -77,9 +79,7 @@ impl Metrics {
             .and_then(|it| it.set_buckets_for_metric(full("starling_connection_duration_seconds"), &LIFETIME_BOUNDS))
             .expect("bounds that are not empty are taken")
             .build_recorder();
-        let sent = |kind: &'static str, transport: Transport| {
-            counter!("starling_messages_sent_total", "kind" => kind, "transport" => transport.name())
-        };
+        let sent = |kind: &'static str, transport: Transport| counter!("starling_messages_sent_total", "kind" => kind, "transport" => transport.name());
         let kinds = |transport| ["publication", "page", "control"].map(|kind| sent(kind, transport));
         let make = || {
             describe();
@@ -143,7 +143,9 @@ impl Metrics {
 
     /// A connection that came was taken or not.
     pub fn accepted(&self, transport: Transport, result: &'static str) {
-        self.count(|| counter!("starling_connections_accepted_total", "transport" => transport.name(), "result" => result));
+        self.count(
+            || counter!("starling_connections_accepted_total", "transport" => transport.name(), "result" => result),
+        );
     }
 
     /// A session was closed for a reason with this name.
@@ -197,7 +199,9 @@ impl Metrics {
 
     /// The client port's certificate ends then, in seconds since 1970.
     pub fn certificate_expires(&self, at: f64) {
-        metrics::with_local_recorder(&self.recorder, || gauge!("starling_tls_certificate_expiry_timestamp_seconds").set(at));
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!("starling_tls_certificate_expiry_timestamp_seconds").set(at)
+        });
     }
 
     /// Counts one of something rare, whose labels are looked up.
@@ -209,20 +213,38 @@ impl Metrics {
 fn describe() {
     describe_gauge!("starling_build_info", "The version that runs.");
     describe_gauge!("starling_connections", "Sessions that are open.");
-    describe_counter!("starling_connections_accepted_total", "Connections that came, by what became of them.");
-    describe_counter!("starling_connections_closed_total", "Connections that ended, by close code.");
+    describe_counter!(
+        "starling_connections_accepted_total",
+        "Connections that came, by what became of them."
+    );
+    describe_counter!(
+        "starling_connections_closed_total",
+        "Connections that ended, by close code."
+    );
     describe_histogram!("starling_connection_duration_seconds", "How long sessions were open.");
-    describe_gauge!("starling_subscriptions", "Channels that sessions are attached to, all together.");
+    describe_gauge!(
+        "starling_subscriptions",
+        "Channels that sessions are attached to, all together."
+    );
     describe_gauge!("starling_channels", "Channels with an actor.");
     describe_counter!("starling_messages_received_total", "Frames that came from clients.");
     describe_counter!("starling_messages_sent_total", "Frames queued for clients.");
     describe_counter!("starling_message_bytes_total", "Bytes of frames.");
     describe_histogram!("starling_publish_duration_seconds", "From a publish to its answer.");
     describe_counter!("starling_recoveries_total", "Attaches, by their answer.");
-    describe_counter!("starling_slow_consumers_total", "Slow readers, by what they were answered.");
+    describe_counter!(
+        "starling_slow_consumers_total",
+        "Slow readers, by what they were answered."
+    );
     describe_counter!("starling_dropped_messages_total", "Messages left out for a reader.");
     describe_counter!("starling_refusals_total", "Requests refused, by code.");
     describe_counter!("starling_auth_failures_total", "Clients not let in.");
-    describe_counter!("starling_actor_restarts_total", "Actors that failed and were started again.");
-    describe_gauge!("starling_tls_certificate_expiry_timestamp_seconds", "When the client port's certificate ends.");
+    describe_counter!(
+        "starling_actor_restarts_total",
+        "Actors that failed and were started again."
+    );
+    describe_gauge!(
+        "starling_tls_certificate_expiry_timestamp_seconds",
+        "When the client port's certificate ends."
+    );
 }

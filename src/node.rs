@@ -123,7 +123,12 @@ impl Node {
             draining,
         } = self;
         let services = Arc::clone(registry.services());
-        tracing::info!(node = services.greeting.node, generation = services.greeting.generation, url, "serving");
+        tracing::info!(
+            node = services.greeting.node,
+            generation = services.greeting.generation,
+            url,
+            "serving"
+        );
         let admin = admin::serve(admin, registry.clone(), draining.subscribe());
         let ended = |part| move |source| NodeError::Ended { part, source };
         let outcome = tokio::select! {

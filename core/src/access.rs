@@ -36,8 +36,7 @@ pub struct Operations(u8);
 
 impl Operations {
     /// Every operation there is.
-    pub const ALL: Self =
-        Self(Operation::Publish as u8 | Operation::Subscribe as u8 | Operation::History as u8);
+    pub const ALL: Self = Self(Operation::Publish as u8 | Operation::Subscribe as u8 | Operation::History as u8);
 
     /// Whether `operation` is in the set.
     #[must_use]
@@ -155,9 +154,9 @@ impl Grant {
     /// Whether some capability covers `operation` on `channel`.
     #[must_use]
     pub fn allows(&self, channel: &ChannelName, operation: Operation) -> bool {
-        self.capabilities.iter().any(|capability| {
-            capability.operations.contains(operation) && capability.pattern.matches(channel)
-        })
+        self.capabilities
+            .iter()
+            .any(|capability| capability.operations.contains(operation) && capability.pattern.matches(channel))
     }
 }
 
@@ -192,10 +191,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_could_match_half_a_name_is_refused() {
-        assert_eq!(
-            Pattern::parse("*a"),
-            Err(PatternError::PartialWildcard("*a".into()))
-        );
+        assert_eq!(Pattern::parse("*a"), Err(PatternError::PartialWildcard("*a".into())));
         assert!(Pattern::parse("chat:a*").is_err());
         assert_eq!(Pattern::parse(""), Err(PatternError::EmptySegment));
         assert_eq!(Pattern::parse("chat::a"), Err(PatternError::EmptySegment));

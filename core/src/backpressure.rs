@@ -84,9 +84,7 @@ pub enum Latest<F> {
 
 /// Leaves out every message that a later one of the same key replaces. Messages without a key
 /// replace one another: the channel has one value.
-pub fn latest<'a, F: Clone + 'a>(
-    messages: impl Iterator<Item = (Seq, &'a Slot<F>)>,
-) -> Vec<Latest<F>> {
+pub fn latest<'a, F: Clone + 'a>(messages: impl Iterator<Item = (Seq, &'a Slot<F>)>) -> Vec<Latest<F>> {
     let messages: Vec<_> = messages.collect();
     let mut newest: Vec<_> = messages.iter().map(|(seq, slot)| (slot.key, *seq)).collect();
     newest.sort_unstable();
@@ -134,10 +132,7 @@ mod tests {
 
     #[test]
     fn a_reader_behind_gets_its_policys_answer() {
-        let dropped = Due::Dropped {
-            to: Seq(4),
-            count: 1,
-        };
+        let dropped = Due::Dropped { to: Seq(4), count: 1 };
         assert_eq!(due(Policy::Recover, Seq(3), SPAN), Due::Lagged);
         assert_eq!(due(Policy::Disconnect, Seq(3), SPAN), Due::Disconnect);
         assert_eq!(due(Policy::Drop, Seq(3), SPAN), dropped);
@@ -146,11 +141,7 @@ mod tests {
 
     #[test]
     fn the_latest_of_each_key_is_kept_in_order() {
-        let slot = |key: Option<u64>, frame: u64| Slot {
-            frame,
-            bytes: 1,
-            key,
-        };
+        let slot = |key: Option<u64>, frame: u64| Slot { frame, bytes: 1, key };
         let slots = [
             slot(Some(1), 1),
             slot(Some(2), 2),
@@ -173,10 +164,7 @@ mod tests {
         let numbered = unkeyed.iter().enumerate().map(|(at, slot)| (Seq(at as u64 + 1), slot));
         assert_eq!(
             latest(numbered),
-            [
-                Latest::Superseded { to: Seq(1), count: 1 },
-                Latest::Message(Seq(2), 2)
-            ]
+            [Latest::Superseded { to: Seq(1), count: 1 }, Latest::Message(Seq(2), 2)]
         );
     }
 }

@@ -77,9 +77,7 @@ impl<F> Ring<F> {
         self.head = self.head.next();
         self.bytes += slot.bytes;
         self.slots.push_back(slot);
-        while self.slots.len() > 1
-            && (self.slots.len() > self.bounds.messages || self.bytes > self.bounds.bytes)
-        {
+        while self.slots.len() > 1 && (self.slots.len() > self.bounds.messages || self.bytes > self.bounds.bytes) {
             if let Some(oldest) = self.slots.pop_front() {
                 self.bytes -= oldest.bytes;
             }
@@ -147,7 +145,13 @@ mod tests {
     #[test]
     fn readers_read_on_from_their_cursor() {
         let mut ring = Ring::new(BOUNDS, Seq(10));
-        assert_eq!(ring.span(), Span { tail: Seq(11), head: Seq(10) });
+        assert_eq!(
+            ring.span(),
+            Span {
+                tail: Seq(11),
+                head: Seq(10)
+            }
+        );
         assert!(ring.span().reaches(Seq(10)) && !ring.span().reaches(Seq(9)));
         for _ in 0..3 {
             push(&mut ring, 1);
@@ -163,10 +167,22 @@ mod tests {
         for _ in 0..6 {
             push(&mut ring, 1);
         }
-        assert_eq!(ring.span(), Span { tail: Seq(3), head: Seq(6) });
+        assert_eq!(
+            ring.span(),
+            Span {
+                tail: Seq(3),
+                head: Seq(6)
+            }
+        );
         assert!(!ring.span().reaches(Seq(1)) && ring.span().reaches(Seq(2)));
         push(&mut ring, 99);
-        assert_eq!(ring.span(), Span { tail: Seq(6), head: Seq(7) });
+        assert_eq!(
+            ring.span(),
+            Span {
+                tail: Seq(6),
+                head: Seq(7)
+            }
+        );
         assert_eq!(ring.bytes(), 100);
         push(&mut ring, 1_000);
         assert_eq!(held(&ring, 0), [(8, 8)], "the newest is kept, however large");
@@ -177,7 +193,13 @@ mod tests {
         let mut ring = Ring::new(BOUNDS, Seq(0));
         push(&mut ring, 1);
         ring.restart(Seq(100));
-        assert_eq!(ring.span(), Span { tail: Seq(101), head: Seq(100) });
+        assert_eq!(
+            ring.span(),
+            Span {
+                tail: Seq(101),
+                head: Seq(100)
+            }
+        );
         assert_eq!((ring.bytes(), held(&ring, 0).len()), (0, 0));
     }
 }

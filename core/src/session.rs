@@ -301,7 +301,11 @@ impl Session {
         match self.phase {
             Phase::Opening { deadline } => Some(deadline),
             Phase::Authenticating | Phase::Open => {
-                let ask = if self.asked { self.said } else { self.said.min(self.heard) };
+                let ask = if self.asked {
+                    self.said
+                } else {
+                    self.said.min(self.heard)
+                };
                 Some((ask + heartbeat).min(self.heard + self.settings.silence_max()))
             }
             Phase::Closed => None,
@@ -342,11 +346,7 @@ impl Session {
                 }));
             }
             Input::Refused { request, refusal } => self.refused(request, refusal, out),
-            Input::Fetched {
-                place,
-                ticket,
-                page,
-            } => self.fetched(place, ticket, page, out),
+            Input::Fetched { place, ticket, page } => self.fetched(place, ticket, page, out),
             Input::Wake => self.wake(now.instant, out),
             Input::Dismiss(farewell) => self.close(farewell, out),
             Input::Stuck => self.stuck = true,
@@ -409,16 +409,10 @@ impl Session {
     fn serve(&mut self, request: Request, now: Now, out: &mut Vec<Effect>) {
         match request {
             Request::Hello(_) => self.close(Farewell::HelloTwice, out),
-            Request::Ping { nonce } => out.push(Effect::Send(Answer::Pong {
-                nonce,
-                time: now.wall,
-            })),
+            Request::Ping { nonce } => out.push(Effect::Send(Answer::Pong { nonce, time: now.wall })),
             Request::Pong | Request::Malformed => {}
             Request::Attach(attach) => self.attach(attach, out),
-            Request::Detach {
-                request,
-                channel_id,
-            } => self.detach(request, channel_id, out),
+            Request::Detach { request, channel_id } => self.detach(request, channel_id, out),
             Request::Publish(publish) => self.publish(publish, now, out),
             Request::Skip(skip) => self.skip(skip, out),
             Request::Pull { channel_id, after } => self.pull(channel_id, after, out),
@@ -430,12 +424,7 @@ impl Session {
         }
     }
 
-    fn authenticated(
-        &mut self,
-        verdict: Result<Arc<Grant>, Farewell>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
+    fn authenticated(&mut self, verdict: Result<Arc<Grant>, Farewell>, now: Now, out: &mut Vec<Effect>) {
         match verdict {
             Ok(grant) => {
                 self.phase = Phase::Open;
@@ -463,18 +452,35 @@ impl Session {
             return refuse(Refusal::UnknownNamespace(channel), out);
         };
         if !self.allows(&channel, Operation::Subscribe) {
-            return refuse(Refusal::Forbidden { action: "subscribe to", channel }, out);
+            return refuse(
+                Refusal::Forbidden {
+                    action: "subscribe to",
+                    channel,
+                },
+                out,
+            );
         }
         if matches!(from, channel::From::Rewind(0)) {
             from = channel::From::Head;
         }
         let live_only = !self.allows(&channel, Operation::History);
         if live_only && matches!(from, channel::From::Rewind(_)) {
-            return refuse(Refusal::Forbidden { action: "read the history of", channel }, out);
+            return refuse(
+                Refusal::Forbidden {
+                    action: "read the history of",
+                    channel,
+                },
+                out,
+            );
         }
         let held = self.subscriptions.iter().flatten().count() + self.attaching.len();
         if held >= self.settings.channels_max.min(PLACES_MAX) {
-            return refuse(Refusal::TooManyChannels { max: self.settings.channels_max }, out);
+            return refuse(
+                Refusal::TooManyChannels {
+                    max: self.settings.channels_max,
+                },
+                out,
+            );
         }
         self.attaching.push(Attaching {
             request,
@@ -543,17 +549,17 @@ impl Session {
             }));
         };
         self.vacate(place, out);
-        out.push(Effect::Send(Answer::Detached {
-            request,
-            channel_id,
-        }));
+        out.push(Effect::Send(Answer::Detached { request, channel_id }));
     }
 
     fn publish(&mut self, publish: Publish, now: Now, out: &mut Vec<Effect>) {
         let refusal = match self.writable(&publish.channel) {
             Ok((author, namespace)) => {
                 if publish.payload.len() > namespace.channel.payload_bytes_max {
-                    Refusal::PayloadTooLarge { bytes: publish.payload.len(), bytes_max: namespace.channel.payload_bytes_max }
+                    Refusal::PayloadTooLarge {
+                        bytes: publish.payload.len(),
+                        bytes_max: namespace.channel.payload_bytes_max,
+                    }
                 } else if let Err(retry_after) = self.rate.take(namespace.publish_interval, now.instant) {
                     Refusal::RateLimited { retry_after }
                 } else {
@@ -618,7 +624,9 @@ impl Session {
         };
         if after > subscription.cursor {
             // A cursor ahead of what was sent would skip messages silently.
-            return out.push(refuse(Refusal::BadRequest("a pull asks for messages after one that was sent, and this one was not")));
+            return out.push(refuse(Refusal::BadRequest(
+                "a pull asks for messages after one that was sent, and this one was not",
+            )));
         }
         if subscription.pull(after) {
             self.credit.settle(0);
@@ -635,13 +643,7 @@ impl Session {
         out.push(Effect::Send(Answer::Refused { request, refusal }));
     }
 
-    fn fetched(
-        &mut self,
-        place: Place,
-        ticket: PageTicket,
-        page: Fetched,
-        out: &mut Vec<Effect>,
-    ) {
+    fn fetched(&mut self, place: Place, ticket: PageTicket, page: Fetched, out: &mut Vec<Effect>) {
         let awaited = slot(&mut self.subscriptions, place).filter(|one| one.awaits(ticket));
         let Some(subscription) = awaited else {
             return; // its reservation came back when the reader moved away
@@ -691,9 +693,7 @@ impl Session {
         self.phase = Phase::Closed;
         for at in 0..self.subscriptions.len() {
             if self.subscriptions[at].take().is_some() {
-                out.push(Effect::Leave {
-                    place: Place(at as u8),
-                });
+                out.push(Effect::Leave { place: Place(at as u8) });
             }
         }
         out.push(Effect::Close(farewell));
@@ -702,9 +702,7 @@ impl Session {
     fn step_all(&self, out: &mut Vec<Effect>) {
         for (at, subscription) in self.subscriptions.iter().enumerate() {
             if subscription.is_some() {
-                out.push(Effect::Step {
-                    place: Place(at as u8),
-                });
+                out.push(Effect::Step { place: Place(at as u8) });
             }
         }
     }
@@ -716,9 +714,7 @@ impl Session {
     }
 
     fn place_of(&self, channel_id: ChannelId) -> Option<Place> {
-        let holds = |one: &Option<Subscription>| {
-            one.as_ref().is_some_and(|one| one.channel_id == channel_id)
-        };
+        let holds = |one: &Option<Subscription>| one.as_ref().is_some_and(|one| one.channel_id == channel_id);
         let at = self.subscriptions.iter().position(holds)?;
         Some(Place(at as u8))
     }

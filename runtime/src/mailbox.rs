@@ -206,7 +206,10 @@ mod tests {
         address.try_send(2).expect("room for two");
         assert!(matches!(address.try_send(3), Err(SendError::Full(3))));
         let first = seen.recv().await.expect("delivered");
-        assert!(matches!(address.try_send(3), Err(SendError::Full(3))), "still being worked on");
+        assert!(
+            matches!(address.try_send(3), Err(SendError::Full(3))),
+            "still being worked on"
+        );
         drop(first);
         address.try_send(3).expect("room again");
         assert_eq!(address.depth(), 2);

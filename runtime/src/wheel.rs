@@ -159,7 +159,11 @@ async fn drive(shared: Weak<Shared>) {
             continue;
         }
         let latest = Instant::now() + SLEEP_MAX;
-        let until = if next == NEVER { latest } else { latest.min(shared.at(next)) };
+        let until = if next == NEVER {
+            latest
+        } else {
+            latest.min(shared.at(next))
+        };
         // Whichever comes first: the tick, or an alarm that is set before it.
         let _ = tokio::time::timeout_at(until, shared.sooner.notified()).await;
     }

@@ -64,7 +64,11 @@ impl Registry {
             supervisor: OnceLock::new(),
         }));
         let (supervisor, _) = Actor::spawn(None, Supervisor, registry.clone()).await?;
-        registry.0.supervisor.set(supervisor.get_cell()).expect("set once, here");
+        registry
+            .0
+            .supervisor
+            .set(supervisor.get_cell())
+            .expect("set once, here");
         Ok(registry)
     }
 
@@ -84,6 +88,10 @@ impl Registry {
     ///
     /// # Errors
     /// The message, when there is none: wait with [`Self::send`], or refuse.
+    #[expect(
+        clippy::result_large_err,
+        reason = "whoever is refused gets the message back to wait with"
+    )]
     pub fn try_send(&self, name: &ChannelName, mut message: channel::Message) -> Result<(), channel::Message> {
         loop {
             match self.channel(name).try_send(message) {
@@ -128,7 +136,10 @@ impl Registry {
     #[must_use]
     pub fn slot(&self, slot: SlotId) -> Address<slot::Message> {
         let entry = self.entry(slot);
-        entry.actor().get_or_insert_with(|| self.start_slot(slot, entry)).clone()
+        entry
+            .actor()
+            .get_or_insert_with(|| self.start_slot(slot, entry))
+            .clone()
     }
 
     /// The slot that a channel belongs to.
@@ -158,7 +169,9 @@ impl Registry {
         *self.entry(slot).actor() = None;
         let all = self.0.channels.iter();
         let of_slot = all.filter(|entry| slot_of(entry.key(), self.0.services.slots) == slot);
-        let of_slot: Vec<_> = of_slot.map(|entry| (entry.key().clone(), entry.value().clone())).collect();
+        let of_slot: Vec<_> = of_slot
+            .map(|entry| (entry.key().clone(), entry.value().clone()))
+            .collect();
         for (name, address) in of_slot {
             address.stop("slot failed");
             self.channel_failed(&name);
@@ -219,7 +232,12 @@ impl Registry {
 
     /// Starts an actor under the supervisor. It takes messages before it has started.
     fn spawn<A: Actor>(&self, actor: A, who: Who, arguments: A::Arguments) -> ActorRef<A::Msg> {
-        let supervisor = self.0.supervisor.get().expect("set before anybody has the registry").clone();
+        let supervisor = self
+            .0
+            .supervisor
+            .get()
+            .expect("set before anybody has the registry")
+            .clone();
         let (actor, _) = ActorRuntime::spawn_linked_instant(None, actor, arguments, supervisor)
             .expect("only a name that is taken refuses an actor, and ours have none");
         self.0.running.insert(actor.get_id(), who);

@@ -132,7 +132,10 @@ impl State {
     fn turn(&mut self, input: Input, mut opening: Option<oneshot::Sender<Option<Box<Opening>>>>) {
         let now = self.registry.services().clock.now().instant;
         let mut effects = std::mem::take(&mut self.effects);
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner).handle(input, now, &mut effects);
+        self.machine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .handle(input, now, &mut effects);
         for effect in effects.drain(..) {
             match effect {
                 Effect::Opened { opening: found, .. } => answer(opening.take(), Some(found)),

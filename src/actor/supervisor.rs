@@ -74,7 +74,10 @@ impl State {
         if self.failures.len() >= REMEMBERED_MAX {
             self.failures.clear();
         }
-        let failures = self.failures.entry(channel.clone()).or_insert(Failures { head, count: 0 });
+        let failures = self
+            .failures
+            .entry(channel.clone())
+            .or_insert(Failures { head, count: 0 });
         if failures.head != head {
             *failures = Failures { head, count: 0 };
         }

@@ -32,7 +32,10 @@ pub(super) async fn connect(
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let accept = accept_key(request.headers())?;
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_an_upgrade)?;
+    let upgrade = request
+        .extensions_mut()
+        .remove::<OnUpgrade>()
+        .ok_or_else(not_an_upgrade)?;
     let admitted = peer.take().ok_or_else(not_an_upgrade)?;
     let registry = site.registry.clone();
     tokio::spawn(async move {
@@ -60,9 +63,12 @@ fn accept_key(headers: &HeaderMap) -> Result<String, ApiError> {
         return Err(not_an_upgrade());
     }
     if text(headers, &header::SEC_WEBSOCKET_VERSION) != Some("13") {
-        return Err(ApiError::bad_request("this server speaks WebSocket version 13; set Sec-WebSocket-Version to 13"));
+        return Err(ApiError::bad_request(
+            "this server speaks WebSocket version 13; set Sec-WebSocket-Version to 13",
+        ));
     }
-    let key = text(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16));
+    let key =
+        text(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16));
     let key = key.ok_or_else(|| ApiError::bad_request("Sec-WebSocket-Key is not 16 bytes in base64"))?;
     let accept = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), KEY_SUFFIX].concat());
     Ok(STANDARD.encode(accept))
@@ -103,7 +109,10 @@ mod tests {
         headers.insert(header::UPGRADE, "websocket".parse().expect("valid"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, "13".parse().expect("valid"));
         assert!(accept_key(&headers).is_err(), "no key");
-        headers.insert(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==".parse().expect("valid"));
+        headers.insert(
+            header::SEC_WEBSOCKET_KEY,
+            "dGhlIHNhbXBsZSBub25jZQ==".parse().expect("valid"),
+        );
         assert_eq!(accept_key(&headers).expect("complete"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         headers.insert(header::SEC_WEBSOCKET_VERSION, "8".parse().expect("valid"));
         assert!(accept_key(&headers).is_err(), "old version");

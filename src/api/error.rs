@@ -88,7 +88,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(self.body)).into_response();
         if let Some(millis) = retry_after {
             // Whole seconds are all that the header takes.
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
         }
         response
     }

@@ -63,8 +63,13 @@ pub(super) async fn publish(
         };
         ApiError::new(rejection.status(), code, rejection.body_text())
     })?;
-    let channel = ChannelName::parse(&channel)
-        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::BadChannelName.name(), error.to_string()))?;
+    let channel = ChannelName::parse(&channel).map_err(|error| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::BadChannelName.name(),
+            error.to_string(),
+        )
+    })?;
     let unauthorized = "this node has no keys to check tokens with, and auth.anonymous is off";
     let grant = services
         .auth
@@ -123,7 +128,9 @@ fn payload(data: Option<String>, data_base64: Option<String>) -> Result<Bytes, A
         (Some(text), None) => Ok(text.into()),
         (None, Some(base64)) => {
             let decoded = STANDARD.decode(base64);
-            decoded.map(Bytes::from).map_err(|_| ApiError::bad_request("data_base64 is not base64"))
+            decoded
+                .map(Bytes::from)
+                .map_err(|_| ApiError::bad_request("data_base64 is not base64"))
         }
         (None, None) => Ok(Bytes::new()),
         (Some(_), Some(_)) => Err(ApiError::bad_request("send data or data_base64, not both")),

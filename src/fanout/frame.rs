@@ -25,7 +25,9 @@ impl Frame {
     /// For a WebSocket: a binary message with the body.
     #[must_use]
     pub fn websocket(&self) -> Bytes {
-        self.websocket.get_or_init(|| codec::binary(&self.encoded.message())).clone()
+        self.websocket
+            .get_or_init(|| codec::binary(&self.encoded.message()))
+            .clone()
     }
 
     /// Bytes of the body: what limits and credit count, on every transport.

@@ -7,7 +7,6 @@ use starling_core::id::{Epoch, Seq};
 
 use super::Frame;
 
-
 /// Pages kept per channel. After a reconnect storm thousands of readers want the same few; four of
 /// at most 256 KiB each are worth a megabyte while it lasts. The oldest goes.
 const PAGES_MAX: usize = 4;

@@ -76,7 +76,9 @@ impl<C: Connection> Task<C> {
     /// Has the reader at `place` look again after a moment.
     pub(super) fn retry_later(&mut self, place: Place) {
         self.retry |= 1 << place.0;
-        self.services.windows.set(Instant::now() + RETRY_AFTER, Arc::clone(&self.mailbox) as _);
+        self.services
+            .windows
+            .set(Instant::now() + RETRY_AFTER, Arc::clone(&self.mailbox) as _);
     }
 
     /// How long messages have to wait so that several share a write: until one window after the
@@ -151,7 +153,9 @@ impl<C: Connection> Task<C> {
                 bytes += slot.bytes;
             }
         });
-        self.services.metrics.sent(FrameKind::Publication, C::TRANSPORT, count, bytes);
+        self.services
+            .metrics
+            .sent(FrameKind::Publication, C::TRANSPORT, count, bytes);
         self.rules.delivered(place, cursor);
     }
 
@@ -159,13 +163,19 @@ impl<C: Connection> Task<C> {
         let cursor = self.cursor(place);
         let due = feed.read(|ring| {
             let contiguous = ring.span().reaches(cursor);
-            contiguous.then(|| latest(ring.after(cursor))).unwrap_or_default()
+            if contiguous {
+                latest(ring.after(cursor))
+            } else {
+                Vec::new()
+            }
         });
         for one in due {
             match one {
                 Latest::Superseded { to, count } => self.skipped(feed, to, count, SkipReason::Superseded),
                 Latest::Message(seq, frame) => {
-                    self.services.metrics.sent(FrameKind::Publication, C::TRANSPORT, 1, frame.body_bytes());
+                    self.services
+                        .metrics
+                        .sent(FrameKind::Publication, C::TRANSPORT, 1, frame.body_bytes());
                     self.connection.queue(&frame);
                     self.rules.delivered(place, seq);
                 }
@@ -186,7 +196,9 @@ impl<C: Connection> Task<C> {
     pub(super) fn tell(&mut self, answer: Answer) {
         self.services.metrics.answered(&answer);
         let frame = wire::answer(answer, &self.services.greeting, self.number);
-        self.services.metrics.sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
+        self.services
+            .metrics
+            .sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
         self.connection.queue(&frame);
     }
 
@@ -194,7 +206,9 @@ impl<C: Connection> Task<C> {
     pub(super) fn queue_page(&mut self, place: Place, ticket: PageTicket, page: &EncodedPage) -> Fetched {
         let awaited = self.rules.subscription(place).is_some_and(|one| one.awaits(ticket));
         if awaited && page.through > page.after {
-            self.services.metrics.sent(FrameKind::Page, C::TRANSPORT, 1, page.frame.body_bytes());
+            self.services
+                .metrics
+                .sent(FrameKind::Page, C::TRANSPORT, 1, page.frame.body_bytes());
             self.connection.queue(&page.frame);
         }
         Fetched::Page {

@@ -100,7 +100,10 @@ impl Mailbox {
 
     /// Brings an answer.
     pub fn deliver(&self, delivery: Delivery) {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(delivery);
         self.waker.wake();
     }
 

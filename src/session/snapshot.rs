@@ -87,7 +87,9 @@ impl<C: Connection> Task<C> {
                 reader.snapshot = None;
             }
             self.rules.settle_page(frame.body_bytes());
-            self.services.metrics.sent(FrameKind::Page, C::TRANSPORT, 1, frame.body_bytes());
+            self.services
+                .metrics
+                .sent(FrameKind::Page, C::TRANSPORT, 1, frame.body_bytes());
             self.connection.queue(&frame);
         }
         Progress::Done

@@ -53,6 +53,10 @@ pub struct Serve<C: Connection> {
     number: u64,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "serving is what nearly all sessions do all the time"
+)]
 enum Stage<C> {
     Serving(Task<C>),
     Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
@@ -342,7 +346,13 @@ impl<C: Connection> Task<C> {
         let (code, reason) = wire::farewell(&farewell);
         self.services.metrics.closed(C::TRANSPORT, code.name());
         if farewell != Farewell::ClientLeft {
-            tracing::debug!(session = self.number, transport = C::TRANSPORT.name(), code = code.number(), reason, "session closed");
+            tracing::debug!(
+                session = self.number,
+                transport = C::TRANSPORT.name(),
+                code = code.number(),
+                reason,
+                "session closed"
+            );
             let retry_after = self.services.retry_after(&farewell);
             self.connection.queue(&wire::goodbye(code, &reason, retry_after));
         }
@@ -356,7 +366,10 @@ impl<C: Connection> Task<C> {
     }
 }
 
-const _: () = assert!(limits::CHANNELS_DEFAULT as usize <= PLACES_MAX, "every channel of a session has a place");
+const _: () = assert!(
+    limits::CHANNELS_DEFAULT as usize <= PLACES_MAX,
+    "every channel of a session has a place"
+);
 
 #[cfg(test)]
 mod tests {

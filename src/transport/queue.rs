@@ -83,9 +83,15 @@ mod tests {
         }
         assert_eq!(queue.bytes(), 6);
         queue.advance(2);
-        assert_eq!(queue.iter().map(|it| &it[..]).collect::<Vec<_>>(), [&b"c"[..], b"de", b"f"]);
+        assert_eq!(
+            queue.iter().map(|it| &it[..]).collect::<Vec<_>>(),
+            [&b"c"[..], b"de", b"f"]
+        );
         queue.advance(1);
-        assert_eq!((&queue.front()[..], queue.bytes(), queue.is_single()), (&b"de"[..], 3, false));
+        assert_eq!(
+            (&queue.front()[..], queue.bytes(), queue.is_single()),
+            (&b"de"[..], 3, false)
+        );
         queue.advance(2);
         assert!(queue.is_single() && !queue.is_empty());
         queue.advance(1);

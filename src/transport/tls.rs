@@ -92,7 +92,11 @@ impl Certificate {
         }
         let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
         names.extend(config.listen.iter().map(|address| address.ip().to_string()));
-        names.extend(url::Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(str::to_owned)));
+        names.extend(
+            url::Url::parse(&config.public_url)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned)),
+        );
         names.sort();
         names.dedup();
         let (serving, next) = (self_signed(&names)?, self_signed(&names)?);
@@ -125,7 +129,11 @@ impl Certificate {
     #[must_use]
     pub fn expires(&self) -> f64 {
         let serving = self.resolver.0.load();
-        serving.cert.first().and_then(|der| not_after(der)).map_or(0.0, |at| at as f64)
+        serving
+            .cert
+            .first()
+            .and_then(|der| not_after(der))
+            .map_or(0.0, |at| at as f64)
     }
 
     /// The settings of one listener.
@@ -173,7 +181,11 @@ fn load(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
         .collect();
     let certificates = certificates.map_err(file("the certificate chain", chain))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(file("the private key", key))?;
-    Ok(Arc::new(CertifiedKey::from_der(certificates, key, &default_provider())?))
+    Ok(Arc::new(CertifiedKey::from_der(
+        certificates,
+        key,
+        &default_provider(),
+    )?))
 }
 
 fn self_signed(names: &[String]) -> Result<SelfSigned, TlsError> {

@@ -124,7 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
 
     async fn close(mut self, code: u16, reason: &str) {
         let mut payload = code.to_be_bytes().to_vec();
-        payload.extend_from_slice(reason[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)].as_bytes());
+        payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)]);
         self.queue.push(codec::encode(Opcode::Close, &payload));
         let closed = async {
             std::future::poll_fn(|cx| self.poll_flush(cx)).await?;

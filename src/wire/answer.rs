@@ -56,7 +56,10 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             attachment,
         } => {
             let Attachment {
-                outcome, position, head, ..
+                outcome,
+                position,
+                head,
+                ..
             } = attachment;
             server_frame::Body::Attached(v1::Attached {
                 request: request.0,
@@ -150,25 +153,48 @@ pub fn goodbye(code: CloseCode, reason: &str, retry_after: Duration) -> Frame {
 #[must_use]
 pub fn farewell(farewell: &Farewell) -> (CloseCode, String) {
     let (code, reason) = match farewell {
-        Farewell::HelloFirst => (CloseCode::ProtocolError, "the first frame was not a hello; send hello and wait for welcome"),
-        Farewell::HelloTwice => (CloseCode::ProtocolError, "a second hello; a session has one, use refresh for a new token"),
-        Farewell::HelloLate => (CloseCode::HelloTimeout, "no hello came in time; connect again and send it at once"),
+        Farewell::HelloFirst => (
+            CloseCode::ProtocolError,
+            "the first frame was not a hello; send hello and wait for welcome",
+        ),
+        Farewell::HelloTwice => (
+            CloseCode::ProtocolError,
+            "a second hello; a session has one, use refresh for a new token",
+        ),
+        Farewell::HelloLate => (
+            CloseCode::HelloTimeout,
+            "no hello came in time; connect again and send it at once",
+        ),
         Farewell::ClientLeft => (CloseCode::Normal, "the client said goodbye"),
         Farewell::BadFrame(fault) => return (CloseCode::ProtocolError, format!("a frame could not be read: {fault}")),
         Farewell::FrameTooLarge { bytes_max } => {
-            let reason = format!("a frame is longer than {bytes_max} bytes, the limit at this point; send less in one frame");
+            let reason =
+                format!("a frame is longer than {bytes_max} bytes, the limit at this point; send less in one frame");
             return (CloseCode::FrameTooLarge, reason);
         }
         Farewell::UnsupportedVersion => {
             let (min, max) = (version::VERSION_MIN, version::VERSION_MAX);
-            let reason = format!("no protocol version in common: this server speaks {min} to {max}; update the older side");
+            let reason =
+                format!("no protocol version in common: this server speaks {min} to {max}; update the older side");
             return (CloseCode::UnsupportedVersion, reason);
         }
         Farewell::Unauthorized(why) => return (CloseCode::Unauthorized, why.clone()),
-        Farewell::Silent => (CloseCode::Silent, "nothing was heard for one and a half heartbeats; connect again and resume"),
-        Farewell::Slow => (CloseCode::Slow, "the reader was too slow; connect again and resume from the last position"),
-        Farewell::Overloaded => (CloseCode::Overloaded, "this node has no room for another session; wait, then connect again"),
-        Farewell::Draining => (CloseCode::Draining, "this node is stopping; connect again, to another node if there is one"),
+        Farewell::Silent => (
+            CloseCode::Silent,
+            "nothing was heard for one and a half heartbeats; connect again and resume",
+        ),
+        Farewell::Slow => (
+            CloseCode::Slow,
+            "the reader was too slow; connect again and resume from the last position",
+        ),
+        Farewell::Overloaded => (
+            CloseCode::Overloaded,
+            "this node has no room for another session; wait, then connect again",
+        ),
+        Farewell::Draining => (
+            CloseCode::Draining,
+            "this node is stopping; connect again, to another node if there is one",
+        ),
         Farewell::Internal => (CloseCode::Internal, "the server failed; connect again and resume"),
     };
     (code, reason.to_owned())

@@ -18,7 +18,10 @@ pub fn publication(channel_id: ChannelId, message: &Message) -> Frame {
         seq: message.seq.0,
         term: message.term.0,
         time_ms: message.time.0,
-        key: message.key.as_ref().map_or_else(String::new, |key| key.as_str().to_owned()),
+        key: message
+            .key
+            .as_ref()
+            .map_or_else(String::new, |key| key.as_str().to_owned()),
         deleted: message.deleted,
         payload: message.payload.clone(),
     }))
@@ -32,7 +35,10 @@ pub fn page(channel_id: ChannelId, after: Seq, messages: &[Arc<Message>]) -> Fra
         seq: message.seq.0,
         term: message.term.0,
         time_ms: message.time.0,
-        key: message.key.as_ref().map_or_else(String::new, |key| key.as_str().to_owned()),
+        key: message
+            .key
+            .as_ref()
+            .map_or_else(String::new, |key| key.as_str().to_owned()),
         deleted: message.deleted,
         payload: message.payload.clone(),
     });
@@ -48,7 +54,10 @@ pub fn page(channel_id: ChannelId, after: Seq, messages: &[Arc<Message>]) -> Fra
 #[must_use]
 pub fn snapshot(channel_id: ChannelId, replace: bool, at: &Position, values: &[Arc<Message>], last: bool) -> Frame {
     let entries = values.iter().map(|message| v1::SnapshotEntry {
-        key: message.key.as_ref().map_or_else(String::new, |key| key.as_str().to_owned()),
+        key: message
+            .key
+            .as_ref()
+            .map_or_else(String::new, |key| key.as_str().to_owned()),
         seq: message.seq.0,
         time_ms: message.time.0,
         deleted: message.deleted,

@@ -69,8 +69,9 @@ pub fn request(body: Bytes) -> Result<Request, Rejected> {
             return Err(Rejected::Refuse {
                 request: RequestId(refresh.request),
                 code: ErrorCode::Unauthorized,
-                message: "this node serves anonymous sessions only, whose right does not end; there is nothing to refresh"
-                    .to_owned(),
+                message:
+                    "this node serves anonymous sessions only, whose right does not end; there is nothing to refresh"
+                        .to_owned(),
             });
         }
         client_frame::Body::Goodbye(_) => Request::Goodbye,

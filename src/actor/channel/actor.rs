@@ -45,6 +45,7 @@ pub struct State {
 }
 
 /// Whether the channel can be worked on.
+#[expect(clippy::large_enum_variant, reason = "one for each actor, and nearly all are open")]
 enum Standing {
     Open(Channel<Reply>),
     /// It is set aside, its slot is gone, or it has retired: all who ask are refused.
@@ -206,8 +207,13 @@ impl State {
 
     fn look_later(&self) {
         let services = self.registry.services();
-        let wait = services.linger.min(services.channel_idle).max(Duration::from_millis(100));
-        services.timers.set(Instant::now() + wait, Arc::new(LookAlarm(self.me.clone())));
+        let wait = services
+            .linger
+            .min(services.channel_idle)
+            .max(Duration::from_millis(100));
+        services
+            .timers
+            .set(Instant::now() + wait, Arc::new(LookAlarm(self.me.clone())));
     }
 }
 

@@ -83,7 +83,11 @@ impl Admission {
             address,
             opening: false,
         };
-        let of_address = *self.by_address.entry(address).and_modify(|count| *count += 1).or_insert(1);
+        let of_address = *self
+            .by_address
+            .entry(address)
+            .and_modify(|count| *count += 1)
+            .or_insert(1);
         if of_address > self.limits.connections_per_address_max {
             return Err(refuse(Full::Address));
         }
@@ -115,12 +119,16 @@ impl Drop for Admitted {
         if let Some(mut count) = self.admission.by_address.get_mut(&self.address) {
             *count -= 1;
         }
-        self.admission.by_address.remove_if(&self.address, |_, count| *count == 0);
+        self.admission
+            .by_address
+            .remove_if(&self.address, |_, count| *count == 0);
     }
 }
 
 fn take(count: &AtomicUsize, max: usize) -> Option<usize> {
-    let taken = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < max).then_some(now + 1));
+    let taken = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+        (now < max).then_some(now + 1)
+    });
     taken.ok()
 }
 

@@ -27,7 +27,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a connection is told that there is no room for. Written as far as the socket takes it.
-const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Takes TCP connections in.
 pub(super) async fn listen(listener: TcpListener, certificate: Certificate, site: Arc<Site>) -> io::Result<()> {
@@ -47,7 +48,14 @@ pub(super) async fn listen(listener: TcpListener, certificate: Certificate, site
         let services = site.registry.services();
         match services.admission.admit(address.ip(), Transport::WebSocket) {
             Ok(admitted) => {
-                let connection = open(stream, address, tls.clone(), router.clone(), Arc::clone(&site), admitted);
+                let connection = open(
+                    stream,
+                    address,
+                    tls.clone(),
+                    router.clone(),
+                    Arc::clone(&site),
+                    admitted,
+                );
                 tokio::spawn(connection);
             }
             Err(_) => {
@@ -74,7 +82,10 @@ async fn open(
     match tokio::time::timeout(time_max, tls.accept(stream)).await {
         Ok(Ok(stream)) => serve(stream, address, router, &site, admitted).await,
         Ok(Err(_)) | Err(_) => {
-            site.registry.services().metrics.accepted(Transport::WebSocket, "handshake_failed");
+            site.registry
+                .services()
+                .metrics
+                .accepted(Transport::WebSocket, "handshake_failed");
         }
     }
 }

@@ -75,7 +75,9 @@ fn config(socket: UdpSocket, certificate: &Certificate, registry: &Registry) -> 
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .max_idle_timeout(Some(IdleTimeout::try_from(idle).map_err(io::Error::other)?));
     config.transport_config(Arc::new(transport));
-    let mut config = ServerConfig::builder().with_bind_socket(socket).build_with_quic_config(config);
+    let mut config = ServerConfig::builder()
+        .with_bind_socket(socket)
+        .build_with_quic_config(config);
     match reset::key(&registry.services().config.node.data_dir) {
         Ok(key) => {
             config.quic_endpoint_config_mut().reset_key(Arc::new(key));
@@ -133,7 +135,10 @@ async fn handshake(incoming: IncomingSession, registry: &Registry) -> Option<Con
     let allowed = |origin: &str| services.config.allows_origin(origin, request.authority());
     if !request.origin().is_none_or(allowed) {
         services.metrics.unauthorized("origin");
-        tracing::info!(origin = request.origin(), "origin not allowed; add it to client.origins if it is yours");
+        tracing::info!(
+            origin = request.origin(),
+            "origin not allowed; add it to client.origins if it is yours"
+        );
         request.forbidden().await;
         return None;
     }
@@ -155,4 +160,3 @@ async fn turn_away(connection: &Connection, farewell: &Farewell) {
 
 /// How long a client may take to read why it is turned away.
 const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);
-

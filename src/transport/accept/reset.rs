@@ -29,7 +29,12 @@ pub(super) fn key(data_dir: &Path) -> io::Result<hmac::Key> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
             rand::fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
             fs::create_dir_all(data_dir)?;
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&path)?;
             file.write_all(&bytes)?;
         }
         Err(error) => return Err(error),

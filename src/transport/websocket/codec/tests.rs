@@ -44,7 +44,10 @@ fn read(bytes: &[u8], step: usize, bytes_max: usize) -> Result<Vec<Item>, Farewe
 fn the_example_of_the_rfc_is_read() {
     // Section 5.7, a masked "Hello", sent as binary.
     let bytes = [0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-    assert_eq!(read(&bytes, 1, 10), Ok(vec![Item::Message(Bytes::from_static(b"Hello"))]));
+    assert_eq!(
+        read(&bytes, 1, 10),
+        Ok(vec![Item::Message(Bytes::from_static(b"Hello"))])
+    );
 }
 
 #[test]
@@ -57,7 +60,11 @@ fn messages_of_every_length_arrive_in_any_pieces() {
                 continue;
             }
             let expected = Item::Message(payload.clone().into());
-            assert_eq!(read(&twice, step, length), Ok(vec![expected.clone(), expected]), "{length} by {step}");
+            assert_eq!(
+                read(&twice, step, length),
+                Ok(vec![expected.clone(), expected]),
+                "{length} by {step}"
+            );
         }
     }
 }
