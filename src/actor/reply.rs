@@ -114,8 +114,11 @@ impl Reply {
     /// It is not to be.
     pub fn refuse(mut self, refusal: Refusal) {
         match self.0.take() {
-            Some(Asker::Attach { mailbox, request } | Asker::Publish { mailbox, request, .. }) => {
-                mailbox.deliver(Delivery::Refused { request, refusal });
+            Some(Asker::Attach { mailbox, request }) => {
+                mailbox.deliver(Delivery::AttachRefused { request, refusal });
+            }
+            Some(Asker::Publish { mailbox, request, .. }) => {
+                mailbox.deliver(Delivery::PublishRefused { request, refusal });
             }
             Some(Asker::Read { mailbox, place, ticket }) => {
                 let page = PageAnswer::Busy;

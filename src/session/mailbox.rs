@@ -51,8 +51,15 @@ pub enum Delivery {
         /// How.
         ack: channel::Ack,
     },
-    /// The owner refused.
-    Refused {
+    /// The owner refused an attach.
+    AttachRefused {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The owner refused a publish or a skip.
+    PublishRefused {
         /// The request.
         request: RequestId,
         /// Why.

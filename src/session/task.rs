@@ -260,7 +260,8 @@ impl<C: Connection> Task<C> {
                 self.services.metrics.published(asked.elapsed());
                 Input::Acknowledged { request, serial, ack }
             }
-            Delivery::Refused { request, refusal } => Input::Refused { request, refusal },
+            Delivery::AttachRefused { request, refusal } => Input::AttachRefused { request, refusal },
+            Delivery::PublishRefused { request, refusal } => Input::PublishRefused { request, refusal },
             Delivery::Fetched { place, ticket, page } => {
                 let page = match page {
                     PageAnswer::Page(page) => self.queue_page(place, ticket, &page),

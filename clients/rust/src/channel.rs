@@ -27,6 +27,7 @@ use self::room::{Room, Taken};
 use crate::session::{SubscriptionId, Turn, Violation};
 use crate::{Event, From, Outcome, Policy, Position, Reason, SubscribeOptions, Window};
 
+mod deliver;
 mod flow;
 pub(crate) mod room;
 mod state;

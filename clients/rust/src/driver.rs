@@ -3,7 +3,6 @@
 //! It waits for one thing at a time to happen, named in [`Happened`], and nothing it does on the way waits: frames go
 //! to the [`Link`]'s outbox, events to the queues of the subscriptions, outcomes to whoever waits for them.
 
-use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,24 +11,23 @@ use bytes::Bytes;
 use starling_protocol::frame;
 use starling_protocol::limits;
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use self::callers::{Attaching, Callers, Outcome};
 use self::link::Link;
 use crate::builder::Settings;
 use crate::client::Handle;
 use crate::queue::{News, Queue, Signals};
-use crate::session::{Effect, Ending, Identity, Input, Session, SubscriptionId, Ticket};
+use crate::session::{Effect, Ending, Identity, Input, Session, SubscriptionId};
 use crate::tls::{self, Tls};
 use crate::token::TokenProvider;
 use crate::transport::TransportError;
 use crate::transport::dial::{DialError, Dialed, Dialer};
-use crate::{
-    BuildError, Client, PublishError, PublishOptions, Published, State, Stats, SubscribeError, SubscribeOptions,
-    TokenError,
-};
+use crate::{BuildError, Client, PublishOptions, State, Stats, SubscribeOptions, TokenError};
 
+mod callers;
 mod link;
 
 /// Commands of the application that the task has not taken yet.
@@ -45,13 +43,13 @@ pub(crate) enum Command {
         channel: Arc<str>,
         options: SubscribeOptions,
         queue: Arc<Queue>,
-        done: oneshot::Sender<Result<(), SubscribeError>>,
+        done: Attaching,
     },
     Publish {
         options: PublishOptions,
         /// Room among the publishes without an outcome; dropped when this one has its outcome.
         permit: OwnedSemaphorePermit,
-        done: oneshot::Sender<Result<Published, PublishError>>,
+        done: Outcome,
     },
     Close,
 }
@@ -85,10 +83,7 @@ pub(crate) fn start(settings: Settings, runtime: &runtime::Handle) -> Result<Cli
         provider,
         commands: Some(inbox),
         signals: Arc::clone(&signals),
-        queues: HashMap::new(),
-        subscribing: HashMap::new(),
-        publishing: HashMap::new(),
-        tickets: 0,
+        callers: Callers::default(),
         dialing: None,
         asking: None,
         link: None,
@@ -119,10 +114,7 @@ struct Driver {
     /// `None` once every handle is gone.
     commands: Option<mpsc::Receiver<Command>>,
     signals: Arc<Signals>,
-    queues: HashMap<SubscriptionId, Arc<Queue>>,
-    subscribing: HashMap<SubscriptionId, oneshot::Sender<Result<(), SubscribeError>>>,
-    publishing: HashMap<Ticket, Publishing>,
-    tickets: u64,
+    callers: Callers,
     dialing: Option<Dialing>,
     asking: Option<JoinHandle<Result<String, TokenError>>>,
     link: Option<Link>,
@@ -134,12 +126,6 @@ struct Driver {
 
 /// A connection that is being made.
 type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, DialError>> + Send>>;
-
-/// A publish without an outcome.
-struct Publishing {
-    done: Option<oneshot::Sender<Result<Published, PublishError>>>,
-    _permit: OwnedSemaphorePermit,
-}
 
 /// What the task woke for.
 enum Happened {
@@ -197,7 +183,7 @@ impl Driver {
             }
             Happened::News(news) => {
                 for id in news.taken {
-                    if let Some(taken) = self.queues.get(&id).map(|queue| queue.taken()) {
+                    if let Some(taken) = self.callers.taken(id) {
                         self.feed(Input::Taken { id, taken });
                     }
                 }
@@ -240,20 +226,11 @@ impl Driver {
                 queue,
                 done,
             } => {
-                self.queues.insert(id, queue);
-                self.subscribing.insert(id, done);
+                self.callers.subscribe(id, queue, done);
                 self.feed(Input::Subscribe { id, channel, options });
             }
             Command::Publish { options, permit, done } => {
-                let ticket = Ticket(self.tickets);
-                self.tickets += 1;
-                self.publishing.insert(
-                    ticket,
-                    Publishing {
-                        done: Some(done),
-                        _permit: permit,
-                    },
-                );
+                let ticket = self.callers.publish(done, permit);
                 self.feed(Input::Publish { ticket, options });
             }
             Command::Close => self.feed(Input::Close),
@@ -293,36 +270,11 @@ impl Driver {
                     self.partings.spawn(link.part());
                 }
             }
-            Effect::Subscribed { id, outcome } => {
-                if let Some(done) = self.subscribing.remove(&id) {
-                    // Whoever gave up the wait has dropped the subscription, which is told apart.
-                    let _given_up = done.send(outcome);
-                }
-            }
-            Effect::Deliver { to, item } => {
-                if let Some(queue) = self.queues.get(&to) {
-                    queue.push(item);
-                }
-            }
-            Effect::End(id) => {
-                self.subscribing.remove(&id);
-                if let Some(queue) = self.queues.remove(&id) {
-                    queue.end();
-                }
-            }
-            Effect::Answer { ticket, outcome } => {
-                if let Some(done) = self
-                    .publishing
-                    .get_mut(&ticket)
-                    .and_then(|publishing| publishing.done.take())
-                {
-                    // The message goes its way whether or not anyone waits for its outcome.
-                    let _given_up = done.send(outcome);
-                }
-            }
-            Effect::Settled(ticket) => {
-                self.publishing.remove(&ticket);
-            }
+            Effect::Subscribed { id, outcome } => self.callers.subscribed(id, outcome),
+            Effect::Deliver { to, item } => self.callers.deliver(to, item),
+            Effect::End(id) => self.callers.end(id),
+            Effect::Answer { ticket, outcome } => self.callers.answer(ticket, outcome),
+            Effect::Settled(ticket) => self.callers.settled(ticket),
             Effect::State(state) => {
                 announce(&state);
                 self.state.send_replace(state);

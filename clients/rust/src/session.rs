@@ -38,6 +38,7 @@ mod frames;
 mod liveness;
 mod message;
 mod requests;
+mod routes;
 mod subscriptions;
 mod targets;
 mod turn;

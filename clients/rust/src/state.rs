@@ -21,7 +21,7 @@ pub enum State {
     },
     /// The connection was lost or could not be made, and the client tries again by itself.
     Reconnecting {
-        /// Attempts that failed since the last connection.
+        /// Failures in a row, this one included. A session that lasts a minute ends the row.
         attempt: u32,
         /// Why the last one ended, for a person.
         error: String,

@@ -161,9 +161,16 @@ mod tests {
         assert_eq!(reader.next(span(11, 20), &mut credit, TICKET), Next::Nothing);
         assert!(reader.awaits(TICKET) && !reader.awaits(PageTicket(8)));
         reader.paged(Seq(8));
-        assert_eq!(reader.next(span(11, 20), &mut credit, TICKET), Next::Nothing, "no credit");
+        assert_eq!(
+            reader.next(span(11, 20), &mut credit, TICKET),
+            Next::Nothing,
+            "no credit"
+        );
         credit.grant(PAGE_BYTES_MAX);
-        assert!(matches!(reader.next(span(11, 20), &mut credit, TICKET), Next::Page { .. }));
+        assert!(matches!(
+            reader.next(span(11, 20), &mut credit, TICKET),
+            Next::Page { .. }
+        ));
         reader.paged(Seq(10));
         assert_eq!(reader.next(span(11, 20), &mut credit, TICKET), Next::Messages);
         reader.cursor = Seq(20);
@@ -178,7 +185,10 @@ mod tests {
         assert_eq!(reader.next(span(8, 20), &mut credit, TICKET), Next::Lagged);
         assert_eq!(reader.next(span(8, 20), &mut credit, TICKET), Next::Nothing);
         assert!(!reader.pull(Seq(5)));
-        assert!(matches!(reader.next(span(8, 20), &mut credit, TICKET), Next::Page { .. }));
+        assert!(matches!(
+            reader.next(span(8, 20), &mut credit, TICKET),
+            Next::Page { .. }
+        ));
         assert!(reader.pull(Seq(5)), "the reserved page is no longer wanted");
     }
 
@@ -187,7 +197,10 @@ mod tests {
         let mut credit = Credit::new(0);
         let mut reader = reader(5, Policy::Drop);
         assert_eq!(reader.next(span(1, 5), &mut credit, TICKET), Next::Nothing);
-        assert_eq!(reader.next(span(8, 20), &mut credit, TICKET), Next::Dropped { count: 2 });
+        assert_eq!(
+            reader.next(span(8, 20), &mut credit, TICKET),
+            Next::Dropped { count: 2 }
+        );
         assert_eq!(reader.cursor, Seq(7));
         assert_eq!(reader.next(span(8, 20), &mut credit, TICKET), Next::Messages);
     }

@@ -2,11 +2,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::request::{Attach, Hello, Publish, RequestId};
 use super::*;
 use crate::access::{Capability, Operations, Pattern};
-use crate::channel::From;
+use crate::backpressure::Policy;
 use crate::channel::tests::start;
-use crate::id::{Epoch, Serial, Subject, Term};
+use crate::channel::{self, Attachment, From, Outcome, Reason, Refusal};
+use crate::id::{Epoch, Position, Serial, Subject, Term};
+use crate::namespace::Namespace;
 use crate::time::WallTime;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,7 +37,9 @@ impl Harness {
             heartbeat: 10 * SECOND,
             channels_max: 2,
             publishes_in_flight_max: 2,
-            namespaces: [namespace("chat", None), namespace("slow", Some(SECOND))].into_iter().collect(),
+            namespaces: [namespace("chat", None), namespace("slow", Some(SECOND))]
+                .into_iter()
+                .collect(),
             faults: Faults::default(),
         };
         change(&mut settings);
@@ -69,7 +74,10 @@ impl Harness {
             expires: None,
         };
         let effects = self.handle(Input::Authenticated(Ok(Arc::new(grant))));
-        assert!(matches!(effects[..], [Effect::Send(Answer::Welcome { .. })]), "{effects:?}");
+        assert!(
+            matches!(effects[..], [Effect::Send(Answer::Welcome { .. })]),
+            "{effects:?}"
+        );
     }
 
     fn handle(&mut self, input: Input) -> Vec<Effect> {
@@ -177,18 +185,29 @@ const PLACE: Place = Place(0);
 
 #[test]
 fn nothing_is_taken_before_hello() {
-    for request in [Request::Ping { nonce: 1 }, Request::Malformed, Request::Credit { bytes: 1 }] {
+    for request in [
+        Request::Ping { nonce: 1 },
+        Request::Malformed,
+        Request::Credit { bytes: 1 },
+    ] {
         let mut harness = Harness::new(|_| {});
         assert_eq!(*farewell(&harness.receive(request)), Farewell::HelloFirst);
     }
     let mut harness = Harness::new(|_| {});
     harness.receive(Request::Hello(hello()));
-    assert_eq!(*farewell(&harness.receive(Request::Pong)), Farewell::HelloFirst, "not even while it is checked");
+    assert_eq!(
+        *farewell(&harness.receive(Request::Pong)),
+        Farewell::HelloFirst,
+        "not even while it is checked"
+    );
 }
 
 #[test]
 fn a_second_hello_ends_the_session() {
-    assert_eq!(*farewell(&Harness::open().receive(Request::Hello(hello()))), Farewell::HelloTwice);
+    assert_eq!(
+        *farewell(&Harness::open().receive(Request::Hello(hello()))),
+        Farewell::HelloTwice
+    );
 }
 
 #[test]
@@ -265,20 +284,33 @@ fn a_client_that_does_not_read_is_slow_not_silent() {
 #[test]
 fn attaching_takes_a_namespace_a_right_and_room() {
     let mut harness = Harness::open();
-    assert!(matches!(refusal(&harness.attach(1, "nope:a", From::Head)), Refusal::UnknownNamespace(_)));
+    assert!(matches!(
+        refusal(&harness.attach(1, "nope:a", From::Head)),
+        Refusal::UnknownNamespace(_)
+    ));
     let mut other = Harness::new(|_| {});
     other.say_hello("chat:mine", Operations::ALL);
-    assert!(matches!(refusal(&other.attach(1, "chat:yours", From::Head)), Refusal::Forbidden { .. }));
+    assert!(matches!(
+        refusal(&other.attach(1, "chat:yours", From::Head)),
+        Refusal::Forbidden { .. }
+    ));
     harness.attached(2, "chat:a", 1, 0, 0);
     harness.attach(3, "chat:b", From::Head);
     let effects = harness.attach(4, "chat:c", From::Head);
-    assert_eq!(*refusal(&effects), Refusal::TooManyChannels { max: 2 }, "those on their way count");
-    let effects = harness.handle(Input::Refused {
+    assert_eq!(
+        *refusal(&effects),
+        Refusal::TooManyChannels { max: 2 },
+        "those on their way count"
+    );
+    let effects = harness.handle(Input::AttachRefused {
         request: RequestId(3),
         refusal: Refusal::Busy,
     });
     assert_eq!(*refusal(&effects), Refusal::Busy);
-    assert!(matches!(harness.attach(5, "chat:c", From::Head)[..], [Effect::Attach { .. }]));
+    assert!(matches!(
+        harness.attach(5, "chat:c", From::Head)[..],
+        [Effect::Attach { .. }]
+    ));
 }
 
 #[test]
@@ -286,8 +318,14 @@ fn without_the_right_to_history_only_the_head_is_a_place_to_start() {
     let live = Operations::default().with(Operation::Subscribe);
     let mut harness = Harness::new(|_| {});
     harness.say_hello("*", live);
-    assert!(matches!(refusal(&harness.attach(1, "chat:a", From::Rewind(5))), Refusal::Forbidden { .. }));
-    assert!(matches!(harness.attach(2, "chat:a", From::Rewind(0))[..], [Effect::Attach { from: From::Head, .. }]));
+    assert!(matches!(
+        refusal(&harness.attach(1, "chat:a", From::Rewind(5))),
+        Refusal::Forbidden { .. }
+    ));
+    assert!(matches!(
+        harness.attach(2, "chat:a", From::Rewind(0))[..],
+        [Effect::Attach { from: From::Head, .. }]
+    ));
     let effects = harness.handle(confirmed(2, "chat:a", 1, 3, 7));
     let Some(Effect::Send(Answer::Attached { attachment, .. })) = effects.first() else {
         panic!("{effects:?}");
@@ -311,7 +349,10 @@ fn an_attached_channel_has_a_place_until_it_is_left() {
             effects[..],
             [
                 Effect::Send(Answer::Attached { .. }),
-                Effect::Join { place: PLACE, channel_id: ChannelId(9) },
+                Effect::Join {
+                    place: PLACE,
+                    channel_id: ChannelId(9)
+                },
                 Effect::Step { place: PLACE }
             ]
         ),
@@ -325,7 +366,10 @@ fn an_attached_channel_has_a_place_until_it_is_left() {
     assert_eq!(*refusal(&harness.receive(detach(2, 8))), Refusal::NotAttached);
     let effects = harness.receive(detach(3, 9));
     assert!(
-        matches!(effects[..], [Effect::Leave { place: PLACE }, Effect::Send(Answer::Detached { .. })]),
+        matches!(
+            effects[..],
+            [Effect::Leave { place: PLACE }, Effect::Send(Answer::Detached { .. })]
+        ),
         "left before it is said, so that nothing follows: {effects:?}"
     );
     assert!(harness.session.subscription(PLACE).is_none());
@@ -344,9 +388,18 @@ fn attaching_again_moves_the_reader() {
 #[test]
 fn publishing_takes_room_among_the_unanswered() {
     let mut harness = Harness::open();
-    assert!(matches!(harness.publish(1, "chat:a", b"x")[..], [Effect::Publish { .. }]));
-    assert!(matches!(harness.publish(2, "chat:a", b"x")[..], [Effect::Publish { .. }]));
-    assert_eq!(*refusal(&harness.publish(3, "chat:a", b"x")), Refusal::TooManyInFlight { max: 2 });
+    assert!(matches!(
+        harness.publish(1, "chat:a", b"x")[..],
+        [Effect::Publish { .. }]
+    ));
+    assert!(matches!(
+        harness.publish(2, "chat:a", b"x")[..],
+        [Effect::Publish { .. }]
+    ));
+    assert_eq!(
+        *refusal(&harness.publish(3, "chat:a", b"x")),
+        Refusal::TooManyInFlight { max: 2 }
+    );
     let ack = channel::Ack {
         position: Some(position(1)),
         copies: 1,
@@ -358,7 +411,10 @@ fn publishing_takes_room_among_the_unanswered() {
         ack,
     });
     assert!(matches!(effects[..], [Effect::Send(Answer::Ack { .. })]));
-    assert!(matches!(harness.publish(4, "chat:a", b"x")[..], [Effect::Publish { .. }]));
+    assert!(matches!(
+        harness.publish(4, "chat:a", b"x")[..],
+        [Effect::Publish { .. }]
+    ));
 }
 
 #[test]
@@ -367,18 +423,33 @@ fn publishing_has_limits_of_size_right_and_rate() {
     let large: &'static [u8] = &[0; 101];
     assert_eq!(
         *refusal(&harness.publish(1, "chat:a", large)),
-        Refusal::PayloadTooLarge { bytes: 101, bytes_max: 100 }
+        Refusal::PayloadTooLarge {
+            bytes: 101,
+            bytes_max: 100
+        }
     );
-    assert!(matches!(harness.publish(2, "slow:a", b"x")[..], [Effect::Publish { .. }]));
-    assert!(matches!(harness.publish(3, "slow:a", b"x")[..], [Effect::Publish { .. }]), "one second of burst");
+    assert!(matches!(
+        harness.publish(2, "slow:a", b"x")[..],
+        [Effect::Publish { .. }]
+    ));
+    assert!(
+        matches!(harness.publish(3, "slow:a", b"x")[..], [Effect::Publish { .. }]),
+        "one second of burst"
+    );
     let mut harness = Harness::new(|settings| settings.publishes_in_flight_max = 100);
     harness.say_hello("*", Operations::ALL);
     harness.publish(1, "slow:a", b"x");
     harness.publish(2, "slow:a", b"x");
-    assert!(matches!(refusal(&harness.publish(3, "slow:a", b"x")), Refusal::RateLimited { .. }));
+    assert!(matches!(
+        refusal(&harness.publish(3, "slow:a", b"x")),
+        Refusal::RateLimited { .. }
+    ));
     let mut reader = Harness::new(|_| {});
     reader.say_hello("*", Operations::default().with(Operation::Subscribe));
-    assert!(matches!(refusal(&reader.publish(1, "chat:a", b"x")), Refusal::Forbidden { .. }));
+    assert!(matches!(
+        refusal(&reader.publish(1, "chat:a", b"x")),
+        Refusal::Forbidden { .. }
+    ));
 }
 
 #[test]
@@ -393,7 +464,10 @@ fn a_pull_asks_again_for_what_was_sent_and_no_more() {
     };
     for (id, seq) in [(8, 1), (9, 21)] {
         let effects = harness.receive(pull(id, seq));
-        assert!(matches!(effects[..], [Effect::Send(Answer::PullRefused { .. })]), "{effects:?}");
+        assert!(
+            matches!(effects[..], [Effect::Send(Answer::PullRefused { .. })]),
+            "{effects:?}"
+        );
     }
     let effects = harness.receive(pull(9, 10));
     assert!(matches!(effects[..], [Effect::Step { place: PLACE }]), "{effects:?}");
@@ -424,11 +498,21 @@ fn pages_are_fetched_as_credit_allows_and_late_ones_are_not_counted() {
         ticket,
         page,
     };
-    assert!(harness.handle(fetched(ticket, page(500))).is_empty(), "nobody waits for the first");
+    assert!(
+        harness.handle(fetched(ticket, page(500))).is_empty(),
+        "nobody waits for the first"
+    );
     assert_eq!(harness.session.subscription(PLACE).map(|one| one.cursor), Some(Seq(0)));
     harness.handle(fetched(second, page(500)));
-    assert_eq!(harness.session.subscription(PLACE).map(|one| one.cursor), Some(Seq(500)));
-    assert_eq!(harness.session.next(PLACE, span(900, 1_000)), Next::Nothing, "the credit is spent");
+    assert_eq!(
+        harness.session.subscription(PLACE).map(|one| one.cursor),
+        Some(Seq(500))
+    );
+    assert_eq!(
+        harness.session.next(PLACE, span(900, 1_000)),
+        Next::Nothing,
+        "the credit is spent"
+    );
     let effects = harness.receive(Request::Credit { bytes: PAGE_BYTES_MAX });
     assert!(matches!(effects[..], [Effect::Step { place: PLACE }]), "{effects:?}");
     let Next::Page { ticket, .. } = harness.session.next(PLACE, span(900, 1_000)) else {
@@ -440,10 +524,16 @@ fn pages_are_fetched_as_credit_allows_and_late_ones_are_not_counted() {
     };
     let effects = harness.handle(fetched(ticket, lost));
     assert!(
-        matches!(effects[..], [Effect::Send(Answer::Discontinuity { .. }), Effect::Step { .. }]),
+        matches!(
+            effects[..],
+            [Effect::Send(Answer::Discontinuity { .. }), Effect::Step { .. }]
+        ),
         "{effects:?}"
     );
-    assert_eq!(harness.session.subscription(PLACE).map(|one| one.cursor), Some(Seq(1_000)));
+    assert_eq!(
+        harness.session.subscription(PLACE).map(|one| one.cursor),
+        Some(Seq(1_000))
+    );
 }
 
 #[test]
@@ -469,7 +559,11 @@ fn a_closed_session_leaves_all_its_channels() {
     assert!(
         matches!(
             effects[..],
-            [Effect::Leave { .. }, Effect::Leave { .. }, Effect::Close(Farewell::Draining)]
+            [
+                Effect::Leave { .. },
+                Effect::Leave { .. },
+                Effect::Close(Farewell::Draining)
+            ]
         ),
         "{effects:?}"
     );

@@ -7,7 +7,8 @@
 
 use starling_protocol::v1;
 
-use super::flow::{Flow, message_bytes};
+use super::deliver::message_bytes;
+use super::flow::Flow;
 use super::room::Cost;
 use super::{Channel, Place, before_all};
 use crate::credit::Credit;

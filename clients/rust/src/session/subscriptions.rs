@@ -1,8 +1,4 @@
-//! The subscriptions of a client, and which of them a frame belongs to.
-//!
-//! On the wire a session has one place in a channel, named by a number that stays the same when it leaves and comes
-//! back. So a channel that was left is attached again only when the server has confirmed that it was left: no frame
-//! of the earlier attachment can be taken for one of the later.
+//! The subscriptions of a client: which are to be attached, which have failed, and which wait.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use starling_protocol::v1::{self, ErrorCode};
 
+use super::routes::{Route, Routes};
 use super::{Effect, Request, SubscriptionId, Turn, Violation};
 use crate::backoff::Backoff;
 use crate::channel::room::{Cost, Taken};
@@ -41,10 +38,8 @@ pub(super) struct Subscriptions {
     names: HashMap<Arc<str>, SubscriptionId>,
     /// Those that are not attached.
     unattached: BTreeSet<SubscriptionId>,
-    /// What each channel id of this connection stands for.
-    routes: HashMap<u32, Route>,
-    /// For whom the server holds, or may come to hold, a place in each channel.
-    places: HashMap<Arc<str>, SubscriptionId>,
+    /// Of this connection.
+    routes: Routes,
 }
 
 #[derive(Debug)]
@@ -59,14 +54,6 @@ struct Entry {
 struct Waiting {
     deadline: Instant,
     cause: Option<String>,
-}
-
-/// Where the frames of a channel go.
-#[derive(Debug)]
-enum Route {
-    To(SubscriptionId),
-    /// Nowhere: Detach is sent, and they were on their way.
-    Leaving(Arc<str>),
 }
 
 impl Subscriptions {
@@ -126,12 +113,11 @@ impl Subscriptions {
                 continue;
             };
             entry.channel.rest(turn.now);
-            let name = entry.channel.name();
-            if room == 0 || self.places.contains_key(name) || !entry.channel.wants_attach() {
+            let is_ready = room > 0 && entry.channel.wants_attach();
+            if !is_ready || !self.routes.take_place(entry.channel.name(), *id) {
                 continue;
             }
             room -= 1;
-            self.places.insert(Arc::clone(name), *id);
             let request = turn.common.requests.open(Request::Attach(*id));
             turn.send(entry.channel.attach(request));
         }
@@ -144,23 +130,15 @@ impl Subscriptions {
         frame: v1::Attached,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        if self.places.get(frame.channel.as_str()) != Some(&id) {
-            return Err(Violation("attached, with the name of another channel"));
-        }
-        let channel_id = frame.channel_id;
-        if matches!(self.routes.get(&channel_id), Some(Route::To(other)) if *other != id) {
-            return Err(Violation("attached, with the id of another channel"));
-        }
+        let name: Arc<str> = frame.channel.as_str().into();
+        self.routes.attached(id, &name, frame.channel_id)?;
         let Some(entry) = self.entries.get_mut(&id) else {
-            self.leave(channel_id, frame.channel.into(), turn);
+            self.routes.leave(id, &name, turn);
             return Ok(());
         };
         entry.channel.attached(frame, turn)?;
         entry.retry.reset();
         self.unattached.remove(&id);
-        self.routes
-            .retain(|_, route| !matches!(route, Route::To(other) if *other == id));
-        self.routes.insert(channel_id, Route::To(id));
         if entry.waiting.take().is_some() {
             turn.effects.push(Effect::Subscribed { id, outcome: Ok(()) });
         }
@@ -169,64 +147,53 @@ impl Subscriptions {
 
     /// The server refused to attach a subscription.
     pub(super) fn refused(&mut self, id: SubscriptionId, refusal: Refusal, turn: &mut Turn<'_>) {
-        self.places.retain(|_, holder| *holder != id);
+        self.routes.free_place(id);
         self.judge(id, refusal, turn);
     }
 
     /// The server reports a fault of a channel that was attached. It may still be: it is left before anything else.
     pub(super) fn faulted(&mut self, channel_id: u32, refusal: Refusal, turn: &mut Turn<'_>) {
-        if let Some(Route::To(id)) = self.routes.get(&channel_id) {
-            let id = *id;
-            self.abandon(channel_id, id, turn);
+        if let Ok(Some(id)) = self.routes.find(channel_id) {
+            self.leave(id, turn);
             self.judge(id, refusal, turn);
         }
     }
 
     /// Messages are lost to a reader. One of a keyed channel asks for the values that changed meanwhile instead.
     pub(super) fn discontinued(&mut self, frame: v1::Discontinuity, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let channel_id = frame.channel_id;
-        let Some(channel) = self.route(channel_id)? else {
+        let Some(id) = self.routes.find(frame.channel_id)? else {
             return Ok(());
         };
-        if !channel.is_keyed() {
-            return channel.discontinuity(frame, turn);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Ok(());
+        };
+        if !entry.channel.is_keyed() {
+            return entry.channel.discontinuity(frame, turn);
         }
-        channel.detached(None);
-        if let Some(Route::To(id)) = self.routes.get(&channel_id) {
-            let id = *id;
-            self.unattached.insert(id);
-            self.abandon(channel_id, id, turn);
-        }
+        entry.channel.detached(None);
+        self.unattached.insert(id);
+        self.leave(id, turn);
         Ok(())
     }
 
     /// The server confirmed that a channel was left, or left it by itself.
     pub(super) fn left(&mut self, channel_id: u32, turn: &mut Turn<'_>) {
-        match self.routes.remove(&channel_id) {
-            Some(Route::Leaving(name)) => {
-                self.places.remove(&name);
-            }
-            Some(Route::To(id)) => {
-                self.places.retain(|_, holder| *holder != id);
-                self.detached(id, None, turn);
-            }
-            None => {}
+        if let Some(Route::To(id)) = self.routes.left(channel_id) {
+            self.detached(id, None, turn);
         }
     }
 
-    /// Where the frames of a channel id go; `None` if they are of one that was left.
+    /// The channel that a frame is of; `None` if it was left.
     pub(super) fn route(&mut self, channel_id: u32) -> Result<Option<&mut Channel>, Violation> {
-        match self.routes.get(&channel_id) {
-            Some(Route::To(id)) => Ok(self.entries.get_mut(id).map(|entry| &mut entry.channel)),
-            Some(Route::Leaving(_)) => Ok(None),
-            None => Err(Violation("a frame of a channel that is not attached")),
-        }
+        let id = self.routes.find(channel_id)?;
+        Ok(id
+            .and_then(|id| self.entries.get_mut(&id))
+            .map(|entry| &mut entry.channel))
     }
 
     /// The connection is gone.
     pub(super) fn disconnected(&mut self) {
-        self.routes.clear();
-        self.places.clear();
+        self.routes = Routes::default();
         for (id, entry) in &mut self.entries {
             entry.channel.detached(None);
             self.unattached.insert(*id);
@@ -344,32 +311,19 @@ impl Subscriptions {
 
     /// Forgets a subscription, and has the server forget it.
     fn remove(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        self.leave(id, turn);
         let Some(entry) = self.entries.remove(&id) else { return };
         // What its queue still holds is not told of any more.
         turn.common.credit.give_back(entry.channel.room().credit());
         self.names.remove(entry.channel.name());
         self.unattached.remove(&id);
-        let routed = self
-            .routes
-            .iter()
-            .find(|(_, route)| matches!(route, Route::To(to) if *to == id));
-        if let Some((&channel_id, _)) = routed {
-            self.leave(channel_id, Arc::clone(entry.channel.name()), turn);
-        }
         turn.effects.push(Effect::End(id));
     }
 
-    /// Leaves the channel of a subscription that goes on.
-    fn abandon(&mut self, channel_id: u32, id: SubscriptionId, turn: &mut Turn<'_>) {
+    fn leave(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
         if let Some(entry) = self.entries.get(&id) {
-            self.leave(channel_id, Arc::clone(entry.channel.name()), turn);
+            self.routes.leave(id, entry.channel.name(), turn);
         }
-    }
-
-    fn leave(&mut self, channel_id: u32, name: Arc<str>, turn: &mut Turn<'_>) {
-        self.routes.insert(channel_id, Route::Leaving(name));
-        let request = turn.common.requests.open(Request::Detach(channel_id));
-        turn.send(v1::Detach { request, channel_id });
     }
 }
 

@@ -16,6 +16,7 @@ mod connecting;
 mod publishing;
 mod reading;
 mod subscribing;
+mod tokens;
 
 const A: &str = "http://a";
 const B: &str = "http://b";

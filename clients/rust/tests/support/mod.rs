@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use starling_client::{Client, ClientBuilder, Transports};
+use starling_client::{Client, ClientBuilder, Event, SubscribeOptions, Subscription, Transports};
 use starling_protocol::frame::{decode_client, encode_server};
 use starling_protocol::v1::{self, client_frame, server_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -232,4 +232,25 @@ pub(crate) fn ack(publish: &v1::Publish, seq: u64) -> v1::Ack {
         time_ms: 1_000_000,
         ..v1::Ack::default()
     }
+}
+
+/// The seqs of the next `count` messages.
+pub(crate) async fn seqs(subscription: &mut Subscription, count: usize) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    while seqs.len() < count {
+        if let Event::Message(message) = subscription.next().await.expect("a live subscription") {
+            seqs.push(message.position.seq);
+        }
+    }
+    seqs
+}
+
+/// A subscription to the lobby after seq 10, which is the head.
+pub(crate) async fn subscribed(client: &Client, server: &Server) -> (Subscription, Session) {
+    let (subscription, session) = tokio::join!(client.subscribe(LOBBY, SubscribeOptions::default()), async {
+        let mut session = server.session().await;
+        session.attach(10, 10).await;
+        session
+    });
+    (subscription.expect("it was attached"), session)
 }

@@ -182,7 +182,7 @@ impl Line {
 
     /// A serial has its result.
     pub(super) fn acked(&mut self, serial: Serial, ack: &Ack, scene: &mut Scene) {
-        if let Ok(at) = self.entries.binary_search_by_key(&serial, |entry| entry.serial) {
+        if let Ok(at) = self.find(serial) {
             self.refusals = 0;
             self.settle(at, ack.position.clone().map_or(Outcome::Failed, Outcome::Published), scene);
         }
@@ -219,22 +219,27 @@ impl Line {
     /// The owner wants an earlier serial first: sends again from there.
     fn gap(&mut self, at: usize, expected: Serial, desk: &Desk, scene: &mut Scene) {
         let serial = self.entries[at].serial;
-        let first = self.entries.front().map_or(serial, |first| first.serial);
-        // Serials that are settled here and that the owner has not heard of.
-        for ghost in (expected.0..first.0).rev() {
-            self.entries.push_front(Entry {
-                serial: Serial(ghost),
-                since: desk.clock,
-                message: None,
-                skip: true,
-                sent: None,
-            });
+        for missing in expected.0..serial.0 {
+            // One that is settled here and that the owner has not heard of.
+            if let Err(at) = self.find(Serial(missing)) {
+                let ghost = Entry {
+                    serial: Serial(missing),
+                    since: desk.clock,
+                    message: None,
+                    skip: true,
+                    sent: None,
+                };
+                self.entries.insert(at, ghost);
+            }
         }
-        if self.entries.front().is_none_or(|first| first.sent.is_none()) {
-            return;
+        if self.find(expected).is_ok_and(|at| self.entries[at].sent.is_some()) {
+            // What it wants is on its way.
+            self.wait(Duration::from_millis(20), scene);
         }
-        // What it wants is on its way.
-        self.wait(Duration::from_millis(20), scene);
+    }
+
+    fn find(&self, serial: Serial) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&serial, |entry| entry.serial)
     }
 
     /// Waits, longer each time, before anything is sent.

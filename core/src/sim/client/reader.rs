@@ -29,6 +29,8 @@ pub(super) struct Reader {
     start: Option<From>,
     place: Option<Position>,
     standing: Standing,
+    /// Where the server has it, for all that the client knows.
+    channel_id: Option<ChannelId>,
     flow: Flow,
     /// The application takes nothing; so much has piled up, and so much credit is held for it.
     paused: bool,
@@ -65,6 +67,7 @@ impl Reader {
             start: None,
             place: None,
             standing: Standing::Apart(None),
+            channel_id: None,
             flow: Flow::Live,
             paused: false,
             piled: 0,
@@ -143,6 +146,7 @@ impl Reader {
             (None, place) => place.clone(),
         };
         self.standing = Standing::Attached(channel_id);
+        self.channel_id = Some(channel_id);
         self.flow = Flow::Live;
         self.place = Some(attachment.position.clone());
         self.tell(
@@ -267,13 +271,14 @@ impl Reader {
     /// The connection is gone.
     pub(super) fn lost(&mut self) {
         self.standing = Standing::Apart(None);
+        self.channel_id = None;
         self.held = 0;
     }
 
     /// The application lets go.
     pub(super) fn end(&mut self, desk: &mut Desk, scene: &mut Scene) {
         desk.give_back(std::mem::take(&mut self.held), scene);
-        if let Standing::Attached(channel_id) = self.standing {
+        if let Some(channel_id) = self.channel_id {
             desk.detach(channel_id, scene);
         }
     }

@@ -1,0 +1,150 @@
+//! Everything that can happen to a session, and everything it can ask of its task.
+
+use std::sync::Arc;
+
+use super::answer::{Answer, Farewell};
+use super::request::{Hello, Publish, Request, RequestId, Skip};
+use super::{ChannelId, PageTicket, Place};
+use crate::access::Grant;
+use crate::channel::{self, Attachment, Reason, Refusal, Values};
+use crate::id::{Author, ChannelName, Position, Seq, Serial};
+
+/// Everything that can happen to a session.
+#[derive(Debug)]
+pub enum Input {
+    /// A frame of the client, already parsed.
+    Received(Request),
+    /// The answer to [`Effect::Authenticate`].
+    Authenticated(Result<Arc<Grant>, Farewell>),
+    /// The owner confirmed an attach.
+    Attached {
+        /// The request it answers.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// Its number on this node.
+        channel_id: ChannelId,
+        /// Where the reader stands.
+        attachment: Attachment,
+    },
+    /// The owner answered a publish or a skip.
+    Acknowledged {
+        /// The request it answers.
+        request: RequestId,
+        /// The serial it settles.
+        serial: Serial,
+        /// The answer.
+        ack: channel::Ack,
+    },
+    /// The owner refused an attach.
+    AttachRefused {
+        /// The request it answers.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The owner refused a publish or a skip.
+    PublishRefused {
+        /// The request it answers.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The page asked for by [`Next::Page`](super::subscription::Next::Page).
+    Fetched {
+        /// Where the channel is kept.
+        place: Place,
+        /// As asked.
+        ticket: PageTicket,
+        /// The cursor after the page and its bytes, or why there is none.
+        page: Fetched,
+    },
+    /// The instant asked for by [`Session::wake_at`](super::Session::wake_at) has come.
+    Wake,
+    /// The node is stopping, or an operator wants the session gone.
+    Dismiss(Farewell),
+    /// Nothing can be written: the client does not read. Cleared by the next write.
+    Stuck,
+}
+
+/// What became of a page.
+#[derive(Debug, Clone)]
+pub enum Fetched {
+    /// A page of so many bytes is queued; delivery goes on after `through`.
+    Page {
+        /// The last message of the page.
+        through: Seq,
+        /// Bytes of the encoded page.
+        bytes: usize,
+    },
+    /// There is none at this position.
+    Lost {
+        /// Why.
+        reason: Reason,
+        /// Delivery goes on after it.
+        position: Position,
+    },
+    /// The channel was too busy. Step the reader again after a moment.
+    Busy,
+}
+
+/// What the session's task must do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Check the token; answer with [`Input::Authenticated`].
+    Authenticate(Hello),
+    /// Queue an answer to the client.
+    Send(Answer),
+    /// Ask the owner for a place in the channel; answer with [`Input::Attached`] or refused.
+    Attach {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// Where to start.
+        from: channel::From,
+    },
+    /// The channel is now kept at `place`: listen to its ring.
+    Join {
+        /// Where.
+        place: Place,
+        /// Which.
+        channel_id: ChannelId,
+    },
+    /// The reader at `place` of a keyed channel needs these values first. They are sent in parts, as
+    /// credit allows ([`Session::reserve_page`](super::Session::reserve_page)), before anything else of the channel.
+    Snapshot {
+        /// Where.
+        place: Place,
+        /// The values.
+        values: Values,
+        /// They are as of here.
+        at: Position,
+    },
+    /// The channel at `place` is gone from this session.
+    Leave {
+        /// Where.
+        place: Place,
+    },
+    /// The reader at `place` may have something due: step it.
+    Step {
+        /// Where.
+        place: Place,
+    },
+    /// Hand a publish to the owner.
+    Publish {
+        /// Who.
+        author: Author,
+        /// What.
+        publish: Publish,
+    },
+    /// Hand a skip to the owner.
+    Skip {
+        /// Who.
+        author: Author,
+        /// What.
+        skip: Skip,
+    },
+    /// Close the connection once what is queued (a goodbye among it) is written.
+    Close(Farewell),
+}
