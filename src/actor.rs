@@ -29,3 +29,6 @@ pub mod registry;
 pub mod reply;
 pub mod slot;
 mod supervisor;
+
+#[cfg(test)]
+mod tests;

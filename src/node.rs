@@ -116,6 +116,7 @@ impl Node {
     /// When a part ended that must not.
     pub async fn run_until(self, stop: impl Future<Output = &'static str>) -> Result<(), NodeError> {
         let url = self.url();
+        let admin_address = self.admin_address().ok().map(tracing::field::display);
         let Self {
             registry,
             clients,
@@ -123,13 +124,10 @@ impl Node {
             draining,
         } = self;
         let services = Arc::clone(registry.services());
-        tracing::info!(
-            node = services.greeting.node,
-            generation = services.greeting.generation,
-            url,
-            "serving"
-        );
-        let admin = admin::serve(admin, registry.clone(), draining.subscribe());
+        let (node, generation) = (&services.greeting.node, services.greeting.generation);
+        tracing::info!(node, generation, url, admin = admin_address, "serving");
+        // In a task of its own: it answers to the end, so that whoever asks while the node drains is told no.
+        let mut admin = tokio::spawn(admin::serve(admin, registry.clone(), draining.subscribe()));
         let ended = |part| move |source| NodeError::Ended { part, source };
         let outcome = tokio::select! {
             reason = stop => {
@@ -137,10 +135,14 @@ impl Node {
                 Ok(())
             }
             result = accept::serve(clients, registry.clone()) => result.map_err(ended("the client port")),
-            result = admin => result.map_err(ended("the admin port")),
+            result = &mut admin => {
+                let result = result.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+                result.map_err(ended("the admin port"))
+            }
         };
         draining.send_replace(true);
         services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX).await;
+        admin.abort();
         registry.stop();
         tracing::info!("stopped");
         outcome

@@ -11,7 +11,8 @@
 //! * [`namespace`]: what holds for the channels of a namespace;
 //! * [`session`]: one client at its gateway: what it may do, and what it is told;
 //! * [`access`]: which channels a session may do what with;
-//! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun.
+//! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun;
+//! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed.
 //!
 //! A publish passes from the channel, which gives it a seq, to the slot, which gives it an index
 //! and commits it, and back to the channel, which only then acknowledges it and fans it out:
@@ -28,5 +29,7 @@ pub mod id;
 pub mod namespace;
 pub mod ring;
 pub mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod slot;
 pub mod time;

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use ractor::ActorRef;
+use ractor::{ActorId, ActorRef};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
@@ -37,7 +37,10 @@ pub enum SendError<M> {
     /// The mailbox holds as much as it may.
     #[error("mailbox is full; try again")]
     Full(M),
-    /// The actor has stopped; look it up again.
+    /// The actor is retiring: it is about to be forgotten, in the turn it is in.
+    #[error("actor is retiring; look it up again")]
+    Closed(M),
+    /// The actor has stopped, in order or not.
     #[error("actor has stopped; look it up again")]
     Gone(M),
 }
@@ -86,23 +89,23 @@ impl<M: Send + 'static> Address<M> {
     /// Sends once there is room.
     ///
     /// # Errors
-    /// [`SendError::Gone`] when the actor has stopped.
+    /// [`SendError::Closed`] or [`SendError::Gone`].
     pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
         match Arc::clone(&self.room.permits).acquire_owned().await {
             Ok(room) => self.post(message, Permit { _room: Some(room) }),
-            Err(_closed) => Err(SendError::Gone(message)),
+            Err(_closed) => Err(SendError::Closed(message)),
         }
     }
 
     /// Sends if there is room.
     ///
     /// # Errors
-    /// [`SendError::Full`] or [`SendError::Gone`].
+    /// Any [`SendError`].
     pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
         match Arc::clone(&self.room.permits).try_acquire_owned() {
             Ok(room) => self.post(message, Permit { _room: Some(room) }),
             Err(TryAcquireError::NoPermits) => Err(SendError::Full(message)),
-            Err(TryAcquireError::Closed) => Err(SendError::Gone(message)),
+            Err(TryAcquireError::Closed) => Err(SendError::Closed(message)),
         }
     }
 
@@ -130,7 +133,7 @@ impl<M: Send + 'static> Address<M> {
     }
 
     /// Stops taking messages, if none is queued or being worked on. From then on every send answers
-    /// [`SendError::Gone`], so whoever still holds the address looks the actor up again.
+    /// [`SendError::Closed`], so whoever still holds the address looks the actor up again.
     #[must_use]
     pub fn close_if_idle(&self) -> bool {
         let Room { permits, size } = &self.room;
@@ -148,10 +151,10 @@ impl<M: Send + 'static> Address<M> {
         (self.room.size as usize).saturating_sub(self.room.permits.available_permits())
     }
 
-    /// Whether both reach the same actor.
+    /// Which actor it reaches.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.room.permits, &other.room.permits)
+    pub fn id(&self) -> ActorId {
+        self.actor.get_id()
     }
 
     /// Stops the actor after the message it is working on.
@@ -234,7 +237,7 @@ mod tests {
         assert!(!address.close_if_idle());
         drop(seen.recv().await);
         assert!(address.close_if_idle());
-        assert!(matches!(address.try_send(2), Err(SendError::Gone(2))));
-        assert!(matches!(address.send(2).await, Err(SendError::Gone(2))));
+        assert!(matches!(address.try_send(2), Err(SendError::Closed(2))));
+        assert!(matches!(address.send(2).await, Err(SendError::Closed(2))));
     }
 }

@@ -94,20 +94,38 @@ impl Registry {
     )]
     pub fn try_send(&self, name: &ChannelName, mut message: channel::Message) -> Result<(), channel::Message> {
         loop {
-            match self.channel(name).try_send(message) {
+            let address = self.channel(name);
+            message = match address.try_send(message) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(message)) => return Err(message),
-                Err(SendError::Gone(back)) => message = back,
-            }
-            std::thread::yield_now(); // it is about to be forgotten
+                Err(SendError::Closed(back)) => {
+                    // Another thread is in the turn that forgets it.
+                    std::thread::yield_now();
+                    back
+                }
+                Err(SendError::Gone(back)) => {
+                    self.forget(name, address.id());
+                    back
+                }
+            };
         }
     }
 
     /// Sends to a channel once its mailbox has room.
     pub async fn send(&self, name: &ChannelName, mut message: channel::Message) {
-        while let Err(SendError::Gone(back) | SendError::Full(back)) = self.channel(name).send(message).await {
-            message = back;
-            tokio::task::yield_now().await;
+        loop {
+            let address = self.channel(name);
+            message = match address.send(message).await {
+                Ok(()) => return,
+                Err(SendError::Full(back) | SendError::Closed(back)) => {
+                    tokio::task::yield_now().await;
+                    back
+                }
+                Err(SendError::Gone(back)) => {
+                    self.forget(name, address.id());
+                    back
+                }
+            };
         }
     }
 
@@ -127,9 +145,9 @@ impl Registry {
         self.0.channels.get(name).map(|address| address.clone())
     }
 
-    /// Forgets the actor at `address`, if it is still the one for its channel.
-    pub fn forget(&self, name: &ChannelName, address: &Address<channel::Message>) {
-        self.0.channels.remove_if(name, |_, other| other.is_same(address));
+    /// Forgets an actor, if it is still the one for its channel.
+    pub fn forget(&self, name: &ChannelName, actor: ActorId) {
+        self.0.channels.remove_if(name, |_, address| address.id() == actor);
     }
 
     /// The address of a slot; starts its actor if none runs.
@@ -156,8 +174,8 @@ impl Registry {
     }
 
     /// Starts a channel again whose actor has failed, if it left readers behind.
-    pub(super) fn channel_failed(&self, name: &ChannelName) {
-        self.0.channels.remove(name);
+    pub(super) fn channel_failed(&self, name: &ChannelName, actor: ActorId) {
+        self.forget(name, actor);
         if self.0.services.gateway.find(name).is_some() {
             let _ = self.channel(name);
         }
@@ -174,7 +192,7 @@ impl Registry {
             .collect();
         for (name, address) in of_slot {
             address.stop("slot failed");
-            self.channel_failed(&name);
+            self.channel_failed(&name, address.id());
         }
     }
 

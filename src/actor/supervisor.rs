@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_core::id::{ChannelName, Seq};
 
 use super::registry::{Registry, Who};
@@ -51,7 +51,7 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => match state.registry.ended(actor.get_id()) {
-                Some(Who::Channel(channel)) => state.channel_failed(channel, &*error),
+                Some(Who::Channel(channel)) => state.channel_failed(channel, actor.get_id(), &*error),
                 Some(Who::Slot(slot)) => {
                     tracing::error!(slot = slot.0, %error, "slot failed; it starts again on the state it had");
                     state.registry.services().metrics.restarted("slot");
@@ -69,7 +69,12 @@ impl Actor for Supervisor {
 }
 
 impl State {
-    fn channel_failed(&mut self, channel: ChannelName, error: &(dyn std::error::Error + Send + Sync)) {
+    fn channel_failed(
+        &mut self,
+        channel: ChannelName,
+        actor: ActorId,
+        error: &(dyn std::error::Error + Send + Sync),
+    ) {
         let head = self.registry.head(&channel);
         if self.failures.len() >= REMEMBERED_MAX {
             self.failures.clear();
@@ -93,6 +98,6 @@ impl State {
         } else {
             tracing::error!(%channel, %error, "channel failed; it starts again from its slot");
         }
-        self.registry.channel_failed(&channel);
+        self.registry.channel_failed(&channel, actor);
     }
 }

@@ -129,7 +129,7 @@ impl Mailbox {
     }
 
     /// Takes the answers that came since the last look.
-    pub(super) fn take_answers(&self) -> Vec<Delivery> {
+    pub(crate) fn take_answers(&self) -> Vec<Delivery> {
         std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -1,0 +1,354 @@
+//! The command line as scripts use it: what stands on standard output, byte for byte where it is a contract, and the
+//! exit codes.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use starling_mesh::transport::Transport;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::support::eventually::soon;
+use crate::support::node::{BINARY, Node};
+use crate::support::settings::Settings;
+
+/// A verb that has ended.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// A verb that runs.
+struct Running {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+#[tokio::test]
+async fn publishing_one_message() {
+    let node = Node::start(Settings::default()).await;
+    let plain = run(&node, &["pub", "demo:a", "hello"]).await;
+    assert_eq!((plain.code, &*plain.stderr), (Some(0), ""));
+    let (epoch, rest) = plain.stdout.trim_end().split_once(':').expect("a position");
+    assert_eq!(rest, "1:1", "{}", plain.stdout);
+
+    let object = run(&node, &["pub", "demo:a", "again", "--json"]).await.json();
+    let serial = object[0]["serial"].clone();
+    assert!(serial.as_u64().is_some_and(|serial| serial > 0), "{object:?}");
+    assert_eq!(
+        object,
+        [json!({"channel": "demo:a", "epoch": epoch, "seq": 2, "serial": serial, "copies": 1})]
+    );
+
+    let refused = run(&node, &["pub", "nowhere:a", "hello", "--json"]).await;
+    assert_eq!(refused.code, Some(3));
+    let object = &refused.json()[0];
+    assert_eq!(
+        (&object["channel"], &object["line"], &object["code"]),
+        (&json!("nowhere:a"), &json!(1), &json!("unknown_namespace"))
+    );
+    assert!(
+        object["error"].as_str().is_some_and(|error| error.contains("nowhere")),
+        "{object}"
+    );
+    let refused = run(&node, &["pub", "nowhere:a", "hello"]).await;
+    assert_eq!((refused.code, &*refused.stdout), (Some(3), ""));
+    assert!(refused.stderr.contains("unknown_namespace"), "{}", refused.stderr);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn reading_what_was_published() {
+    let node = Node::start(Settings::default().namespace("state", "keyed = true")).await;
+    let mut publish = start(&node, &["pub", "demo:a", "-"]);
+    publish.write("one\ntwo\nthree\n").await;
+    let mut positions = Vec::new();
+    for _ in 0..3 {
+        positions.push(publish.line().await);
+    }
+    assert_eq!(publish.end().await, Some(0));
+
+    for transport in Transport::ALL {
+        let history = run(&node, &["history", "demo:a", "--transport", transport.name()]).await;
+        assert_eq!(
+            (history.code, &*history.stdout),
+            (Some(0), "one\ntwo\nthree\n"),
+            "{}",
+            history.stderr
+        );
+    }
+    assert_eq!(
+        run(&node, &["history", "demo:a", "--last", "1"]).await.stdout,
+        "three\n"
+    );
+    assert_eq!(
+        run(&node, &["history", "demo:a", "--since", &positions[0]])
+            .await
+            .stdout,
+        "two\nthree\n"
+    );
+    let counted = run(&node, &["sub", "demo:a", "--rewind", "3", "--count", "2"]).await;
+    assert_eq!(
+        (counted.code, &*counted.stdout),
+        (Some(0), "one\ntwo\n"),
+        "{}",
+        counted.stderr
+    );
+    let since = run(
+        &node,
+        &["sub", "demo:a", "--since", &positions[1], "--count", "1", "--json"],
+    )
+    .await;
+    let object = &since.json()[0];
+    let epoch = positions[1].split(':').next();
+    let time = object["time_ms"].clone();
+    assert!(time.as_u64().is_some_and(|time| time > 1_700_000_000_000), "{object}");
+    let expected =
+        json!({"channel": "demo:a", "epoch": epoch, "seq": 3, "data": "three", "replayed": true, "time_ms": time});
+    assert_eq!(*object, expected);
+
+    run(&node, &["pub", "state:doc", "42", "--key", "answer"]).await;
+    run(&node, &["pub", "state:doc", "blue", "--key", "colour"]).await;
+    let state = run(&node, &["history", "state:doc", "--json"]).await.json();
+    assert_eq!(state[0]["state"], "replace", "{state:?}");
+    let pairs: Vec<_> = state[1..]
+        .iter()
+        .map(|entry| (entry["key"].as_str(), entry["data"].as_str()))
+        .collect();
+    assert_eq!(pairs, [(Some("answer"), Some("42")), (Some("colour"), Some("blue"))]);
+
+    let nowhere = run(&node, &["sub", "nowhere:a"]).await;
+    assert_eq!((nowhere.code, &*nowhere.stdout), (Some(1), ""));
+    assert!(nowhere.stderr.contains("unknown_namespace"), "{}", nowhere.stderr);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn publishing_and_reading_through_a_crash() {
+    let mut node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
+    let mut publish = start(&node, &["pub", "demo:a", "-", "--json"]);
+    let mut read = start(&node, &["sub", "demo:a", "--rewind", "1", "--json"]);
+    let mut strict = start(&node, &["sub", "demo:a", "--rewind", "1", "--json", "--strict"]);
+    publish.write("before\n").await;
+    let before = publish.json().await;
+    for reader in [&mut read, &mut strict] {
+        assert_eq!(reader.json().await["data"], "before");
+    }
+
+    node.kill().await;
+    let node = Node::start_again(node).await;
+    publish.write("after\n").await;
+    let after = publish.json().await;
+    assert_ne!(after["epoch"], before["epoch"]);
+    assert!(after["error"].is_null(), "{after}");
+    let mut lines = Vec::new();
+    while lines
+        .last()
+        .is_none_or(|line: &Value| line["data"] != "after" && line["seq"] != after["seq"])
+    {
+        lines.push(read.json().await);
+    }
+    let expected = json!({"channel": "demo:a", "discontinuity": "node_restarted", "epoch": after["epoch"], "seq": lines[0]["seq"]});
+    assert_eq!(lines[0], expected, "{lines:?}");
+    assert_eq!(strict.json().await["discontinuity"], "node_restarted");
+    assert_eq!(strict.end().await, Some(4), "--strict ends where messages were lost");
+
+    read.interrupt().await;
+    assert_eq!(publish.end().await, Some(0));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_given_up_has_its_place_in_the_output() {
+    let mut node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
+    let mut publish = start(&node, &["pub", "demo:a", "-", "--json", "--timeout", "2s"]);
+    publish.write("one\n").await;
+    let first = publish.json().await;
+    assert_eq!(first["seq"], 1);
+    node.kill().await;
+    publish.write("two\n").await;
+    let given_up = publish.json().await;
+    assert_eq!(
+        (&given_up["line"], &given_up["code"]),
+        (&json!(2), &json!("timed_out")),
+        "{given_up}"
+    );
+    let node = Node::start_again(node).await;
+    publish.write("three\n").await;
+    let third = publish.json().await;
+    assert!(third["error"].is_null(), "{third}");
+    assert!(third["serial"].as_u64() > first["serial"].as_u64());
+    assert_eq!(publish.end().await, Some(3), "one message was not acknowledged");
+    assert_eq!(
+        run(&node, &["history", "demo:a"]).await.stdout,
+        "three\n",
+        "what was given up does not appear later"
+    );
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_of_the_output_may_leave() {
+    let node = Node::start(Settings::default()).await;
+    let mut read = start(&node, &["sub", "demo:a", "--rewind", "10"]);
+    run(&node, &["pub", "demo:a", "first"]).await;
+    assert_eq!(read.line().await, "first");
+    let Running {
+        mut process,
+        output,
+        input: _input,
+    } = read;
+    drop(output);
+    run(&node, &["pub", "demo:a", "second"]).await;
+    let status = soon("the end", process.wait())
+        .await
+        .expect("a child can be waited for");
+    assert_eq!(status.code(), Some(0));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_told_before_anything_runs() {
+    let good = command(&["config", "check", "--config", "/dev/stdin"])
+        .await_with(Settings::default().file())
+        .await;
+    assert_eq!((good.code, &*good.stdout), (Some(0), ""), "{}", good.stderr);
+    assert!(good.stderr.contains("the configuration holds"), "{}", good.stderr);
+
+    let bad = "[session]\nheartbeat = 15\nwindw = \"5ms\"\n[client]\nlisten = [\"0.0.0.0:4433\"]\n";
+    let bad = command(&["config", "check", "--config", "/dev/stdin"])
+        .await_with(bad)
+        .await;
+    assert_eq!((bad.code, &*bad.stdout), (Some(2), ""));
+    assert!(
+        bad.stderr.contains("/dev/stdin:3") && bad.stderr.contains("windw"),
+        "where, and what: {}",
+        bad.stderr
+    );
+
+    let exposed = "[client]\nlisten = [\"0.0.0.0:4433\"]\n[[namespaces]]\nmatch = \"demo\"\n";
+    for verb in [&["config", "check"][..], &["serve"]] {
+        let refused = command(&[verb, &["--config", "/dev/stdin"]].concat())
+            .await_with(exposed)
+            .await;
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains("client.tls.certificate"), "{}", refused.stderr);
+    }
+    for arguments in [
+        &["sub"][..],
+        &["sub", "demo:a", "demo:b", "--since", "e:1"],
+        &["sub", "demo:a", "--since", "nowhere"],
+        &["pub", "demo:a"],
+        &["pub", "demo:a", "x", "--url", "not a url"],
+        &["serve", "--config", "/nowhere/starling.toml"],
+        &["serve", "--set", "nothing"],
+        &["frobnicate"],
+    ] {
+        let refused = command(arguments).await_with("").await;
+        assert_eq!(refused.code, Some(2), "{arguments:?}: {}", refused.stderr);
+        assert!(!refused.stderr.is_empty() && refused.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).env_clear().kill_on_drop(true);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs a verb to its end.
+async fn run(node: &Node, arguments: &[&str]) -> Ended {
+    command(arguments).env("STARLING_URL", node.url()).await_with("").await
+}
+
+/// Starts a verb. What it says to a person is not looked at.
+fn start(node: &Node, arguments: &[&str]) -> Running {
+    let mut command = command(arguments);
+    let command = command.env("STARLING_URL", node.url()).stderr(Stdio::null());
+    let mut process = command.spawn().expect("the binary under test runs");
+    let output = BufReader::new(process.stdout.take().expect("piped")).lines();
+    Running {
+        input: process.stdin.take(),
+        output,
+        process,
+    }
+}
+
+trait AwaitWith {
+    /// Runs it to its end with this on its standard input.
+    async fn await_with(&mut self, input: &str) -> Ended;
+}
+
+impl AwaitWith for Command {
+    async fn await_with(&mut self, input: &str) -> Ended {
+        let mut process = self.spawn().expect("the binary under test runs");
+        let mut stdin = process.stdin.take().expect("piped");
+        let _ = stdin.write_all(input.as_bytes()).await; // a verb need not read it
+        drop(stdin);
+        let output = soon("the verb to end", process.wait_with_output())
+            .await
+            .expect("a child can be waited for");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Ended {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+impl Ended {
+    /// Each line as JSON.
+    fn json(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
+impl Running {
+    async fn write(&mut self, text: &str) {
+        let input = self.input.as_mut().expect("its input is open");
+        input
+            .write_all(text.as_bytes())
+            .await
+            .expect("the verb reads its input");
+    }
+
+    async fn line(&mut self) -> String {
+        soon("a line", self.output.next_line())
+            .await
+            .expect("text")
+            .expect("the verb goes on")
+    }
+
+    async fn json(&mut self) -> Value {
+        let line = self.line().await;
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Ends its input and waits for its end.
+    async fn end(mut self) -> Option<i32> {
+        drop(self.input.take());
+        soon("the verb to end", self.process.wait())
+            .await
+            .expect("a child can be waited for")
+            .code()
+    }
+
+    /// Presses Ctrl-C.
+    async fn interrupt(self) {
+        let pid = self
+            .process
+            .id()
+            .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+        let pid = pid.expect("the verb runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the verb runs");
+        assert_eq!(self.end().await, Some(130));
+    }
+}

@@ -40,19 +40,25 @@ async fn cut(transport: Transport) {
     let cuts = from_environment("STARLING_CUTS", 20);
     let time = Duration::from_secs(from_environment("STARLING_CUTS_SECONDS", 24));
     let seed = from_environment("STARLING_SEED", fastrand::u64(..));
-    println!("{cuts} cuts in {time:?} over {}: STARLING_SEED={seed}", transport.name());
+    println!(
+        "{cuts} cuts in {time:?} over {}: STARLING_SEED={seed}",
+        transport.name()
+    );
 
     // A heartbeat of a second, so that a half-open connection is noticed within the run; and a history that outlasts
     // the longest back-off, so that whatever is missing at the end was lost.
-    let settings = Settings::default()
-        .set("session.heartbeat", "1s")
-        .namespace("long", "publish_rate = 0\nhistory = { messages = 200000, bytes = \"64MiB\", age = \"10m\" }");
+    let settings = Settings::default().set("session.heartbeat", "1s").namespace(
+        "long",
+        "publish_rate = 0\nhistory = { messages = 200000, bytes = \"64MiB\", age = \"10m\" }",
+    );
     let node = Node::start(settings).await;
     let proxy = Proxy::start(node.address()).await;
 
     // The back-off of a client grows with each cut, so more cuts need more clients to hit.
     let subscribers: Vec<_> = (0..4 + cuts / 8).map(|_| client(&proxy.url(), transport)).collect();
-    let subscriptions = subscribers.iter().map(|one| one.subscribe(CHANNEL, SubscribeOptions::default()));
+    let subscriptions = subscribers
+        .iter()
+        .map(|one| one.subscribe(CHANNEL, SubscribeOptions::default()));
     let subscriptions = soon("every subscription", join_all(subscriptions)).await;
     let publisher = client(&proxy.url(), transport);
     soon("the publisher", publisher.connected()).await.expect("connected");
@@ -65,12 +71,20 @@ async fn cut(transport: Transport) {
     let publishing = tokio::spawn(publish(publisher.clone(), RATE * time.as_secs()));
     let made = make_cuts(&proxy, transport, cuts, time, seed).await;
 
-    let published = timeout(time + RETURN_MAX, publishing).await.expect("every publish is answered").expect("no panic");
+    let published = timeout(time + RETURN_MAX, publishing)
+        .await
+        .expect("every publish is answered")
+        .expect("no panic");
     is_in_order(&published);
     for (number, read) in reading.into_iter().enumerate() {
         let read = timeout(RETURN_MAX, read).await;
-        let read = read.unwrap_or_else(|_| panic!("subscriber {number} did not return")).expect("no panic");
-        assert!(read == published, "subscriber {number} has what was acknowledged, and nothing else");
+        let read = read
+            .unwrap_or_else(|_| panic!("subscriber {number} did not return"))
+            .expect("no panic");
+        assert!(
+            read == published,
+            "subscriber {number} has what was acknowledged, and nothing else"
+        );
     }
     report(&node, &made, &publisher, &subscribers).await;
     node.is_unharmed().await;
@@ -114,10 +128,15 @@ async fn read(mut subscription: Subscription, count: u64) -> Vec<(u64, u64)> {
     while (read.len() as u64) < count {
         match subscription.next().await.expect("the subscription goes on") {
             Event::Message(message) => {
-                let number = std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse().ok());
+                let number = std::str::from_utf8(&message.payload)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
                 read.push((message.position.seq, number.expect("a number")));
             }
-            Event::Attached { outcome: Outcome::Resumed | Outcome::Rewound(0), .. } => {}
+            Event::Attached {
+                outcome: Outcome::Resumed | Outcome::Rewound(0),
+                ..
+            } => {}
             other => panic!("{other:?} although nothing was lost"),
         }
     }
@@ -127,7 +146,11 @@ async fn read(mut subscription: Subscription, count: u64) -> Vec<(u64, u64)> {
 /// One publisher's messages stand in the order in which it sent them, from the first seq on and without gaps.
 fn is_in_order(published: &[(u64, u64)]) {
     for (at, (seq, number)) in published.iter().enumerate() {
-        assert_eq!((*seq, *number), (at as u64 + 1, at as u64), "the order of the acknowledgements");
+        assert_eq!(
+            (*seq, *number),
+            (at as u64 + 1, at as u64),
+            "the order of the acknowledgements"
+        );
     }
 }
 
@@ -161,9 +184,22 @@ async fn report(node: &Node, made: &BTreeMap<Cut, u64>, publisher: &Client, subs
         "cuts {made:?}; sessions {sessions}; published {} and {} again; came twice and left out {duplicates}",
         published.published, published.resent
     );
-    assert!(sessions > subscribers.len() as u64 + 1, "somebody was cut off and returned");
-    assert_eq!(all().map(|stats| stats.violations).sum::<u64>(), 0, "the node kept to the protocol");
+    assert!(
+        sessions > subscribers.len() as u64 + 1,
+        "somebody was cut off and returned"
+    );
+    assert_eq!(
+        all().map(|stats| stats.violations).sum::<u64>(),
+        0,
+        "the node kept to the protocol"
+    );
     let metrics = node.metrics().await;
-    assert!(metrics.value("starling_recoveries_total{result=\"resumed\"}") > 0.0, "somebody resumed");
-    assert_eq!(metrics.value("starling_recoveries_total{result=\"discontinuity\"}"), 0.0);
+    assert!(
+        metrics.value("starling_recoveries_total{result=\"resumed\"}") > 0.0,
+        "somebody resumed"
+    );
+    assert_eq!(
+        metrics.value("starling_recoveries_total{result=\"discontinuity\"}"),
+        0.0
+    );
 }

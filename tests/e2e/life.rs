@@ -30,10 +30,13 @@ async fn a_node_that_stops_says_so_to_everyone_first() {
 
     node.terminate();
     // These clients do not leave when they are told, so that the node drains for a while.
-    becomes("readiness while it drains", 503, async || Request::get("/health/ready").send(node.admin()).await.status).await;
+    becomes("readiness while it drains", 503, async || {
+        Request::get("/health/ready").send(node.admin()).await.status
+    })
+    .await;
     assert_eq!(Request::get("/health/live").send(node.admin()).await.status, 200);
     for session in &mut sessions {
-        assert_eq!(session.farewell().await.code, CloseCode::Draining.number().into());
+        assert_eq!(session.farewell().await.code, u32::from(CloseCode::Draining.number()));
     }
     drop(sessions);
     assert_eq!(node.ended().await, Some(0), "{}", node.log().text());
@@ -53,9 +56,13 @@ async fn a_crash_is_told_and_publishing_goes_on(transport: Transport) {
     const CHANNEL: &str = "demo:crash";
     let mut node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
     let client = node.client(transport);
-    let mut events = soon("a subscription", client.subscribe(CHANNEL, SubscribeOptions::default())).await.expect("attached");
+    let mut events = soon("a subscription", client.subscribe(CHANNEL, SubscribeOptions::default()))
+        .await
+        .expect("attached");
     for number in 1..=5 {
-        let published = soon("an ack", client.publish(CHANNEL, number.to_string())).await.expect("acknowledged");
+        let published = soon("an ack", client.publish(CHANNEL, number.to_string()))
+            .await
+            .expect("acknowledged");
         assert_eq!(published.position.seq, number);
     }
     node.carries(1, transport).await;
@@ -66,7 +73,9 @@ async fn a_crash_is_told_and_publishing_goes_on(transport: Transport) {
     soon("the client to notice", lost).await.expect("the client goes on");
     let meanwhile = client.enqueue(CHANNEL, "meanwhile").await.expect("the client goes on");
     let node = Node::start_again(node).await;
-    let after = soon("an ack after the crash", client.publish(CHANNEL, "after")).await.expect("acknowledged");
+    let after = soon("an ack after the crash", client.publish(CHANNEL, "after"))
+        .await
+        .expect("acknowledged");
     let meanwhile = soon("an ack", meanwhile).await.expect("acknowledged");
     node.carries(1, transport).await;
 
@@ -89,14 +98,22 @@ async fn a_crash_is_told_and_publishing_goes_on(transport: Transport) {
         }
     }
     // Whoever comes first after a crash begins the channel anew: the publish that waited, or the reader.
-    let lost_at = heard.iter().position(|text| text.starts_with("lost")).expect("it was told");
+    let lost_at = heard
+        .iter()
+        .position(|text| text.starts_with("lost"))
+        .expect("it was told");
     assert_eq!(heard[..lost_at], ["1", "2", "3", "4", "5"]);
     let begins = epochs[lost_at].1;
     let expected: Vec<_> = ["meanwhile", "after"].into_iter().skip(begins as usize).collect();
     assert_eq!(heard[lost_at + 1..], expected);
     assert_ne!(epochs[0].0, after.position.epoch, "a new history has a new name");
     assert_eq!((meanwhile.position.seq, after.position.seq), (1, 2));
-    assert!(epochs[lost_at..].iter().zip(begins..).all(|(at, seq)| *at == (after.position.epoch.clone(), seq)));
+    assert!(
+        epochs[lost_at..]
+            .iter()
+            .zip(begins..)
+            .all(|(at, seq)| *at == (after.position.epoch.clone(), seq))
+    );
     node.stop().await;
 }
 
@@ -121,7 +138,12 @@ async fn a_silent_client_is_cut_off(transport: Transport) {
         while began.elapsed() < HEARTBEAT * 3 {
             match alive.next().await {
                 Heard::Frame(Body::Ping(ping)) => {
-                    alive.send(starling_protocol::v1::Pong { nonce: ping.nonce, time_ms: 0 }).await;
+                    alive
+                        .send(starling_protocol::v1::Pong {
+                            nonce: ping.nonce,
+                            time_ms: 0,
+                        })
+                        .await;
                 }
                 other => panic!("{other:?}"),
             }
@@ -131,8 +153,14 @@ async fn a_silent_client_is_cut_off(transport: Transport) {
     assert_eq!(code, u32::from(CloseCode::Silent.number()));
     assert_eq!(pings, 1, "it was asked before");
     let expected = HEARTBEAT * 3 / 2;
-    assert!(after >= expected - Duration::from_millis(200), "cut off after {after:?}");
-    assert!(after < expected + Duration::from_millis(1_500), "cut off after {after:?}");
+    assert!(
+        after >= expected - Duration::from_millis(200),
+        "cut off after {after:?}"
+    );
+    assert!(
+        after < expected + Duration::from_millis(1_500),
+        "cut off after {after:?}"
+    );
     assert_eq!(node.metrics().await.closed(transport, "silent"), 1.0);
     node.is_unharmed().await;
     node.stop().await;

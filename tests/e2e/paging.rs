@@ -86,12 +86,18 @@ async fn pages_come_against_credit_and_trouble_nobody(transport: Transport) {
     let mut live = start(&node, transport, None).await;
 
     let raw = open_with_credit(&node, transport, PAGE_CREDIT_BYTES_MIN).await;
-    let beginning = From::Position(Position { seq: 0, ..live.position() });
+    let beginning = From::Position(Position {
+        seq: 0,
+        ..live.position()
+    });
     let mut behind = Reader::attach(raw, CHANNEL, Some(beginning), Policy::Recover).await;
     behind.grants = false;
     assert_eq!(outcome(&behind), Outcome::Resumed(Resumed {}));
     let first = page(&mut behind).await;
-    assert!(first > PAGE_BYTES_MAX as u64 * 8 / 10, "a page is full, and this one has {first} bytes");
+    assert!(
+        first > PAGE_BYTES_MAX as u64 * 8 / 10,
+        "a page is full, and this one has {first} bytes"
+    );
     // What is left of the credit covers no page. The others hear what happens now all the same, and a session without
     // credit still gets its answers.
     let stands_at = behind.last;
@@ -100,7 +106,10 @@ async fn pages_come_against_credit_and_trouble_nobody(transport: Transport) {
     assert_eq!(live.read_to(MESSAGES + 1).await, [Bytes::from("now")]);
     behind.raw.send(v1::Ping { nonce: 5 }).await;
     let heard = behind.raw.frame().await;
-    assert!(matches!(heard, v1::server_frame::Body::Pong(_)), "no page without credit, but {heard:?}");
+    assert!(
+        matches!(heard, v1::server_frame::Body::Pong(_)),
+        "no page without credit, but {heard:?}"
+    );
     assert_eq!(behind.last, stands_at);
 
     // A grant that still leaves less than a page changes nothing; one more byte than is missing does.
@@ -114,7 +123,12 @@ async fn pages_come_against_credit_and_trouble_nobody(transport: Transport) {
 
     // With credit again, everything comes, and then what is live, without a gap between them.
     behind.grants = true;
-    behind.raw.send(v1::Credit { bytes: PAGE_CREDIT_BYTES_MIN }).await;
+    behind
+        .raw
+        .send(v1::Credit {
+            bytes: PAGE_CREDIT_BYTES_MIN,
+        })
+        .await;
     let rest = behind.read_to(MESSAGES + 1).await;
     assert_eq!(rest.last(), Some(&Bytes::from("now")));
     publisher.send(publish(MESSAGES + 2, CHANNEL, "later")).await;
@@ -132,23 +146,66 @@ async fn a_position_that_is_too_old(transport: Transport) {
     let raw = Raw::open(&node, transport).await;
     let head = Reader::attach(raw, "short:a", None, Policy::Unspecified).await;
     let cases = [
-        (Position { seq: 39, ..head.position() }, Reason::WindowExceeded),
-        (Position { seq: 0, ..head.position() }, Reason::WindowExceeded),
-        (Position { seq: 51, ..head.position() }, Reason::PositionAhead),
-        (Position { seq: 45, term: 99, ..head.position() }, Reason::Forked),
-        (Position { epoch: "never-was".to_owned(), seq: 45, term: 0 }, Reason::UnknownEpoch),
+        (
+            Position {
+                seq: 39,
+                ..head.position()
+            },
+            Reason::WindowExceeded,
+        ),
+        (
+            Position {
+                seq: 0,
+                ..head.position()
+            },
+            Reason::WindowExceeded,
+        ),
+        (
+            Position {
+                seq: 51,
+                ..head.position()
+            },
+            Reason::PositionAhead,
+        ),
+        (
+            Position {
+                seq: 45,
+                term: 99,
+                ..head.position()
+            },
+            Reason::Forked,
+        ),
+        (
+            Position {
+                epoch: "never-was".to_owned(),
+                seq: 45,
+                term: 0,
+            },
+            Reason::UnknownEpoch,
+        ),
     ];
     for (position, reason) in cases {
         let what = format!("{position:?}");
         let raw = Raw::open(&node, transport).await;
         let reader = Reader::attach(raw, "short:a", Some(From::Position(position)), Policy::Unspecified).await;
-        assert_eq!(outcome(&reader), Outcome::Discontinuity(Lost { reason: reason.into() }), "{what}");
+        assert_eq!(
+            outcome(&reader),
+            Outcome::Discontinuity(Lost { reason: reason.into() }),
+            "{what}"
+        );
         assert_eq!(reader.position(), head.position(), "{what}: it goes on at the head");
     }
     let raw = Raw::open(&node, transport).await;
-    let oldest = From::Position(Position { seq: 40, ..head.position() });
+    let oldest = From::Position(Position {
+        seq: 40,
+        ..head.position()
+    });
     let mut reader = Reader::attach(raw, "short:a", Some(oldest), Policy::Unspecified).await;
-    assert_eq!(outcome(&reader), Outcome::Resumed(Resumed {}), "the oldest that can be continued from");
+    assert_eq!(
+        outcome(&reader),
+        Outcome::Resumed(Resumed {}),
+        "the oldest that can be continued from"
+    );
     assert_eq!(reader.read_to(50).await, numbers(41..=50));
     node.is_unharmed().await;
     node.stop().await;
@@ -193,19 +250,33 @@ async fn a_channel_that_keeps_nothing(transport: Transport) {
     let node = Node::start(Settings::default()).await;
     let channel = "live:a";
     let mut publisher = Raw::open(&node, transport).await;
-    let attach = async |from| Reader::attach(Raw::open(&node, transport).await, channel, from, Policy::Unspecified).await;
+    let attach =
+        async |from| Reader::attach(Raw::open(&node, transport).await, channel, from, Policy::Unspecified).await;
     let mut reader = attach(None).await;
-    assert_eq!(reader.attached.policy(), Policy::Drop, "what is not kept cannot be pulled");
+    assert_eq!(
+        reader.attached.policy(),
+        Policy::Drop,
+        "what is not kept cannot be pulled"
+    );
     assert_eq!(reader.attached.window.map(|window| window.messages), Some(0));
     publish_to(&mut publisher, channel, 1..=5).await;
     assert_eq!(reader.read_to(5).await, numbers(1..=5));
 
     let rewound = attach(Some(From::Rewind(3))).await;
-    assert_eq!((outcome(&rewound), rewound.last), (Outcome::Rewound(Rewound { count: 0 }), 5));
+    assert_eq!(
+        (outcome(&rewound), rewound.last),
+        (Outcome::Rewound(Rewound { count: 0 }), 5)
+    );
     let at_head = attach(Some(From::Position(reader.position()))).await;
     assert_eq!(outcome(&at_head), Outcome::Resumed(Resumed {}), "nothing was missed");
-    let behind = attach(Some(From::Position(Position { seq: 4, ..reader.position() }))).await;
-    let lost = Lost { reason: Reason::NoHistory.into() };
+    let behind = attach(Some(From::Position(Position {
+        seq: 4,
+        ..reader.position()
+    })))
+    .await;
+    let lost = Lost {
+        reason: Reason::NoHistory.into(),
+    };
     assert_eq!((outcome(&behind), behind.last), (Outcome::Discontinuity(lost), 5));
 
     drop((rewound, at_head, behind));
@@ -215,8 +286,18 @@ async fn a_channel_that_keeps_nothing(transport: Transport) {
     node.kill().await;
     let node = Node::start_again(node).await;
     let raw = Raw::open(&node, transport).await;
-    let after = Reader::attach(raw, channel, Some(From::Position(position.clone())), Policy::Unspecified).await;
-    assert!(matches!(outcome(&after), Outcome::Discontinuity(_)), "{:?}", after.attached);
+    let after = Reader::attach(
+        raw,
+        channel,
+        Some(From::Position(position.clone())),
+        Policy::Unspecified,
+    )
+    .await;
+    assert!(
+        matches!(outcome(&after), Outcome::Discontinuity(_)),
+        "{:?}",
+        after.attached
+    );
     assert_ne!(after.epoch, position.epoch, "a new start, a new epoch");
     node.is_unharmed().await;
     node.stop().await;
@@ -236,15 +317,28 @@ async fn publishing_over_http_once(transport: Transport) {
         let json = answer.json();
         assert_eq!((&json["channel"], &json["copies"]), (&CHANNEL.into(), &1.into()));
         assert_eq!(json["epoch"].as_str(), Some(&*reader.epoch));
-        (json["seq"].as_u64().expect("a seq"), json["duplicate"].as_bool().expect("whether it was known"))
+        (
+            json["seq"].as_u64().expect("a seq"),
+            json["duplicate"].as_bool().expect("whether it was known"),
+        )
     };
     assert_eq!(publish(Some("order-1"), "first").await, (1, false));
     assert_eq!(publish(Some("order-1"), "first").await, (1, true));
     assert_eq!(publish(Some("order-2"), "second").await, (2, false));
-    assert_eq!(publish(Some("order-1"), "what differs is not looked at").await, (1, true));
+    assert_eq!(
+        publish(Some("order-1"), "what differs is not looked at").await,
+        (1, true)
+    );
     assert_eq!(publish(None, "third").await, (3, false));
-    assert_eq!(publish(None, "third").await, (4, false), "without a key every request is its own");
-    assert_eq!(reader.read_to(4).await, ["first", "second", "third", "third"].map(Bytes::from));
+    assert_eq!(
+        publish(None, "third").await,
+        (4, false),
+        "without a key every request is its own"
+    );
+    assert_eq!(
+        reader.read_to(4).await,
+        ["first", "second", "third", "third"].map(Bytes::from)
+    );
     node.is_unharmed().await;
     node.stop().await;
 }

@@ -42,5 +42,6 @@ pub(crate) fn from_environment(variable: &str, otherwise: u64) -> u64 {
     let Ok(text) = std::env::var(variable) else {
         return otherwise;
     };
-    text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a whole number"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("{variable}={text} is not a whole number"))
 }

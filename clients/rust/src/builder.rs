@@ -7,7 +7,7 @@ use starling_protocol::limits;
 use tokio::runtime;
 use url::Url;
 
-use crate::token::TokenProvider;
+use crate::token::{Token, TokenProvider};
 use crate::{BuildError, Client, TokenError, TokenRequest, Transports, driver};
 
 /// What a client says of itself unless the application names its own agent.
@@ -18,7 +18,7 @@ const AGENT: &str = concat!("starling-client/", env!("CARGO_PKG_VERSION"));
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {
     urls: Vec<String>,
-    token: String,
+    token: Token,
     provider: Option<TokenProvider>,
     transports: Transports,
     agent: String,
@@ -30,7 +30,7 @@ pub struct ClientBuilder {
 pub(crate) struct Settings {
     /// HTTP bases of nodes; at least one.
     pub(crate) bases: Vec<Url>,
-    pub(crate) token: String,
+    pub(crate) token: Token,
     pub(crate) provider: Option<TokenProvider>,
     pub(crate) transports: Transports,
     pub(crate) agent: String,
@@ -42,7 +42,7 @@ impl ClientBuilder {
     pub(crate) fn new(url: impl Into<String>) -> Self {
         Self {
             urls: vec![url.into()],
-            token: String::new(),
+            token: Token::default(),
             provider: None,
             transports: Transports::Auto,
             agent: AGENT.to_owned(),
@@ -58,7 +58,7 @@ impl ClientBuilder {
 
     /// Presents this token. Without one, and without a provider, the client is anonymous.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = token.into();
+        self.token = Token(token.into());
         self
     }
 
@@ -105,7 +105,7 @@ impl ClientBuilder {
 
     fn settings(self) -> Result<Settings, BuildError> {
         let bases = self.urls.into_iter().map(base).collect::<Result<_, _>>()?;
-        let (bytes, max) = (self.token.len(), limits::TOKEN_BYTES_MAX);
+        let (bytes, max) = (self.token.0.len(), limits::TOKEN_BYTES_MAX);
         if bytes > max {
             return Err(BuildError::TokenTooLong { bytes, max });
         }

@@ -22,7 +22,7 @@ use crate::client::Handle;
 use crate::queue::{News, Queue, Signals};
 use crate::session::{Effect, Ending, Identity, Input, Session, SubscriptionId};
 use crate::tls::{self, Tls};
-use crate::token::TokenProvider;
+use crate::token::{Token, TokenProvider};
 use crate::transport::TransportError;
 use crate::transport::dial::{DialError, Dialed, Dialer};
 use crate::{BuildError, Client, PublishOptions, State, Stats, SubscribeOptions, TokenError};
@@ -134,7 +134,7 @@ enum Happened {
     Abandoned,
     News(News),
     Dialed(Result<Dialed, DialError>),
-    Token(Result<String, TokenError>),
+    Token(Result<Token, TokenError>),
     Received(Result<Bytes, TransportError>),
     Later,
 }
@@ -166,7 +166,8 @@ impl Driver {
             news = signals.news() => Happened::News(news),
             dialed = done(dialing) => Happened::Dialed(dialed),
             token = done(asking) => {
-                Happened::Token(token.unwrap_or_else(|_| Err(TokenError::Unavailable("the provider panicked".into()))))
+                let token = token.unwrap_or_else(|_| Err(TokenError::Unavailable("the provider panicked".into())));
+                Happened::Token(token.map(Token))
             }
             () = sleep_until(wake_at.map_or_else(Instant::now, Instant::from_std)), if wake_at.is_some() => {
                 Happened::Later
@@ -266,6 +267,8 @@ impl Driver {
                 }
             }
             Effect::Hangup => {
+                // Those that are done are of no more interest.
+                while self.partings.try_join_next().is_some() {}
                 if let Some(link) = self.link.take() {
                     self.partings.spawn(link.part());
                 }

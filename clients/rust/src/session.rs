@@ -31,6 +31,7 @@ use self::targets::Targets;
 pub(crate) use self::turn::{Common, Turn};
 use crate::backoff::Backoff;
 use crate::publisher::Publisher;
+use crate::token::Token;
 use crate::{CloseReason, State, Stats, Transport};
 
 mod connect;
@@ -52,19 +53,17 @@ const RECONNECT: Backoff = Backoff::new(Duration::from_millis(500), Duration::fr
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a session says of itself.
-#[derive(Debug)]
 pub(crate) struct Identity {
     /// 128 random bits, kept for the life of the client: they name its publishes.
     pub(crate) publisher: [u8; 16],
     pub(crate) agent: String,
     /// Empty for none.
-    pub(crate) token: String,
+    pub(crate) token: Token,
     /// The application has a token provider.
     pub(crate) has_provider: bool,
 }
 
 /// The rules of one client.
-#[derive(Debug)]
 pub(crate) struct Session {
     publisher_id: [u8; 16],
     agent: String,

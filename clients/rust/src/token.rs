@@ -30,6 +30,16 @@ pub enum TokenError {
     Unavailable(String),
 }
 
+/// A token, which is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Token(pub(crate) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "Token()" } else { "Token(..)" })
+    }
+}
+
 /// What a provider gives, once it has it.
 pub(crate) type TokenFuture = Pin<Box<dyn Future<Output = Result<String, TokenError>> + Send>>;
 
@@ -54,5 +64,15 @@ impl TokenProvider {
 impl fmt::Debug for TokenProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenProvider")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_printed() {
+        assert_eq!(format!("{:?}", Token("secret".into())), "Token(..)");
     }
 }

@@ -20,6 +20,7 @@ use super::plan::{ClientId, Start};
 use super::scene::{Event, Scene};
 use super::sight::Sight;
 use crate::backpressure::Policy;
+use crate::channel::Attachment;
 use crate::id::{ChannelName, Key};
 use crate::session::ChannelId;
 use crate::session::answer::Answer;
@@ -269,6 +270,7 @@ impl Client {
     }
 
     fn take(&mut self, frame: Frame, scene: &mut Scene) {
+        let bytes = frame.bytes();
         match frame {
             Frame::Message { channel_id, message } => {
                 if let Some(reader) = self.reader(channel_id) {
@@ -280,12 +282,23 @@ impl Client {
                 after,
                 messages,
             } => {
-                let bytes = Frame::Page { channel_id, after, messages: messages.clone() }.bytes();
                 let held = match self.reader(channel_id) {
                     Some(reader) => reader.page(after, &messages, bytes, scene),
                     None => 0,
                 };
                 self.desk.give_back(bytes - held, scene);
+            }
+            Frame::Snapshot {
+                channel_id,
+                replace,
+                at,
+                values,
+                last,
+            } => {
+                if let Some(reader) = self.reader(channel_id) {
+                    reader.values(replace, at, values, last, scene);
+                }
+                self.desk.give_back(bytes, scene);
             }
             Frame::Answer(answer) => self.answer(answer, scene),
             Frame::Goodbye(_) => {}
@@ -371,17 +384,16 @@ impl Client {
         request: RequestId,
         channel_id: ChannelId,
         policy: Policy,
-        attachment: crate::channel::Attachment,
+        attachment: Attachment,
         scene: &mut Scene,
     ) {
         let Some(Asking::Attach(channel)) = self.desk.answered(request) else {
             return;
         };
-        let wanted = self.readers.get_mut(&channel).filter(|reader| reader.awaits(request));
-        match wanted {
-            Some(reader) => reader.attached(channel_id, policy, attachment, scene),
+        match self.readers.get_mut(&channel) {
+            Some(reader) if reader.awaits(request) => reader.attached(channel_id, policy, attachment, scene),
             // A reader that was moved meanwhile waits for its own answer, which takes this place over.
-            None if self.readers.contains_key(&channel) => {}
+            Some(_) => {}
             None => self.desk.detach(channel_id, scene),
         }
     }

@@ -101,7 +101,6 @@ pub(super) struct Asked {
     pub(super) client: ClientId,
     pub(super) channel: ChannelName,
     pub(super) serial: Serial,
-    pub(super) base: Serial,
     pub(super) since: WallTime,
     pub(super) skip: bool,
 }
@@ -125,6 +124,12 @@ pub(super) enum Seen {
         asked: Option<Position>,
         policy: Policy,
         attachment: Attachment,
+    },
+    /// The values of a keyed channel as of here: all of them, or those that changed.
+    Snapshot {
+        replace: bool,
+        at: Position,
+        values: Vec<Arc<Message>>,
     },
     /// The message after its last.
     Message { message: Arc<Message>, paged: bool },

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::plan::ClientId;
-use crate::channel::{Message, Values};
-use crate::id::Seq;
+use crate::channel::Message;
+use crate::id::{Position, Seq};
 use crate::session::ChannelId;
 use crate::session::answer::{Answer, Farewell};
 use crate::session::request::Request;
@@ -50,6 +50,14 @@ pub(super) enum Frame {
         channel_id: ChannelId,
         after: Seq,
         messages: Vec<Arc<Message>>,
+    },
+    /// A part of the values of a keyed channel.
+    Snapshot {
+        channel_id: ChannelId,
+        replace: bool,
+        at: Position,
+        values: Vec<Arc<Message>>,
+        last: bool,
     },
     Goodbye(Farewell),
 }
@@ -139,12 +147,8 @@ impl Frame {
     pub(super) fn bytes(&self) -> usize {
         FRAME_BYTES
             + match self {
-                Self::Answer(Answer::Attached { attachment, .. }) => match &attachment.values {
-                    Some(Values::Changed(messages) | Values::Replace(messages)) => weigh(messages),
-                    None => 0,
-                },
                 Self::Message { message, .. } => weigh(std::slice::from_ref(message)),
-                Self::Page { messages, .. } => weigh(messages),
+                Self::Page { messages, .. } | Self::Snapshot { values: messages, .. } => weigh(messages),
                 Self::Answer(_) | Self::Goodbye(_) => 0,
             }
     }

@@ -5,10 +5,11 @@
 //! through the channel's mailbox, behind whatever is there. Mailboxes are bounded where the real
 //! ones are, turns take a while, and actors fail in the middle.
 //!
-//! * `slot`, `channel`: the actors;
+//! * `slot`, `channel`: the actors, and `turn`: what a channel does with a message;
 //! * `feed`: a channel's ring and its readers;
 //! * `mailbox`: what they all receive, and who is answered;
-//! * `session`: a client's session, and `deliver`: from the rings to its link.
+//! * `session`: a client's session; `forward`: from it to the channels; `deliver` and
+//!   `snapshot`: from the rings to its link.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +31,12 @@ use crate::session::answer::Farewell;
 mod channel;
 mod deliver;
 mod feed;
+mod forward;
 mod mailbox;
 mod session;
 mod slot;
+mod snapshot;
+mod turn;
 
 /// See the module.
 #[derive(Debug)]
@@ -45,8 +49,8 @@ pub(super) struct Node {
     /// The feed that new readers of a channel join.
     named: BTreeMap<ChannelName, ChannelId>,
     sessions: BTreeMap<LinkId, SessionTask>,
-    /// Who waits for an answer, and whose it is to give.
-    asked: BTreeMap<ReplyId, (ActorId, Asker)>,
+    /// Who waits for an answer, and which actor has the question.
+    asked: BTreeMap<ReplyId, (Option<ActorId>, Asker)>,
     /// Failures of a channel at the same head.
     failures: BTreeMap<ChannelName, (Option<Seq>, u32)>,
     actors: u32,
@@ -165,17 +169,17 @@ impl Node {
         ActorId(self.actors)
     }
 
-    /// Notes that `asker` waits for an answer of the actor.
-    fn ask(&mut self, actor: ActorId, asker: Asker) -> ReplyId {
+    /// Notes that `asker` waits for an answer.
+    fn ask(&mut self, asker: Asker) -> ReplyId {
         self.replies += 1;
         let reply = ReplyId(self.replies);
-        self.asked.insert(reply, (actor, asker));
+        self.asked.insert(reply, (None, asker));
         reply
     }
 
     /// Whoever waits for an answer of a dead actor is told that there is none.
     fn orphan(&mut self, actor: ActorId, scene: &mut Scene) {
-        let orphans: Vec<_> = self.asked.iter().filter(|(_, (of, _))| *of == actor).map(|(reply, _)| *reply).collect();
+        let orphans: Vec<_> = self.asked.iter().filter(|(_, (of, _))| *of == Some(actor)).map(|(reply, _)| *reply).collect();
         for reply in orphans {
             self.refuse(reply, crate::channel::Refusal::Unavailable, scene);
         }

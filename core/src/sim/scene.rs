@@ -14,6 +14,7 @@ use super::plan::{Action, ClientId};
 use super::setup::Setup;
 use super::sight::Sight;
 use crate::id::ChannelName;
+use crate::session::request::Request;
 use crate::time::Now;
 
 /// Names an actor; a new one for each start.
@@ -205,6 +206,15 @@ impl Scene {
         let lane = &mut self.link(id).down;
         if let Some(at) = lane.send(at.max(lane.last + takes), what) {
             self.agenda.at(at, Event::Down(id));
+        }
+    }
+
+    /// Notes a request over a connection that its client has replaced by another.
+    pub(super) fn arrived_late(&mut self, id: LinkId, request: &Request) {
+        let client = self.link(id).client;
+        let replaced = self.links.range(id..).skip(1).any(|(_, link)| link.client == client);
+        if replaced && matches!(request, Request::Publish(_) | Request::Skip(_)) {
+            self.saw(Sight::LateCopy);
         }
     }
 

@@ -201,7 +201,7 @@ impl State {
             // Before the name is free: whoever opens the channel next finds what it left.
             let _ = self.slot.post_single(park);
         }
-        self.registry.forget(&self.channel, &self.me);
+        self.registry.forget(&self.channel, self.me.id());
         me.stop(Some("retired".to_owned()));
     }
 

@@ -62,7 +62,12 @@ async fn no_more_than_may_be_opening(transport: Transport) {
         strangers.push(way.dialer.connect().await);
     }
     way.is_refused().await;
-    assert_eq!(node.metrics().await.accepted(transport, "refused_connections_opening_max"), 1.0);
+    assert_eq!(
+        node.metrics()
+            .await
+            .accepted(transport, "refused_connections_opening_max"),
+        1.0
+    );
     // Who has said hello is a stranger no more.
     strangers[0].hello().await;
     let mut another = way.dialer.connect().await;
@@ -102,9 +107,14 @@ impl Way {
             Door::Tcp(node) => {
                 let mut stream = TcpStream::connect(node).await.expect("the port is open");
                 let mut answer = Vec::new();
-                soon("an answer", stream.read_to_end(&mut answer)).await.expect("closed in order");
+                soon("an answer", stream.read_to_end(&mut answer))
+                    .await
+                    .expect("closed in order");
                 let answer = String::from_utf8_lossy(&answer);
-                assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"), "{answer}");
+                assert!(
+                    answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"),
+                    "{answer}"
+                );
             }
             Door::Quic(endpoint) => match soon("an answer", endpoint.session(&[])).await {
                 Err(ConnectingError::ConnectionError(refused)) => {

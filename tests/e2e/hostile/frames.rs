@@ -29,13 +29,24 @@ const GROWTH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 async fn first_frames_that_are_no_hello(transport: Transport) {
     let node = Node::start(Settings::default()).await;
-    for body in [&b"\xff\xff\xff\xff"[..], b"GET / HTTP/1.1\r\n\r\n", b"\x00", b"\x12\x00", b"\x82\x01\x7f"] {
+    for body in [
+        &b"\xff\xff\xff\xff"[..],
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00",
+        b"\x12\x00",
+        b"\x82\x01\x7f",
+    ] {
         let mut raw = Raw::connect(&node, transport).await;
         raw.send_body(body).await;
         ends_with(raw, CloseCode::ProtocolError, &format!("{body:?}")).await;
     }
     let mut raw = Raw::connect(&node, transport).await;
-    raw.send(v1::Attach { request: 1, channel: "demo:a".to_owned(), ..v1::Attach::default() }).await;
+    raw.send(v1::Attach {
+        request: 1,
+        channel: "demo:a".to_owned(),
+        ..v1::Attach::default()
+    })
+    .await;
     ends_with(raw, CloseCode::ProtocolError, "an attach before hello").await;
     // A length of 0, which is no frame on either transport.
     let mut raw = Raw::connect(&node, transport).await;
@@ -50,12 +61,43 @@ async fn hellos_that_are_not_accepted(transport: Transport) {
     let node = Node::start(Settings::default()).await;
     let publisher = bytes::Bytes::from_static(b"too short");
     let cases = [
-        (v1::Hello { version_min: 7, version_max: 9, ..hello() }, CloseCode::UnsupportedVersion),
-        (v1::Hello { token: "a token".to_owned(), ..hello() }, CloseCode::Unauthorized),
+        (
+            v1::Hello {
+                version_min: 7,
+                version_max: 9,
+                ..hello()
+            },
+            CloseCode::UnsupportedVersion,
+        ),
+        (
+            v1::Hello {
+                token: "a token".to_owned(),
+                ..hello()
+            },
+            CloseCode::Unauthorized,
+        ),
         (v1::Hello { publisher, ..hello() }, CloseCode::ProtocolError),
-        (v1::Hello { page_credit: 1, ..hello() }, CloseCode::ProtocolError),
-        (v1::Hello { agent: "a".repeat(129), ..hello() }, CloseCode::ProtocolError),
-        (v1::Hello { version_min: 0, ..hello() }, CloseCode::ProtocolError),
+        (
+            v1::Hello {
+                page_credit: 1,
+                ..hello()
+            },
+            CloseCode::ProtocolError,
+        ),
+        (
+            v1::Hello {
+                agent: "a".repeat(129),
+                ..hello()
+            },
+            CloseCode::ProtocolError,
+        ),
+        (
+            v1::Hello {
+                version_min: 0,
+                ..hello()
+            },
+            CloseCode::ProtocolError,
+        ),
     ];
     for (hello, code) in cases {
         let what = format!("{hello:?}");
@@ -73,7 +115,10 @@ async fn no_hello_in_time(transport: Transport) {
     let raw = Raw::connect(&node, transport).await;
     ends_with(raw, CloseCode::HelloTimeout, "silence").await;
     let after = began.elapsed();
-    assert!((Duration::from_millis(900)..Duration::from_millis(2_500)).contains(&after), "after {after:?}");
+    assert!(
+        (Duration::from_millis(900)..Duration::from_millis(2_500)).contains(&after),
+        "after {after:?}"
+    );
     node.is_unharmed().await;
     node.stop().await;
 }

@@ -38,7 +38,10 @@ async fn a_page_must_be_on_the_list() {
     for origin in [None, Some("https://app.example.org"), Some(own.as_str())] {
         is_let_in(&node, origin, true).await;
     }
-    let counted = node.metrics().await.value("starling_auth_failures_total{reason=\"origin\"}");
+    let counted = node
+        .metrics()
+        .await
+        .value("starling_auth_failures_total{reason=\"origin\"}");
     assert_eq!(counted, 4.0 * (FOREIGN.len() as f64 + 1.0), "each refusal is counted");
     node.is_unharmed().await;
     node.stop().await;
@@ -50,7 +53,12 @@ async fn pages_of_this_machine_may_be_let_in_together() {
     for origin in FOREIGN.iter().copied().chain(["https://app.example.org"]) {
         is_let_in(&node, Some(origin), false).await;
     }
-    for origin in ["http://localhost:5173", "http://127.0.0.1", "https://[::1]:8080", "http://app.localhost:3000"] {
+    for origin in [
+        "http://localhost:5173",
+        "http://127.0.0.1",
+        "https://[::1]:8080",
+        "http://app.localhost:3000",
+    ] {
         is_let_in(&node, Some(origin), true).await;
     }
     node.is_unharmed().await;
@@ -61,8 +69,13 @@ async fn pages_of_this_machine_may_be_let_in_together() {
 async fn a_name_that_leads_to_this_machine_is_no_proof() {
     let node = Node::start(Settings::default()).await;
     // DNS rebinding: the page and the address it asks for have the same name, which is the attacker's.
-    let rebound = Request::publish("demo:a", "{}").header("host", "evil.example").header("origin", "http://evil.example");
-    assert_eq!(rebound.send(node.address()).await.refusal(), (403, "forbidden_origin".to_owned()));
+    let rebound = Request::publish("demo:a", "{}")
+        .header("host", "evil.example")
+        .header("origin", "http://evil.example");
+    assert_eq!(
+        rebound.send(node.address()).await.refusal(),
+        (403, "forbidden_origin".to_owned())
+    );
     node.stop().await;
 }
 
@@ -82,7 +95,11 @@ async fn is_let_in(node: &Node, origin: Option<&str>, expected: bool) {
         if expected {
             assert_eq!(answer.status, success, "{origin:?}, {what}: {answer:?}");
         } else {
-            assert_eq!(answer.refusal(), (403, "forbidden_origin".to_owned()), "{origin:?}, {what}");
+            assert_eq!(
+                answer.refusal(),
+                (403, "forbidden_origin".to_owned()),
+                "{origin:?}, {what}"
+            );
         }
     }
     let endpoint = Endpoint::new(node, false).await;

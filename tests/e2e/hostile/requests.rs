@@ -25,10 +25,23 @@ async fn what_cannot_be_carried_out_is_refused(transport: Transport) {
     let mut raw = Raw::open(&node, transport).await;
     let publish_to = |channel: &str| publish(9, channel, "x").into();
     let attach = |channel: &str| attach_to(9, channel, None).into();
-    let keyed = v1::Publish { key: "k".to_owned(), ..publish(9, "demo:a", "x") };
-    let removal = v1::Publish { delete: true, key: "k".to_owned(), ..publish(9, "demo:a", "") };
-    let backwards = v1::Publish { base: 10, ..publish(9, "demo:a", "x") };
-    let unknown_policy = v1::Attach { policy: 77, ..attach_to(9, "demo:a", None) };
+    let keyed = v1::Publish {
+        key: "k".to_owned(),
+        ..publish(9, "demo:a", "x")
+    };
+    let removal = v1::Publish {
+        delete: true,
+        key: "k".to_owned(),
+        ..publish(9, "demo:a", "")
+    };
+    let backwards = v1::Publish {
+        base: 10,
+        ..publish(9, "demo:a", "x")
+    };
+    let unknown_policy = v1::Attach {
+        policy: 77,
+        ..attach_to(9, "demo:a", None)
+    };
     let cases: [(client_frame::Body, ErrorCode); 14] = [
         (attach("nowhere:a"), ErrorCode::UnknownNamespace),
         (publish_to("nowhere:a"), ErrorCode::UnknownNamespace),
@@ -41,9 +54,33 @@ async fn what_cannot_be_carried_out_is_refused(transport: Transport) {
         (removal.into(), ErrorCode::KeyMismatch),
         (backwards.into(), ErrorCode::BadRequest),
         (unknown_policy.into(), ErrorCode::BadRequest),
-        (v1::Detach { request: 9, channel_id: 77 }.into(), ErrorCode::NotAttached),
-        (v1::Refresh { request: 9, token: "t".to_owned() }.into(), ErrorCode::Unauthorized),
-        (v1::Skip { request: 9, channel: "nowhere:a".to_owned(), serial: 1, base: 1, since_ms: 1 }.into(), ErrorCode::UnknownNamespace),
+        (
+            v1::Detach {
+                request: 9,
+                channel_id: 77,
+            }
+            .into(),
+            ErrorCode::NotAttached,
+        ),
+        (
+            v1::Refresh {
+                request: 9,
+                token: "t".to_owned(),
+            }
+            .into(),
+            ErrorCode::Unauthorized,
+        ),
+        (
+            v1::Skip {
+                request: 9,
+                channel: "nowhere:a".to_owned(),
+                serial: 1,
+                base: 1,
+                since_ms: 1,
+            }
+            .into(),
+            ErrorCode::UnknownNamespace,
+        ),
     ];
     for (request, code) in cases {
         let what = format!("{request:?}");
@@ -59,7 +96,10 @@ async fn what_cannot_be_carried_out_is_refused(transport: Transport) {
     let Body::Error(error) = raw.frame().await else {
         panic!("a pull from nowhere was not refused");
     };
-    assert_eq!((error.request, error.channel_id, error.code()), (0, 77, ErrorCode::NotAttached));
+    assert_eq!(
+        (error.request, error.channel_id, error.code()),
+        (0, 77, ErrorCode::NotAttached)
+    );
     let channel_id = raw.attach("demo:a").await;
     raw.send(v1::Pull { channel_id, seq: 1_000 }).await;
     let Body::Error(error) = raw.frame().await else {
@@ -80,7 +120,11 @@ async fn a_payload_at_the_limit_and_one_beyond(transport: Transport) {
     let mut raw = Raw::open(&node, transport).await;
     for (channel, limit) in [("small:a", LIMIT), ("demo:a", 64 * 1024)] {
         raw.send(publish(1, channel, vec![b'x'; limit])).await;
-        assert_eq!(raw.ack(1).await.position.expect("published").seq, 1, "{channel}: at the limit");
+        assert_eq!(
+            raw.ack(1).await.position.expect("published").seq,
+            1,
+            "{channel}: at the limit"
+        );
         raw.send(publish(2, channel, vec![b'x'; limit + 1])).await;
         let error = raw.refusal(2).await;
         assert_eq!(error.code(), ErrorCode::PayloadTooLarge, "{channel}: {error:?}");
@@ -95,7 +139,8 @@ async fn more_channels_than_a_session_may_hold(transport: Transport) {
     let mut raw = Raw::connect(&node, transport).await;
     assert_eq!(raw.hello().await.limits.expect("limits").channels, 3);
     // In one piece: an attach that has no answer yet counts, too.
-    raw.send_all((1..=4).map(|request| attach_to(request, &format!("demo:{request}"), None).into())).await;
+    raw.send_all((1..=4).map(|request| attach_to(request, &format!("demo:{request}"), None).into()))
+        .await;
     assert_eq!(raw.refusal(4).await.code(), ErrorCode::TooManyChannels);
     let mut channel_id = 0;
     for _ in 1..=3 {
@@ -119,21 +164,32 @@ async fn more_publishes_than_may_be_unanswered(transport: Transport) {
     let node = Node::start(Settings::default().set("session.publishes_in_flight_max", "4")).await;
     let mut raw = Raw::open(&node, transport).await;
     // In one piece, so that they are all there before the first answer.
-    raw.send_all((1..=SENT).map(|serial| publish(serial, "demo:a", "x").into())).await;
+    raw.send_all((1..=SENT).map(|serial| publish(serial, "demo:a", "x").into()))
+        .await;
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..SENT {
         match raw.frame().await {
             Body::Ack(ack) => taken.push(ack.serial),
             Body::Error(error) => {
-                assert!(matches!(error.code(), ErrorCode::RateLimited | ErrorCode::SerialGap), "{error:?}");
+                assert!(
+                    matches!(error.code(), ErrorCode::RateLimited | ErrorCode::SerialGap),
+                    "{error:?}"
+                );
                 refused.push((error.request, error.code()));
             }
             other => panic!("{other:?}"),
         }
     }
     assert!(taken.len() as u64 >= ALLOWED, "{taken:?}");
-    assert!(refused.iter().any(|(_, code)| *code == ErrorCode::RateLimited), "{refused:?}");
-    assert_eq!(taken, (1..=taken.len() as u64).collect::<Vec<_>>(), "no publish overtakes one that was refused");
+    assert!(
+        refused.iter().any(|(_, code)| *code == ErrorCode::RateLimited),
+        "{refused:?}"
+    );
+    assert_eq!(
+        taken,
+        (1..=taken.len() as u64).collect::<Vec<_>>(),
+        "no publish overtakes one that was refused"
+    );
     let next = taken.len() as u64 + 1;
     raw.send(publish(next, "demo:a", "x")).await;
     assert_eq!(raw.ack(next).await.serial, next, "what was refused may be sent again");
@@ -161,7 +217,10 @@ async fn publishes_faster_than_the_rate(transport: Transport) {
 
     let mut other = Raw::open(&node, transport).await;
     other.send(publish(1, "slow:a", "x")).await;
-    assert!(matches!(other.answer(1).await, Body::Ack(_)), "the rate of one session is not another's");
+    assert!(
+        matches!(other.answer(1).await, Body::Ack(_)),
+        "the rate of one session is not another's"
+    );
     // What the server asked for is what the client waits.
     sleep(Duration::from_millis(error.retry_after_ms.into())).await;
     raw.send(publish(serial, "slow:a", "x")).await;

@@ -41,7 +41,11 @@ async fn what_is_no_binary_message_ends_the_session() {
             }
             raw.socket().write(&bytes).await.expect("the node reads");
             let goodbye = raw.farewell().await;
-            assert_eq!(goodbye.code, u32::from(CloseCode::ProtocolError.number()), "{what}: {goodbye:?}");
+            assert_eq!(
+                goodbye.code,
+                u32::from(CloseCode::ProtocolError.number()),
+                "{what}: {goodbye:?}"
+            );
         }
     }
     node.is_unharmed().await;
@@ -71,7 +75,10 @@ async fn pings_whose_answers_nobody_reads_cost_no_memory() {
     let mut raw = Dialer::narrow(&node, Transport::WebSocket).await.open().await;
     node.carries(1, Transport::WebSocket).await;
     let before = node.resident_bytes();
-    let pings: Vec<u8> = std::iter::repeat_with(|| message(PING, &[0; 125])).take(1_000).flatten().collect();
+    let pings: Vec<u8> = std::iter::repeat_with(|| message(PING, &[0; 125]))
+        .take(1_000)
+        .flatten()
+        .collect();
     // The node may stop reading, or hang up; it may not collect the answers.
     let flood = async {
         for _ in 0..FLOOD_BYTES / pings.len() {
@@ -92,7 +99,10 @@ async fn pings_whose_answers_nobody_reads_cost_no_memory() {
 async fn a_ping_of_the_transport_is_answered() {
     let node = Node::start(Settings::default()).await;
     let mut raw = Raw::open(&node, Transport::WebSocket).await;
-    raw.socket().write(&message(PING, b"there?")).await.expect("the node reads");
+    raw.socket()
+        .write(&message(PING, b"there?"))
+        .await
+        .expect("the node reads");
     raw.send(starling_protocol::v1::Ping { nonce: 7 }).await;
     raw.next().await;
     assert_eq!(raw.socket().pongs(), 1);

@@ -10,8 +10,8 @@ use wtransport::error::ConnectingError;
 
 use crate::support::eventually::soon;
 use crate::support::node::Node;
-use crate::support::raw::webtransport::Endpoint;
 use crate::support::raw::Raw;
+use crate::support::raw::webtransport::Endpoint;
 use crate::support::settings::Settings;
 
 /// Streams that a stranger tries to open.
@@ -28,10 +28,19 @@ async fn two_hundred_streams_before_hello() {
     let quic = raw.stream().connection().quic_connection().clone();
     let bidirectional = join_all((0..STREAMS).map(|_| timeout(PERMIT_TIME, quic.open_bi()))).await;
     let one_way = join_all((0..STREAMS).map(|_| timeout(PERMIT_TIME, quic.open_uni()))).await;
-    let permitted = bidirectional.iter().filter(|stream| matches!(stream, Ok(Ok(_)))).count();
-    assert_eq!(permitted, 0, "the session's own stream and the one of its frames are all there is");
+    let permitted = bidirectional
+        .iter()
+        .filter(|stream| matches!(stream, Ok(Ok(_))))
+        .count();
+    assert_eq!(
+        permitted, 0,
+        "the session's own stream and the one of its frames are all there is"
+    );
     let permitted = one_way.iter().filter(|stream| matches!(stream, Ok(Ok(_)))).count();
-    assert!(permitted <= 3, "{permitted}: HTTP/3 needs three one-way streams, and uses some itself");
+    assert!(
+        permitted <= 3,
+        "{permitted}: HTTP/3 needs three one-way streams, and uses some itself"
+    );
     // On the one stream that is there, all goes on as if nothing had happened.
     raw.hello().await;
     raw.attach("demo:a").await;
@@ -67,7 +76,11 @@ async fn a_length_that_is_not_in_its_shortest_form() {
     for prefix in [&[0x80, 0x00][..], &[0xff; 11]] {
         let mut raw = Raw::connect(&node, Transport::WebTransport).await;
         raw.stream().write(prefix).await.expect("the node reads");
-        assert_eq!(raw.farewell().await.code, u32::from(CloseCode::ProtocolError.number()), "{prefix:?}");
+        assert_eq!(
+            raw.farewell().await.code,
+            u32::from(CloseCode::ProtocolError.number()),
+            "{prefix:?}"
+        );
     }
     node.is_unharmed().await;
     node.stop().await;
@@ -90,7 +103,9 @@ async fn a_session_without_a_stream() {
     let endpoint = Endpoint::new(&node, false).await;
     let session = endpoint.session(&[]).await.expect("a session");
     // It opened no stream to be told on, so it is told on one that the server opens.
-    let mut told = soon("a stream of the server", session.accept_uni()).await.expect("a stream");
+    let mut told = soon("a stream of the server", session.accept_uni())
+        .await
+        .expect("a stream");
     let mut goodbye = Vec::new();
     let mut chunk = [0; 1_024];
     while let Some(length) = soon("the goodbye", told.read(&mut chunk)).await.expect("the stream") {
@@ -110,7 +125,10 @@ async fn a_session_at_another_path() {
     let endpoint = Endpoint::new(&node, false).await;
     for path in ["/", "/other", "/connect/more"] {
         let refused = soon("an answer", endpoint.at(path).session(&[])).await;
-        assert!(matches!(refused, Err(ConnectingError::SessionRejected)), "{path}: {refused:?}");
+        assert!(
+            matches!(refused, Err(ConnectingError::SessionRejected)),
+            "{path}: {refused:?}"
+        );
     }
     node.is_unharmed().await;
     node.stop().await;

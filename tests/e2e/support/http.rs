@@ -20,8 +20,6 @@ pub(crate) struct Request {
 pub(crate) struct Answer {
     /// Its status.
     pub(crate) status: u16,
-    /// Its head, in lower case.
-    pub(crate) head: String,
     /// Its body.
     pub(crate) body: String,
 }
@@ -113,7 +111,7 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length = length.map_or(0, |length| length.parse().expect("a length"));
     let body = String::from_utf8_lossy(body.get(..length)?).into_owned();
-    Some(Answer { status, head, body })
+    Some(Answer { status, body })
 }
 
 impl Answer {
@@ -126,7 +124,10 @@ impl Answer {
     pub(crate) fn refusal(&self) -> (u16, String) {
         let json = self.json();
         let error = &json["error"];
-        assert!(error["message"].as_str().is_some_and(|message| message.len() > 15), "{json} says too little");
+        assert!(
+            error["message"].as_str().is_some_and(|message| message.len() > 15),
+            "{json} says too little"
+        );
         (self.status, error["code"].as_str().expect("a code").to_owned())
     }
 }

@@ -16,7 +16,10 @@ impl Metrics {
     pub(crate) async fn of(admin: SocketAddr) -> Self {
         let answer = Request::get("/metrics").send(admin).await;
         assert_eq!(answer.status, 200);
-        let lines = answer.body.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = answer
+            .body
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let pairs = lines.map(|line| {
             let (series, value) = line.rsplit_once(' ').expect("a series and its value");
             (series.to_owned(), value.parse().expect("a number"))
@@ -53,8 +56,15 @@ impl Metrics {
                 return false;
             };
             let is_whole = rest.is_empty() || rest.starts_with('{');
-            is_whole && labels.iter().all(|(label, value)| rest.contains(&format!("{label}=\"{value}\"")))
+            is_whole
+                && labels
+                    .iter()
+                    .all(|(label, value)| rest.contains(&format!("{label}=\"{value}\"")))
         };
-        self.0.iter().filter(|(series, _)| matches(series)).map(|(_, value)| value).sum()
+        self.0
+            .iter()
+            .filter(|(series, _)| matches(series))
+            .map(|(_, value)| value)
+            .sum()
     }
 }

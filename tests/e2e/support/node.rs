@@ -58,7 +58,11 @@ impl Node {
     /// Starts a node on the ports of one that is gone.
     pub(crate) async fn start_again(gone: Self) -> Self {
         let (clients, admin) = (gone.clients.to_string(), gone.admin.to_string());
-        let settings = gone.settings.clone().set("client.listen", &clients).set("admin.listen", &admin);
+        let settings = gone
+            .settings
+            .clone()
+            .set("client.listen", &clients)
+            .set("admin.listen", &admin);
         drop(gone);
         Self::start(settings).await
     }
@@ -75,13 +79,23 @@ impl Node {
             .spawn()
             .expect("the binary under test runs");
         let mut stdin = process.stdin.take().expect("piped");
-        stdin.write_all(settings.file().as_bytes()).await.expect("the node reads its configuration");
+        stdin
+            .write_all(settings.file().as_bytes())
+            .await
+            .expect("the node reads its configuration");
         drop(stdin);
         let (told, serving) = oneshot::channel();
         let reading = tokio::spawn(read_log(process.stderr.take().expect("piped"), log.clone(), told));
         let Serving { clients, admin } = soon("the node to serve", serving).await.ok()?;
         let log = log.clone();
-        Some(Self { process, log, reading, clients, admin, settings })
+        Some(Self {
+            process,
+            log,
+            reading,
+            clients,
+            admin,
+            settings,
+        })
     }
 
     /// The address of the client port, TCP and UDP.
@@ -128,8 +142,15 @@ impl Node {
     pub(crate) fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
         let status = std::fs::read_to_string(path).expect("the node runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("the kernel tells");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"))
+            .expect("the kernel tells");
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number of kilobytes");
         kib * 1024
     }
 
@@ -139,7 +160,9 @@ impl Node {
             let client = self.client(transport);
             let channel = format!("demo:unharmed-{}", transport.name());
             let rewind = SubscribeOptions::rewind(1);
-            let mut events = soon("a subscription", client.subscribe(&*channel, rewind)).await.expect("attached");
+            let mut events = soon("a subscription", client.subscribe(&*channel, rewind))
+                .await
+                .expect("attached");
             let published = soon("an acknowledgement", client.publish(&*channel, "still there?")).await;
             let published = published.expect("the node serves");
             let heard = async {
@@ -164,8 +187,12 @@ impl Node {
 
     /// Waits for its end and gives its exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        let status = soon("the node to end", self.process.wait()).await.expect("a child can be waited for");
-        soon("the end of its log", &mut self.reading).await.expect("the log is read to its end");
+        let status = soon("the node to end", self.process.wait())
+            .await
+            .expect("a child can be waited for");
+        soon("the end of its log", &mut self.reading)
+            .await
+            .expect("the log is read to its end");
         status.code()
     }
 
@@ -193,11 +220,6 @@ impl Log {
         self.lines().join("\n")
     }
 
-    /// Whether a line contains this.
-    pub(crate) fn contains(&self, text: &str) -> bool {
-        self.lines().iter().any(|line| line.contains(text))
-    }
-
     /// Fails if anything panicked, or an actor failed.
     pub(crate) fn has_no_panic(&self) {
         let is_bad = |line: &&String| line.contains("panicked") || line.contains("\"level\":\"ERROR\"");
@@ -216,7 +238,10 @@ pub(crate) fn client(url: &str, transport: Transport) -> Client {
         Transport::WebSocket => Transports::WebSocket,
         Transport::WebTransport => Transports::WebTransport,
     };
-    Client::builder(url).transport(transports).build().expect("the address of a node")
+    Client::builder(url)
+        .transport(transports)
+        .build()
+        .expect("the address of a node")
 }
 
 async fn read_log(stderr: ChildStderr, log: Log, told: oneshot::Sender<Serving>) {

@@ -97,7 +97,11 @@ impl Proxy {
         let mut tasks = JoinSet::new();
         tasks.spawn(tcp::serve(tcp, server, flows.clone()));
         tasks.spawn(udp::serve(Arc::new(udp), server, flows.clone()));
-        Self { address, flows, _tasks: tasks }
+        Self {
+            address,
+            flows,
+            _tasks: tasks,
+        }
     }
 
     /// The HTTP base of the node behind it.
@@ -115,7 +119,12 @@ impl Proxy {
 impl Flow {
     fn new(transport: Transport) -> Self {
         let now = Instant::now();
-        Self { transport, since: now, heard: Arc::new(Mutex::new(now)), cut: watch::Sender::new(None) }
+        Self {
+            transport,
+            since: now,
+            heard: Arc::new(Mutex::new(now)),
+            cut: watch::Sender::new(None),
+        }
     }
 
     /// Cuts it. What is dead stays so.
@@ -153,7 +162,9 @@ impl Flows {
 
 async fn bind() -> (TcpListener, UdpSocket) {
     for _ in 0..BINDS_MAX {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free TCP port");
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free TCP port");
         let address = tcp.local_addr().expect("a bound socket");
         if let Ok(udp) = UdpSocket::bind(address).await {
             return (tcp, udp);

@@ -22,7 +22,10 @@ use webtransport::{Endpoint, Stream};
 
 /// A way to a node over one transport, for one connection or many.
 pub(crate) enum Dialer {
-    WebSocket { node: std::net::SocketAddr, is_narrow: bool },
+    WebSocket {
+        node: std::net::SocketAddr,
+        is_narrow: bool,
+    },
     WebTransport(Endpoint),
 }
 
@@ -47,7 +50,10 @@ impl Dialer {
     /// A way with buffers of the usual size.
     pub(crate) async fn new(node: &Node, transport: Transport) -> Self {
         match transport {
-            Transport::WebSocket => Self::WebSocket { node: node.address(), is_narrow: false },
+            Transport::WebSocket => Self::WebSocket {
+                node: node.address(),
+                is_narrow: false,
+            },
             Transport::WebTransport => Self::WebTransport(Endpoint::new(node, false).await),
         }
     }
@@ -55,7 +61,10 @@ impl Dialer {
     /// A way with buffers so small that who does not read is felt at once.
     pub(crate) async fn narrow(node: &Node, transport: Transport) -> Self {
         match transport {
-            Transport::WebSocket => Self::WebSocket { node: node.address(), is_narrow: true },
+            Transport::WebSocket => Self::WebSocket {
+                node: node.address(),
+                is_narrow: true,
+            },
             Transport::WebTransport => Self::WebTransport(Endpoint::new(node, true).await),
         }
     }
@@ -183,7 +192,13 @@ impl Raw {
     pub(crate) async fn frame(&mut self) -> Body {
         loop {
             match self.next().await {
-                Heard::Frame(Body::Ping(ping)) => self.send(v1::Pong { nonce: ping.nonce, time_ms: 0 }).await,
+                Heard::Frame(Body::Ping(ping)) => {
+                    self.send(v1::Pong {
+                        nonce: ping.nonce,
+                        time_ms: 0,
+                    })
+                    .await
+                }
                 Heard::Frame(frame) => return frame,
                 Heard::Closed(code) => panic!("the server hung up ({code:?})"),
             }
@@ -199,7 +214,10 @@ impl Raw {
                 Heard::Frame(_) => assert!(goodbye.is_none(), "a goodbye is the last frame"),
                 Heard::Closed(code) => {
                     let goodbye = goodbye.unwrap_or_else(|| panic!("closed with {code:?} and without a goodbye"));
-                    assert!(code.is_none_or(|code| u32::from(code) == goodbye.code), "{code:?} and {goodbye:?}");
+                    assert!(
+                        code.is_none_or(|code| u32::from(code) == goodbye.code),
+                        "{code:?} and {goodbye:?}"
+                    );
                     return goodbye;
                 }
             }
@@ -269,7 +287,12 @@ pub(crate) fn hello() -> v1::Hello {
 
 /// An attach that starts `from` somewhere.
 pub(crate) fn attach_to(request: u64, channel: &str, from: Option<attach::From>) -> v1::Attach {
-    v1::Attach { request, channel: channel.to_owned(), from, ..v1::Attach::default() }
+    v1::Attach {
+        request,
+        channel: channel.to_owned(),
+        from,
+        ..v1::Attach::default()
+    }
 }
 
 /// A publish under a serial that is its request, too.

@@ -42,7 +42,9 @@ pub(crate) enum Told {
 impl Reader {
     /// Attaches a session to a channel.
     pub(crate) async fn attach(raw: Raw, channel: &str, from: Option<attach::From>, policy: Policy) -> Self {
-        Self::try_attach(raw, channel, from, policy).await.unwrap_or_else(|error| panic!("{error:?}"))
+        Self::try_attach(raw, channel, from, policy)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?}"))
     }
 
     /// The same, where it may be refused.
@@ -52,7 +54,10 @@ impl Reader {
         from: Option<attach::From>,
         policy: Policy,
     ) -> Result<Self, v1::Error> {
-        let attach = v1::Attach { policy: policy.into(), ..attach_to(1, channel, from) };
+        let attach = v1::Attach {
+            policy: policy.into(),
+            ..attach_to(1, channel, from)
+        };
         raw.send(attach).await;
         let attached = match raw.answer(1).await {
             Body::Attached(attached) => attached,
@@ -62,7 +67,14 @@ impl Reader {
         assert_eq!(attached.channel, channel);
         let position = attached.position.clone().expect("attached has a position");
         assert!(position.seq <= attached.head, "{attached:?}");
-        Ok(Self { raw, last: position.seq, epoch: position.epoch, attached, grants: true, page_bytes: 0 })
+        Ok(Self {
+            raw,
+            last: position.seq,
+            epoch: position.epoch,
+            attached,
+            grants: true,
+            page_bytes: 0,
+        })
     }
 
     /// What it is told next, checked. Pings are answered on the way.
@@ -85,20 +97,32 @@ impl Reader {
         Some(match frame {
             Body::Ping(ping) => {
                 // A server that is hanging up takes no answer.
-                let _ = self.raw.try_send(v1::Pong { nonce: ping.nonce, time_ms: 0 }).await;
+                let _ = self
+                    .raw
+                    .try_send(v1::Pong {
+                        nonce: ping.nonce,
+                        time_ms: 0,
+                    })
+                    .await;
                 return None;
             }
             Body::Pong(_) => return None,
             Body::Publication(message) if message.channel_id == channel_id => {
                 assert_eq!(message.seq, self.last + 1, "a message follows the last");
                 self.last = message.seq;
-                Told::Messages { entries: vec![(message.seq, message.payload)], is_page: false }
+                Told::Messages {
+                    entries: vec![(message.seq, message.payload)],
+                    is_page: false,
+                }
             }
             Body::Page(page) if page.channel_id == channel_id => self.page(page).await,
             Body::Skipped(skipped) if skipped.channel_id == channel_id => {
                 assert_eq!(skipped.to - self.last, skipped.count, "the count is exact");
                 self.last = skipped.to;
-                Told::Skipped { count: skipped.count, reason: skipped.reason() }
+                Told::Skipped {
+                    count: skipped.count,
+                    reason: skipped.reason(),
+                }
             }
             Body::Lagged(lagged) if lagged.channel_id == channel_id => {
                 assert_eq!(lagged.seq, self.last, "nothing is on its way any more");
@@ -127,13 +151,20 @@ impl Reader {
         if self.grants {
             self.raw.send(v1::Credit { bytes: bytes as u32 }).await;
         }
-        let entries = page.entries.into_iter().map(|entry| (entry.seq, entry.payload)).collect();
+        let entries = page
+            .entries
+            .into_iter()
+            .map(|entry| (entry.seq, entry.payload))
+            .collect();
         Told::Messages { entries, is_page: true }
     }
 
     /// Asks for what follows the last.
     pub(crate) async fn pull(&mut self) {
-        let pull = v1::Pull { channel_id: self.attached.channel_id, seq: self.last };
+        let pull = v1::Pull {
+            channel_id: self.attached.channel_id,
+            seq: self.last,
+        };
         self.raw.send(pull).await;
     }
 
@@ -151,6 +182,10 @@ impl Reader {
 
     /// Where it stands.
     pub(crate) fn position(&self) -> v1::Position {
-        v1::Position { epoch: self.epoch.clone(), seq: self.last, term: 0 }
+        v1::Position {
+            epoch: self.epoch.clone(),
+            seq: self.last,
+            term: 0,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// Every address is chosen by the system: tests run side by side.
 const BASE: &str = r#"
 [client]
-listen = "127.0.0.1:0"
+listen = ["127.0.0.1:0"]
 
 [admin]
 listen = "127.0.0.1:0"

@@ -30,7 +30,7 @@ impl Channel {
         }
         if frame.seq <= place.seq {
             turn.common.stats.duplicates += 1;
-        } else if frame.seq > place.seq + 1 {
+        } else if frame.seq - place.seq > 1 {
             self.gap(turn);
         } else if !self.room.has_room() {
             self.overflow(turn);
@@ -112,7 +112,7 @@ impl Channel {
             self.overflow(turn);
             return Ok(());
         }
-        turn.common.stats.skipped += frame.count;
+        turn.common.stats.skipped = turn.common.stats.skipped.saturating_add(frame.count);
         // The term of a message that was left out is not known.
         self.place = Place::At(Position {
             epoch: place.epoch,

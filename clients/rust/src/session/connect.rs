@@ -12,6 +12,7 @@ use crate::credit::PageCredit;
 use crate::publisher;
 use crate::session::liveness::Liveness;
 use crate::session::{Request, Violation};
+use crate::token::Token;
 use crate::{CloseReason, State, TokenError, TokenRequest, Transport};
 
 /// A session that lasted so long was a success: a loss after it is the first again.
@@ -25,7 +26,7 @@ const REFRESH_RETRY: Duration = Duration::from_secs(5);
 /// Where tokens come from, and what became of the last.
 #[derive(Debug)]
 pub(super) struct TokenSource {
-    token: String,
+    token: Token,
     has_provider: bool,
     /// Why the next one is asked for.
     why: TokenRequest,
@@ -34,7 +35,7 @@ pub(super) struct TokenSource {
 }
 
 impl TokenSource {
-    pub(super) fn new(token: String, has_provider: bool) -> Self {
+    pub(super) fn new(token: Token, has_provider: bool) -> Self {
         Self {
             token,
             has_provider,
@@ -51,7 +52,7 @@ impl TokenSource {
     /// The token does not hold any more: whether there may be another.
     fn replace(&mut self) -> bool {
         if self.has_provider {
-            self.token.clear();
+            self.token = Token::default();
             self.why = TokenRequest::Replace;
         }
         self.has_provider
@@ -61,7 +62,7 @@ impl TokenSource {
 impl Session {
     /// Takes the next step to a session.
     pub(super) fn connect(&mut self, effects: &mut Vec<Effect>) {
-        if self.token.has_provider && self.token.token.is_empty() {
+        if self.token.has_provider && self.token.token.0.is_empty() {
             self.phase = Phase::Asking;
             effects.push(Effect::AskToken(self.token.why));
             return;
@@ -71,7 +72,7 @@ impl Session {
         effects.push(Effect::Dial(target));
     }
 
-    pub(super) fn token_came(&mut self, token: Result<String, TokenError>, now: Instant, effects: &mut Vec<Effect>) {
+    pub(super) fn token_came(&mut self, token: Result<Token, TokenError>, now: Instant, effects: &mut Vec<Effect>) {
         let token = token.and_then(check);
         match (&mut self.phase, token) {
             (_, Err(TokenError::Denied(reason))) => self.close(CloseReason::Denied(reason), now, effects),
@@ -84,7 +85,13 @@ impl Session {
             (Phase::Open(_), Ok(token)) => {
                 self.token.token.clone_from(&token);
                 let request = self.common.requests.open(Request::Refresh);
-                effects.push(Effect::Send(v1::Refresh { request, token }.into()));
+                effects.push(Effect::Send(
+                    v1::Refresh {
+                        request,
+                        token: token.0,
+                    }
+                    .into(),
+                ));
             }
             // Asked for in a session that has ended: it serves the next.
             (_, Ok(token)) => self.token.token = token,
@@ -100,7 +107,7 @@ impl Session {
         let hello = v1::Hello {
             version_min: version::VERSION_MIN,
             version_max: version::VERSION_MAX,
-            token: self.token.token.clone(),
+            token: self.token.token.0.clone(),
             publisher: Bytes::copy_from_slice(&self.publisher_id),
             agent: self.agent.clone(),
             page_credit: PageCredit::window(),
@@ -240,14 +247,14 @@ impl Session {
 }
 
 /// What a provider gave, if it can be sent.
-fn check(token: String) -> Result<String, TokenError> {
-    let (bytes, max) = (token.len(), limits::TOKEN_BYTES_MAX);
+fn check(token: Token) -> Result<Token, TokenError> {
+    let (bytes, max) = (token.0.len(), limits::TOKEN_BYTES_MAX);
     if bytes > max {
         return Err(TokenError::Denied(format!(
             "the token has {bytes} bytes and the protocol takes {max}"
         )));
     }
-    if token.is_empty() {
+    if token.0.is_empty() {
         return Err(TokenError::Unavailable("the provider gave an empty token".into()));
     }
     Ok(token)

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::channel::room::Taken;
 use crate::queue::Item;
+use crate::token::Token;
 use crate::{
     PublishError, PublishOptions, Published, State, SubscribeError, SubscribeOptions, TokenError, TokenRequest,
     Transport,
@@ -45,7 +46,7 @@ pub(crate) enum Input {
     /// The application closes the client.
     Close,
     /// The token provider answered.
-    Token(Result<String, TokenError>),
+    Token(Result<Token, TokenError>),
     /// The connection asked for is open.
     Dialed { transport: Transport, nodes: Vec<Url> },
     /// The connection asked for could not be made.

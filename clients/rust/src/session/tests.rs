@@ -6,6 +6,7 @@ use starling_protocol::{limits, v1::ErrorCode};
 
 use super::*;
 use crate::channel::room::Taken;
+use crate::token::Token;
 use crate::{
     Event, From, Position, PublishError, PublishOptions, Published, SubscribeError, SubscribeOptions, TokenError,
     TokenRequest,
@@ -14,6 +15,7 @@ use crate::{
 mod closing;
 mod connecting;
 mod publishing;
+mod random;
 mod reading;
 mod subscribing;
 mod tokens;
@@ -50,7 +52,7 @@ impl Bench {
         let identity = Identity {
             publisher: [7; 16],
             agent: "test/1".into(),
-            token: token.into(),
+            token: Token(token.into()),
             has_provider,
         };
         let bases = bases

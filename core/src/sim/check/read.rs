@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::truth::apply;
 use super::{Checker, Rule, Sight, Verdict, ensure};
 use crate::backpressure::Policy;
-use crate::channel::{Attachment, Message, Outcome, Reason, Values};
+use crate::channel::{Attachment, Message, Outcome, Reason};
 use crate::id::{ChannelName, Key, Position, Seq, Term};
 use crate::session::answer::SkipReason;
 use crate::sim::fact::{ReaderId, Seen};
@@ -20,6 +20,8 @@ pub(super) struct Reader {
     policy: Policy,
     /// Where it stands; `None` before it was attached.
     pub(super) place: Option<Position>,
+    /// Where it will stand once it was told the values.
+    awaited: Option<Position>,
     /// The values of a keyed channel, as far as it was told.
     pub(super) values: BTreeMap<Key, Arc<Message>>,
     /// Whether it was told all of them: a policy may have left some out.
@@ -35,6 +37,7 @@ impl Reader {
             channel: channel.clone(),
             policy: Policy::Recover,
             place: None,
+            awaited: None,
             values: BTreeMap::new(),
             is_exact: true,
             resumed: false,
@@ -56,6 +59,7 @@ impl Checker {
                 reader.policy = *policy;
                 self.attached(&mut reader, asked.as_ref(), attachment)
             }
+            Seen::Snapshot { replace, at, values } => self.snapshot(&mut reader, *replace, at, values),
             Seen::Message { message, paged } => self.message(&mut reader, message, *paged),
             Seen::Skipped { to, count, reason } => self.left_out(&mut reader, *to, *count, *reason),
             Seen::Discontinuity { reason, position } => self.interrupted(&mut reader, *reason, position),
@@ -83,7 +87,7 @@ impl Checker {
             outcome,
             position,
             head,
-            values,
+            ..
         } = attachment;
         let keyed = self.setup.namespace(&reader.channel).channel.keyed;
         reader.resumed = *outcome == Outcome::Resumed && !keyed && position.seq < head.seq;
@@ -106,19 +110,26 @@ impl Checker {
             Outcome::Rewound(1..) => self.saw(Sight::Rewound),
             Outcome::Rewound(0) | Outcome::Resumed => {}
         }
-        reader.place = Some(position.clone());
-        let (values, sight) = match values {
-            None => return Ok(()),
-            Some(Values::Changed(values)) => (values, Sight::KeysChanged),
-            Some(Values::Replace(values)) => {
-                reader.values.clear();
-                reader.is_exact = true;
-                (values, Sight::KeysReplaced)
-            }
-        };
-        self.saw(sight);
+        if keyed {
+            // It has the place once it has the values.
+            reader.awaited = Some(position.clone());
+        } else {
+            reader.place = Some(position.clone());
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, reader: &mut Reader, replace: bool, at: &Position, values: &[Arc<Message>]) -> Verdict {
+        let awaited = reader.awaited.take();
+        ensure(awaited.as_ref() == Some(at), Rule::ReaderOrder, || format!("values at {at} came, and not at {awaited:?}"))?;
+        if replace {
+            reader.values.clear();
+            reader.is_exact = true;
+        }
+        self.saw(if replace { Sight::KeysReplaced } else { Sight::KeysChanged });
         values.iter().for_each(|message| apply(&mut reader.values, message));
-        self.valued_as(reader, head.seq)
+        reader.place = Some(at.clone());
+        self.valued_as(reader, at.seq)
     }
 
     /// The values that a reader knows are those that hold at `seq`.

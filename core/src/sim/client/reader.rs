@@ -32,6 +32,8 @@ pub(super) struct Reader {
     /// Where the server has it, for all that the client knows.
     channel_id: Option<ChannelId>,
     flow: Flow,
+    /// Values that came, while there are more.
+    parts: Vec<Arc<Message>>,
     /// The application takes nothing; so much has piled up, and so much credit is held for it.
     paused: bool,
     piled: usize,
@@ -52,6 +54,8 @@ enum Standing {
 enum Flow {
     /// What follows the place.
     Live,
+    /// The values of a keyed channel, in parts that are kept aside until all are there.
+    Values,
     /// Nothing: there was no room, and what came was left with the server.
     Behind,
     /// What follows the place, after what was under way when the server read our pull.
@@ -69,6 +73,7 @@ impl Reader {
             standing: Standing::Apart(None),
             channel_id: None,
             flow: Flow::Live,
+            parts: Vec::new(),
             paused: false,
             piled: 0,
             room,
@@ -140,15 +145,22 @@ impl Reader {
 
     /// The server's answer.
     pub(super) fn attached(&mut self, channel_id: ChannelId, policy: Policy, attachment: Attachment, scene: &mut Scene) {
-        let asked = match (self.start.take(), &self.place) {
-            (Some(From::Position(position)), _) => Some(position),
+        let asked = match (&self.start, &self.place) {
+            (Some(From::Position(position)), _) => Some(position.clone()),
             (Some(From::Head | From::Rewind(_)), _) => None,
             (None, place) => place.clone(),
         };
         self.standing = Standing::Attached(channel_id);
         self.channel_id = Some(channel_id);
-        self.flow = Flow::Live;
-        self.place = Some(attachment.position.clone());
+        if scene.setup.namespace(&self.channel).channel.keyed {
+            // Until the values are complete, a reader that comes back starts from where it started.
+            self.flow = Flow::Values;
+            self.parts.clear();
+        } else {
+            self.flow = Flow::Live;
+            self.start = None;
+            self.place = Some(attachment.position.clone());
+        }
         self.tell(
             Seen::Attached {
                 asked,
@@ -166,6 +178,22 @@ impl Reader {
         }
     }
 
+    /// A part of the values of a keyed channel.
+    pub(super) fn values(&mut self, replace: bool, at: Position, part: Vec<Arc<Message>>, last: bool, scene: &mut Scene) {
+        if self.flow != Flow::Values {
+            let last = self.place.as_ref().map_or(Seq(0), |place| place.seq);
+            return self.tell(Seen::OutOfTurn { last, found: at.seq }, scene);
+        }
+        self.parts.extend(part);
+        if last {
+            let values = std::mem::take(&mut self.parts);
+            self.flow = Flow::Live;
+            self.start = None;
+            self.place = Some(at.clone());
+            self.tell(Seen::Snapshot { replace, at, values }, scene);
+        }
+    }
+
     pub(super) fn message(&mut self, message: &Arc<Message>, scene: &mut Scene) {
         self.offer(message, false, scene);
     }
@@ -175,7 +203,7 @@ impl Reader {
         let Some(place) = self.place.as_ref().map(|place| place.seq) else {
             return 0;
         };
-        if after > place && self.flow == Flow::Live {
+        if self.flow == Flow::Values || (after > place && self.flow == Flow::Live) {
             let (last, found) = (place, after);
             self.tell(Seen::OutOfTurn { last, found }, scene);
         }
@@ -192,17 +220,22 @@ impl Reader {
     }
 
     fn offer(&mut self, message: &Arc<Message>, paged: bool, scene: &mut Scene) {
+        let full = self.is_full() && !paged;
+        let found = message.seq;
+        if self.flow == Flow::Values {
+            return self.tell(Seen::OutOfTurn { last: Seq(0), found }, scene);
+        }
         let Some(place) = &mut self.place else {
             return;
         };
-        let (last, found) = (place.seq, message.seq);
+        let last = place.seq;
         if found <= last || (found > last.next() && self.flow != Flow::Live) || self.flow == Flow::Behind {
             return; // known already, or left with the server
         }
         if found > last.next() {
             return self.tell(Seen::OutOfTurn { last, found }, scene);
         }
-        if self.is_full() && !paged {
+        if full {
             self.flow = Flow::Behind;
             return;
         }
@@ -213,6 +246,7 @@ impl Reader {
     }
 
     pub(super) fn skipped(&mut self, to: Seq, count: u64, reason: SkipReason, scene: &mut Scene) {
+        let full = self.is_full();
         let Some(place) = &mut self.place else {
             return;
         };
@@ -221,7 +255,7 @@ impl Reader {
         if to <= place.seq || self.flow == Flow::Behind || (self.flow == Flow::Pulling && !continues) {
             return;
         }
-        if self.is_full() {
+        if full {
             self.flow = Flow::Behind;
             return;
         }

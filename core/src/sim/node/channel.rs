@@ -4,18 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::mailbox::{PageAnswer, Permit, ReplyId};
+use super::mailbox::{Permit, ReplyId};
 use super::{Node, slot};
-use crate::channel::{self, Channel, Effect, From, Input, Opening, Page, Publish, Range, Refusal, Skip, Ticket};
+use crate::channel::{self, Channel, From, Opening, Publish, Range, Refusal, Skip, Ticket};
 use crate::id::{ChannelName, Epoch, Seq};
 use crate::session::ChannelId;
 use crate::sim::check::Rule;
 use crate::sim::fact::Fact;
 use crate::sim::scene::{ActorId, Event, Scene};
 use crate::sim::sight::Sight;
-
-/// Pages kept for readers that are behind by the same amount.
-const PAGES_MAX: usize = 4;
 
 /// Failures at the same head after which a channel is set aside.
 const FAILURES_MAX: u32 = 2;
@@ -32,25 +29,38 @@ pub(super) enum Message {
     Due,
 }
 
+impl Message {
+    /// Whom it asks to be answered.
+    pub(super) const fn reply(&self) -> Option<ReplyId> {
+        match self {
+            Self::Publish(Publish { to, .. })
+            | Self::Skip(Skip { to, .. })
+            | Self::Attach { to, .. }
+            | Self::Read { to, .. } => Some(*to),
+            Self::Committed { .. } | Self::Refused { .. } | Self::Due => None,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct ChannelActor {
     pub(super) id: ActorId,
-    standing: Standing,
-    mailbox: VecDeque<(Message, Option<Permit>)>,
+    pub(super) standing: Standing,
+    pub(super) mailbox: VecDeque<(Message, Option<Permit>)>,
     /// Room that is taken: a message keeps it until what it proposed is committed.
     pub(super) taken: usize,
     /// A turn is entered in the agenda.
-    turning: bool,
-    feed: Option<ChannelId>,
-    pages: VecDeque<(Epoch, Seq, Vec<Arc<channel::Message>>)>,
+    pub(super) turning: bool,
+    pub(super) feed: Option<ChannelId>,
+    pub(super) pages: VecDeque<(Epoch, Seq, Vec<Arc<channel::Message>>)>,
     /// When a reader joined or read back last, and when anything was asked.
-    read: Instant,
-    used: Instant,
+    pub(super) read: Instant,
+    pub(super) used: Instant,
 }
 
 #[derive(Debug)]
-enum Standing {
+pub(super) enum Standing {
     /// The slot has not answered yet.
     Starting,
     Open(Box<Channel<ReplyId>>),
@@ -69,7 +79,7 @@ impl ChannelActor {
         self.turn_later(channel, scene);
     }
 
-    fn turn_later(&mut self, channel: &ChannelName, scene: &mut Scene) {
+    pub(super) fn turn_later(&mut self, channel: &ChannelName, scene: &mut Scene) {
         let starting = matches!(self.standing, Standing::Starting);
         if !self.turning && !starting && !self.mailbox.is_empty() {
             self.turning = true;
@@ -94,18 +104,17 @@ impl Node {
         }
         actor.taken += 1;
         let permit = Some(Permit(actor.id));
-        let (taken, length) = (actor.taken, actor.mailbox.len());
+        let (id, taken, length) = (actor.id, actor.taken, actor.mailbox.len());
+        let reply = message.reply();
         actor.enqueue(channel, message, permit, scene);
+        if let Some((holder, _)) = reply.and_then(|reply| self.asked.get_mut(&reply)) {
+            *holder = Some(id);
+        }
         // Beside what took room there is one Due, and nothing else.
         scene.ensure(taken <= mailbox && length <= mailbox + 1, Rule::Bounds, || {
             format!("the mailbox of {channel} holds {length}, {taken} with room, of {mailbox}")
         });
         Ok(())
-    }
-
-    /// The actor that answers for a channel, to be named in its replies.
-    pub(super) fn actor_of(&mut self, channel: &ChannelName, scene: &mut Scene) -> ActorId {
-        self.channel(channel, scene).id
     }
 
     /// Sends what comes in room that is there already, or needs none.
@@ -177,81 +186,80 @@ impl Node {
         }
     }
 
-    /// A channel takes the next message.
-    pub(super) fn channel_turn(&mut self, channel: &ChannelName, id: ActorId, scene: &mut Scene) {
+    /// The actor of a channel fails: what it knew is gone, and who waited is told so.
+    pub(in crate::sim) fn crash_channel(&mut self, channel: &ChannelName, scene: &mut Scene) {
+        if !self.channels.contains_key(channel) {
+            return;
+        }
+        scene.saw(Sight::ChannelCrashed);
+        scene.tell(Fact::Lost {
+            channel: channel.clone(),
+        });
+        let slot = self.slots.get(&Self::slot_id(channel, scene));
+        let head = slot.and_then(|slot| slot.head(channel));
+        let failures = self.failures.entry(channel.clone()).or_insert((head, 0));
+        if failures.0 != head {
+            *failures = (head, 0);
+        }
+        failures.1 += 1;
+        if failures.1 >= FAILURES_MAX {
+            let quarantine = slot::Message::Quarantine {
+                channel: channel.clone(),
+            };
+            self.post_slot(channel, quarantine, None, scene);
+        }
+        self.channel_failed(channel, scene);
+    }
+
+    /// Starts a channel again whose actor has failed, if it left readers behind.
+    pub(super) fn channel_failed(&mut self, channel: &ChannelName, scene: &mut Scene) {
+        let Some(actor) = self.channels.remove(channel) else {
+            return;
+        };
+        self.orphan(actor.id, scene);
+        if self.named.contains_key(channel) {
+            self.start_channel(channel, scene);
+        }
+        // Whoever waited for room waits for the room of the next one.
+        self.room_again(channel, scene);
+    }
+
+    /// Lets go of the feed when nobody reads it, and of the actor when nobody uses it.
+    pub(in crate::sim) fn look(&mut self, channel: &ChannelName, id: ActorId, scene: &mut Scene) {
+        let now = scene.now().instant;
         let Some(actor) = self.channels.get_mut(channel).filter(|actor| actor.id == id) else {
             return;
         };
-        actor.turning = false;
-        let Some((message, permit)) = actor.mailbox.pop_front() else {
+        if now.duration_since(actor.read) >= scene.setup.linger {
+            actor.pages.clear();
+            if let Some(feed) = actor.feed
+                && self.retire_feed(feed)
+                && let Some(actor) = self.channels.get_mut(channel)
+            {
+                actor.feed = None;
+            }
+        }
+        let Some(actor) = self.channels.get_mut(channel) else {
             return;
         };
-        actor.turn_later(channel, scene);
-        let now = scene.now();
-        let input = match message {
-            Message::Publish(publish) => Input::Publish(publish),
-            Message::Skip(skip) => Input::Skip(skip),
-            Message::Attach { to, from } => Input::Attach { to, from },
-            Message::Read { to, range } => {
-                actor.read = now.instant;
-                let known = actor.pages.iter().find(|(epoch, after, _)| Some(epoch) == range.epoch.as_ref() && *after == range.after);
-                if let Some((_, after, messages)) = known {
-                    let page = PageAnswer::Page { after: *after, messages: messages.clone() };
-                    scene.saw(Sight::PageKnown);
-                    self.fetched(to, page, scene);
-                    return self.release(channel, permit, scene);
-                }
-                Input::Read { to, range }
-            }
-            Message::Committed { through, copies } => Input::Committed { through, copies },
-            Message::Refused { reason, opening } => Input::Refused { reason, opening },
-            Message::Due => Input::Due { attended: actor.feed.is_some() },
+        let unused = now.duration_since(actor.used) >= scene.setup.channel_idle && actor.feed.is_none();
+        let idle = match &actor.standing {
+            Standing::Open(rules) => unused && rules.is_idle(),
+            Standing::Closed(_) => true,
+            Standing::Starting => false,
         };
-        match &input {
-            Input::Due { attended: false } => {}
-            Input::Due { attended: true } | Input::Publish(_) | Input::Skip(_) | Input::Attach { .. } | Input::Read { .. } => {
-                scene.tell(Fact::Used { channel: channel.clone() });
-            }
-            Input::Committed { .. } | Input::Refused { .. } => {}
+        if !idle || actor.unfinished() > 0 {
+            return actor.look_later(channel, scene);
         }
-        if !matches!(input, Input::Due { .. }) {
-            actor.used = now.instant;
+        let standing = self.channels.remove(channel).map(|actor| actor.standing);
+        if let Some(Standing::Open(rules)) = standing {
+            scene.saw(Sight::Retired);
+            let park = slot::Message::Park {
+                channel: channel.clone(),
+                retired: rules.retire(),
+            };
+            // Before the name is free: whoever opens the channel next finds what it left.
+            self.post_slot(channel, park, None, scene);
         }
-        let rules = match &mut actor.standing {
-            Standing::Open(rules) => rules,
-            Standing::Starting | Standing::Closed(_) => {
-                self.refuse_input(input, &Refusal::Quarantined, scene);
-                return self.release(channel, permit, scene);
-            }
-        };
-        // What a read or an attach asks for, by whom it will be answered.
-        let asked = match &input {
-            Input::Attach { to, from } => Some((*to, Question::Attach(from.clone()))),
-            Input::Read { to, range } => Some((*to, Question::Read(range.clone()))),
-            _ => None,
-        };
-        actor.questions.extend(asked);
-        let mut effects = Vec::new();
-        rules.handle(input, now, &mut effects);
-        let epoch = rules.view().map(|view| view.epoch().clone());
-        let mut proposals = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Propose(proposal) => proposals.push(proposal),
-                effect => self.perform(channel, epoch.as_ref(), effect, scene),
-            }
-        }
-        if let Some(feed) = self.channels.get(channel).and_then(|actor| actor.feed) {
-            self.wake_readers(feed, scene);
-        }
-        if proposals.is_empty() {
-            return self.release(channel, permit, scene);
-        }
-        let propose = slot::Message::Propose {
-            channel: channel.clone(),
-            proposals,
-        };
-        // In the room of the message that caused it: it stays taken until the commit is back.
-        self.post_slot(channel, propose, permit, scene);
     }
 }

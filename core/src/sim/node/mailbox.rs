@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::channel::{self, Ack, Attachment, Message, Reason, Refusal};
+use crate::channel::{self, Ack, Attachment, From, Message, Range, Reason, Refusal};
 use crate::id::{Position, Seq, Serial};
 use crate::session::answer::Farewell;
 use crate::session::request::RequestId;
@@ -27,6 +27,7 @@ pub(super) enum Asker {
     Attach {
         link: LinkId,
         request: RequestId,
+        from: From,
     },
     Publish {
         link: LinkId,
@@ -37,6 +38,7 @@ pub(super) enum Asker {
         link: LinkId,
         place: Place,
         ticket: PageTicket,
+        range: Range,
     },
 }
 
@@ -53,7 +55,11 @@ pub(super) enum Delivery {
         serial: Serial,
         ack: Ack,
     },
-    Refused {
+    AttachRefused {
+        request: RequestId,
+        refusal: Refusal,
+    },
+    PublishRefused {
         request: RequestId,
         refusal: Refusal,
     },
@@ -92,7 +98,10 @@ impl Node {
     }
 
     pub(super) fn confirm(&mut self, reply: ReplyId, feed: ChannelId, attachment: Attachment, scene: &mut Scene) {
-        if let Some((_, Asker::Attach { link, request })) = self.asked.remove(&reply) {
+        if let Some((_, Asker::Attach { link, request, .. })) = self.asked.remove(&reply) {
+            if let Some(feed) = self.feeds.get_mut(&feed).filter(|_| self.sessions.contains_key(&link)) {
+                feed.arriving += 1;
+            }
             let delivery = Delivery::Attached {
                 request,
                 feed,
@@ -103,7 +112,7 @@ impl Node {
     }
 
     pub(super) fn fetched(&mut self, reply: ReplyId, page: PageAnswer, scene: &mut Scene) {
-        if let Some((_, Asker::Read { link, place, ticket })) = self.asked.remove(&reply) {
+        if let Some((_, Asker::Read { link, place, ticket, .. })) = self.asked.remove(&reply) {
             self.deliver_to(link, Delivery::Fetched { place, ticket, page }, scene);
         }
     }
@@ -111,17 +120,17 @@ impl Node {
     /// It is not to be.
     pub(super) fn refuse(&mut self, reply: ReplyId, refusal: Refusal, scene: &mut Scene) {
         match self.asked.remove(&reply) {
-            Some((_, Asker::Attach { link, request })) => {
-                self.deliver_to(link, Delivery::Refused { request, refusal }, scene);
+            Some((_, Asker::Attach { link, request, .. })) => {
+                self.deliver_to(link, Delivery::AttachRefused { request, refusal }, scene);
             }
             Some((_, Asker::Publish { link, request, asked })) => {
                 scene.tell(Fact::Refused {
                     asked,
                     refusal: refusal.clone(),
                 });
-                self.deliver_to(link, Delivery::Refused { request, refusal }, scene);
+                self.deliver_to(link, Delivery::PublishRefused { request, refusal }, scene);
             }
-            Some((_, Asker::Read { link, place, ticket })) => {
+            Some((_, Asker::Read { link, place, ticket, .. })) => {
                 let page = PageAnswer::Busy;
                 self.deliver_to(link, Delivery::Fetched { place, ticket, page }, scene);
             }

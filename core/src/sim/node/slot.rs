@@ -110,7 +110,7 @@ impl Node {
     }
 
     /// A slot takes the next message.
-    pub(super) fn slot_turn(&mut self, actor: ActorId, scene: &mut Scene) {
+    pub(in crate::sim) fn slot_turn(&mut self, actor: ActorId, scene: &mut Scene) {
         let Some((&id, slot)) = self.slots.iter_mut().find(|(_, slot)| slot.id == actor) else {
             return;
         };
@@ -141,14 +141,14 @@ impl Node {
     }
 
     /// The instant that a slot asked for has come.
-    pub(super) fn slot_wake(&mut self, actor: ActorId, scene: &mut Scene) {
+    pub(in crate::sim) fn slot_wake(&mut self, actor: ActorId, scene: &mut Scene) {
         if let Some(slot) = self.slots.values_mut().find(|slot| slot.id == actor) {
             slot.enqueue(Message::Wake, None, scene);
         }
     }
 
     /// The actor of a slot fails: its mailbox is lost, and its channels start again with it.
-    pub(super) fn crash_slot(&mut self, slot: SlotId, scene: &mut Scene) {
+    pub(in crate::sim) fn crash_slot(&mut self, slot: SlotId, scene: &mut Scene) {
         let id = self.next_actor();
         let Some(actor) = self.slots.get_mut(&slot) else {
             return;

@@ -61,12 +61,19 @@ async fn pump(
 ) {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
+        let is_cut = async {
+            cut.wait_for(|cut| cut.is_some_and(|cut| cut.stops(direction)))
+                .await
+                .is_ok()
+        };
         let read = tokio::select! {
             biased;
-            _ = cut.wait_for(|cut| cut.is_some_and(|cut| cut.stops(direction))) => return pending().await,
-            read = from.read(&mut buffer) => read,
+            _ = is_cut => None,
+            read = from.read(&mut buffer) => Some(read.unwrap_or_default()),
         };
-        let length = read.unwrap_or_default();
+        let Some(length) = read else {
+            return pending().await;
+        };
         if length == 0 || to.write_all(&buffer[..length]).await.is_err() {
             let _ = to.shutdown().await; // it may be gone already
             return;

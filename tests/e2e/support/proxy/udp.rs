@@ -27,10 +27,17 @@ pub(super) async fn serve(clients: Arc<UdpSocket>, server: SocketAddr, flows: Fl
     let mut ways: HashMap<SocketAddr, Way> = HashMap::new();
     let mut tasks = JoinSet::new();
     let mut open = async |client, flow: &Flow| {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free UDP port");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free UDP port");
         socket.connect(server).await.expect("an address of this machine");
         let socket = Arc::new(socket);
-        let down = tasks.spawn(pass_down(Arc::clone(&socket), Arc::clone(&clients), client, flow.clone()));
+        let down = tasks.spawn(pass_down(
+            Arc::clone(&socket),
+            Arc::clone(&clients),
+            client,
+            flow.clone(),
+        ));
         (socket, down)
     };
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
@@ -44,7 +51,15 @@ pub(super) async fn serve(clients: Arc<UdpSocket>, server: SocketAddr, flows: Fl
             flows.add(&flow);
             let (socket, down) = open(client, &flow).await;
             let cut = flow.cut.subscribe();
-            ways.insert(client, Way { flow, socket, down, cut });
+            ways.insert(
+                client,
+                Way {
+                    flow,
+                    socket,
+                    down,
+                    cut,
+                },
+            );
         }
         let way = ways.get_mut(&client).expect("inserted above if it was missing");
         *way.flow.heard() = Instant::now();

@@ -48,13 +48,19 @@ impl Socket {
         let socket = TcpSocket::new_v4().expect("a socket");
         if is_narrow {
             socket.set_recv_buffer_size(NARROW_BYTES).expect("a small buffer");
-            SockRef::from(&socket).set_tcp_mss(NARROW_SEGMENT_BYTES).expect("small segments");
+            SockRef::from(&socket)
+                .set_tcp_mss(NARROW_SEGMENT_BYTES)
+                .expect("small segments");
         }
         let mut stream = socket.connect(node).await.expect("the port is open");
         stream.set_nodelay(true).expect("a TCP option");
         let _ = stream.write_all(&Request::upgrade().bytes(node)).await; // it may have hung up already
         let answer = read_answer(&mut stream).await.ok()?;
-        (answer.status == 101).then(|| Self { stream, received: BytesMut::new(), pongs: 0 })
+        (answer.status == 101).then(|| Self {
+            stream,
+            received: BytesMut::new(),
+            pongs: 0,
+        })
     }
 
     /// Writes bytes that need not be frames.
@@ -73,7 +79,9 @@ impl Socket {
             while let Some((opcode, payload)) = self.take_frame() {
                 match opcode {
                     BINARY => return Message::Binary(payload),
-                    CLOSE => return Message::Closed(payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]))),
+                    CLOSE => {
+                        return Message::Closed(payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])));
+                    }
                     PONG => self.pongs += 1,
                     other => panic!("the node sends a frame with opcode {other}"),
                 }
@@ -87,12 +95,23 @@ impl Socket {
 
     fn take_frame(&mut self) -> Option<(u8, Bytes)> {
         let head = self.received.get(..2)?;
-        assert!(head[0] & 0xf0 == 0x80, "the node sends whole messages, without extensions");
+        assert!(
+            head[0] & 0xf0 == 0x80,
+            "the node sends whole messages, without extensions"
+        );
         let (opcode, short) = (head[0] & 0x0f, head[1]);
         assert!(short < 0x80, "a server does not mask");
         let (head_bytes, length) = match short {
-            126 => (4, u64::from(u16::from_be_bytes(self.received.get(2..4)?.try_into().expect("two bytes")))),
-            127 => (10, u64::from_be_bytes(self.received.get(2..10)?.try_into().expect("eight bytes"))),
+            126 => (
+                4,
+                u64::from(u16::from_be_bytes(
+                    self.received.get(2..4)?.try_into().expect("two bytes"),
+                )),
+            ),
+            127 => (
+                10,
+                u64::from_be_bytes(self.received.get(2..10)?.try_into().expect("eight bytes")),
+            ),
             short => (2, u64::from(short)),
         };
         let length = usize::try_from(length).expect("a frame that fits memory");

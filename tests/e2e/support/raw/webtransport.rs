@@ -31,18 +31,24 @@ impl Endpoint {
     pub(crate) async fn new(node: &Node, is_narrow: bool) -> Self {
         let discovery = Request::get("/.well-known/starling").send(node.address()).await.json();
         let described = &discovery["webtransport"];
-        let hashes = described["hashes"].as_array().expect("a self-signed certificate").iter().map(|hash| {
-            let digits = hash["value"].as_str().expect("hexadecimal digits");
-            let bytes = (0..32).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("digits"));
-            Sha256Digest::new(bytes.collect::<Vec<_>>().try_into().expect("32 bytes"))
-        });
+        let hashes = described["hashes"]
+            .as_array()
+            .expect("a self-signed certificate")
+            .iter()
+            .map(|hash| {
+                let digits = hash["value"].as_str().expect("hexadecimal digits");
+                let bytes = (0..32).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("digits"));
+                Sha256Digest::new(bytes.collect::<Vec<_>>().try_into().expect("32 bytes"))
+            });
         let mut config = ClientConfig::builder()
             .with_bind_address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .with_server_certificate_hashes(hashes)
             .build();
         if is_narrow {
             let mut transport = TransportConfig::default();
-            transport.stream_receive_window(NARROW_BYTES.into()).receive_window((2 * NARROW_BYTES).into());
+            transport
+                .stream_receive_window(NARROW_BYTES.into())
+                .receive_window((2 * NARROW_BYTES).into());
             config.quic_config_mut().transport_config(Arc::new(transport));
         }
         Self {
@@ -63,7 +69,12 @@ impl Endpoint {
     /// Opens a session and its stream; `None` if the node has no room.
     pub(super) async fn connect(&self) -> Option<Stream> {
         let connection = self.session(&[]).await.ok()?;
-        let (send, receive) = connection.open_bi().await.expect("room for a stream").await.expect("a stream");
+        let (send, receive) = connection
+            .open_bi()
+            .await
+            .expect("room for a stream")
+            .await
+            .expect("a stream");
         Some(Stream {
             connection,
             send,

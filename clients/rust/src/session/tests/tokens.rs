@@ -6,7 +6,7 @@ use super::*;
 fn a_provider_is_asked_when_a_token_is_needed() {
     let mut bench = Bench::new(&[A], "", true);
     assert_eq!(bench.feed(Input::Start).asked, [TokenRequest::First]);
-    assert_eq!(bench.feed(Input::Token(Ok("t1".into()))).dialed.len(), 1);
+    assert_eq!(bench.feed(Input::Token(Ok(Token("t1".into())))).dialed.len(), 1);
     let did = bench.dialed();
     assert!(matches!(&did.sent[..], [client_frame::Body::Hello(hello)] if hello.token == "t1"));
     bench.frame(welcome());
@@ -25,7 +25,7 @@ fn a_token_that_is_not_accepted_is_replaced_once() {
     bench.dialed();
     bench.goodbye(4401);
     assert_eq!(bench.wake(600).asked, [TokenRequest::Replace]);
-    bench.feed(Input::Token(Ok("t2".into())));
+    bench.feed(Input::Token(Ok(Token("t2".into()))));
     bench.dialed();
     assert!(matches!(
         bench.goodbye(4401).closed(),
@@ -65,7 +65,7 @@ fn a_token_is_refreshed_before_it_expires() {
     bench.feed(Input::Token(Err(TokenError::Unavailable("later".into()))));
     assert_eq!(bench.wakes_at(), 9_000);
     assert_eq!(bench.wake(9_000).asked, [TokenRequest::Refresh]);
-    let did = bench.feed(Input::Token(Ok("t2".into())));
+    let did = bench.feed(Input::Token(Ok(Token("t2".into()))));
     assert!(matches!(&did.sent[..], [client_frame::Body::Refresh(refresh)] if refresh.token == "t2"));
     bench.frame(v1::Refreshed {
         request: did.request(),
@@ -88,7 +88,7 @@ fn a_refused_refresh_leaves_the_session_and_forgets_the_token() {
         ..welcome()
     });
     bench.wake(4_000);
-    let request = bench.feed(Input::Token(Ok("t2".into()))).request();
+    let request = bench.feed(Input::Token(Ok(Token("t2".into())))).request();
     assert!(!bench.frame(refusal(request, 0, ErrorCode::Unauthorized)).hung_up);
     bench.lost();
     assert_eq!(bench.wake(5_000).asked, [TokenRequest::Replace]);
@@ -106,6 +106,6 @@ fn a_provider_can_stop_the_client() {
     for bad in [String::new(), "t".repeat(limits::TOKEN_BYTES_MAX + 1)] {
         let mut bench = Bench::new(&[A], "", true);
         bench.feed(Input::Start);
-        assert!(bench.feed(Input::Token(Ok(bad))).dialed.is_empty());
+        assert!(bench.feed(Input::Token(Ok(Token(bad)))).dialed.is_empty());
     }
 }

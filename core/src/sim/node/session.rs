@@ -1,0 +1,388 @@
+//! A client's session: see what happened, let the rules decide, write.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::channel::Message;
+use super::mailbox::{Asker, Delivery, PageAnswer};
+use super::snapshot::Snapshot;
+use super::Node;
+use crate::access::Grant;
+use crate::id::ChannelName;
+use crate::session::answer::Farewell;
+use crate::session::request::{Hello, Request};
+use crate::session::{ChannelId, Effect, Fetched, Input, PLACES_MAX, Place, Session};
+use crate::sim::check::Rule;
+use crate::sim::link::{Down, Frame, LinkId, Up};
+use crate::sim::plan::ClientId;
+use crate::sim::scene::{Event, Scene};
+use crate::sim::sight::Sight;
+
+/// Frames read in one go.
+const FRAMES_PER_TURN: usize = 8;
+
+/// From something that concerns a session to the turn that looks.
+const WAKE_TIME_MAX: Duration = Duration::from_millis(2);
+
+/// A feed that the session reads.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) feed: ChannelId,
+    /// What a reader of a keyed channel gets before its first message.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct SessionTask {
+    pub(super) rules: Session,
+    pub(super) inbox: Vec<Delivery>,
+    pub(super) incoming: VecDeque<Up>,
+    pub(super) queue: VecDeque<Frame>,
+    /// By place: the feed that is read there.
+    pub(super) readers: Vec<Option<Reader>>,
+    arriving: Option<ChannelId>,
+    /// A bit per place whose feed has moved, that may have something due, that is to look again.
+    pub(super) moved: u128,
+    pub(super) due: u128,
+    pub(super) retry: u128,
+    /// Something due did not fit what may be queued.
+    pub(super) starved: bool,
+    /// A request on its way to a channel whose mailbox is full. Nothing is read meanwhile.
+    pub(super) forwarding: Option<(ChannelName, Message)>,
+    alarm: Option<Instant>,
+    rung: bool,
+    ending: Option<Farewell>,
+    turning: bool,
+}
+
+impl SessionTask {
+    fn new(scene: &Scene) -> Self {
+        Self {
+            rules: Session::new(Arc::clone(&scene.setup.session), scene.now().instant),
+            inbox: Vec::new(),
+            incoming: VecDeque::new(),
+            queue: VecDeque::new(),
+            readers: Vec::new(),
+            arriving: None,
+            moved: 0,
+            due: 0,
+            retry: 0,
+            starved: false,
+            forwarding: None,
+            alarm: None,
+            rung: false,
+            ending: None,
+            turning: false,
+        }
+    }
+
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queue.iter().map(Frame::bytes).sum()
+    }
+
+    /// What an input does to a page that is on its way.
+    fn fetching_sight(&self, input: &Input) -> Option<Sight> {
+        let (channel_id, sight) = match input {
+            Input::Received(Request::Pull { channel_id, .. }) => (channel_id, Sight::PulledInFetch),
+            Input::Received(Request::Detach { channel_id, .. }) | Input::Attached { channel_id, .. } => {
+                (channel_id, Sight::LeftInFetch)
+            }
+            _ => return None,
+        };
+        let at = |reader: &Option<Reader>| reader.as_ref().is_some_and(|reader| reader.feed == *channel_id);
+        let place = self.readers.iter().position(at)?;
+        let place = Place(u8::try_from(place).expect("a place fits"));
+        self.rules.subscription(place)?.is_fetching().then_some(sight)
+    }
+
+    /// Whether it would write if it could.
+    pub(super) fn wants_room(&self) -> bool {
+        self.starved || !self.queue.is_empty()
+    }
+}
+
+impl Node {
+    pub(super) fn accept(&mut self, link: LinkId, scene: &mut Scene) {
+        self.sessions.insert(link, SessionTask::new(scene));
+        self.wake_session(link, scene);
+    }
+
+    /// Has a session look what happened.
+    pub(super) fn wake_session(&mut self, link: LinkId, scene: &mut Scene) {
+        if let Some(session) = self.sessions.get_mut(&link)
+            && !std::mem::replace(&mut session.turning, true)
+        {
+            let wait = scene.dice.time((Duration::ZERO, WAKE_TIME_MAX));
+            scene.agenda.after(wait, Event::Session(link));
+        }
+    }
+
+    /// An alarm of a session rings.
+    pub(in crate::sim) fn ring(&mut self, link: LinkId, scene: &mut Scene) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.rung = true;
+            self.wake_session(link, scene);
+        }
+    }
+
+    /// There may be room in a channel's mailbox: whoever waits for it tries again.
+    pub(super) fn room_again(&mut self, channel: &ChannelName, scene: &mut Scene) {
+        let waits = |session: &SessionTask| session.forwarding.as_ref().is_some_and(|(of, _)| of == channel);
+        let waiting: Vec<_> = self.sessions.iter().filter(|(_, session)| waits(session)).map(|(link, _)| *link).collect();
+        for link in waiting {
+            self.wake_session(link, scene);
+        }
+    }
+
+    /// A session's turn.
+    pub(in crate::sim) fn session_turn(&mut self, link: LinkId, scene: &mut Scene) {
+        let Some(session) = self.sessions.get_mut(&link) else {
+            return;
+        };
+        session.turning = false;
+        for delivery in std::mem::take(&mut session.inbox) {
+            self.answered(link, delivery, scene);
+        }
+        self.rung(link, scene);
+        self.forward_again(link, scene);
+        let gone = self.read_frames(link, scene);
+        if !gone {
+            self.write(link, scene);
+        }
+        let Some(session) = self.sessions.get_mut(&link) else {
+            return;
+        };
+        let ending = if gone { Some(Farewell::ClientLeft) } else { session.ending.take() };
+        if let Some(farewell) = ending {
+            return self.end(link, farewell, scene);
+        }
+        self.keeps_bounds(link, scene);
+        self.set_alarm(link, scene);
+    }
+
+    /// Reads frames while there are some, there is room for answers, and no owner is waited for.
+    /// Whether the client is gone.
+    fn read_frames(&mut self, link: LinkId, scene: &mut Scene) -> bool {
+        for _ in 0..FRAMES_PER_TURN {
+            let Some(session) = self.sessions.get_mut(&link) else {
+                return true;
+            };
+            let room = session.queued_bytes() < scene.setup.send_queue;
+            if session.ending.is_some() || session.forwarding.is_some() || !room {
+                return false;
+            }
+            match session.incoming.pop_front() {
+                Some(Up::Request(request)) => {
+                    scene.arrived_late(link, &request);
+                    self.handle(link, Input::Received(request), scene);
+                }
+                Some(Up::Closed) => return true,
+                Some(Up::Open) => {}
+                None => return false,
+            }
+        }
+        // There may be more: come back after the others.
+        self.wake_session(link, scene);
+        false
+    }
+
+    fn answered(&mut self, link: LinkId, delivery: Delivery, scene: &mut Scene) {
+        let input = match delivery {
+            Delivery::Attached {
+                request,
+                feed,
+                attachment,
+            } => {
+                let Some(found) = self.feeds.get_mut(&feed) else {
+                    return;
+                };
+                found.arriving -= 1;
+                let channel = found.channel.clone();
+                if let Some(session) = self.sessions.get_mut(&link) {
+                    session.arriving = Some(feed);
+                }
+                Input::Attached {
+                    request,
+                    channel,
+                    channel_id: feed,
+                    attachment,
+                }
+            }
+            Delivery::Acknowledged { request, serial, ack } => Input::Acknowledged { request, serial, ack },
+            Delivery::AttachRefused { request, refusal } => Input::AttachRefused { request, refusal },
+            Delivery::PublishRefused { request, refusal } => Input::PublishRefused { request, refusal },
+            Delivery::Fetched { place, ticket, page } => {
+                let page = match page {
+                    PageAnswer::Page { after, messages } => self.queue_page(link, place, ticket, after, messages),
+                    PageAnswer::Lost { reason, position } => Fetched::Lost { reason, position },
+                    PageAnswer::Busy => {
+                        self.retry_later(link, place, scene);
+                        Fetched::Busy
+                    }
+                };
+                Input::Fetched { place, ticket, page }
+            }
+            Delivery::Dismiss(farewell) => Input::Dismiss(farewell),
+        };
+        self.handle(link, input, scene);
+    }
+
+    /// Lets the rules decide, and carries out what they say.
+    pub(super) fn handle(&mut self, link: LinkId, input: Input, scene: &mut Scene) {
+        let Some(session) = self.sessions.get_mut(&link) else {
+            return;
+        };
+        if let Some(sight) = session.fetching_sight(&input) {
+            scene.saw(sight);
+        }
+        let mut effects = Vec::new();
+        session.rules.handle(input, scene.now(), &mut effects);
+        for effect in effects {
+            self.perform_for(link, effect, scene);
+        }
+    }
+
+    fn perform_for(&mut self, link: LinkId, effect: Effect, scene: &mut Scene) {
+        match effect {
+            Effect::Authenticate(hello) => {
+                let verdict = admit(&hello, scene);
+                self.handle(link, Input::Authenticated(verdict), scene);
+            }
+            Effect::Send(answer) => self.queue(link, Frame::Answer(answer)),
+            Effect::Attach { request, channel, from } => {
+                let asker = Asker::Attach {
+                    link,
+                    request,
+                    from: from.clone(),
+                };
+                let to = self.ask(asker);
+                self.forward(link, channel, Message::Attach { to, from }, scene);
+            }
+            Effect::Publish { publish, author } => self.forward_publish(link, publish, author, scene),
+            Effect::Skip { skip, author } => self.forward_skip(link, skip, author, scene),
+            Effect::Join { place, channel_id } => self.join(link, place, channel_id),
+            Effect::Snapshot { place, values, at } => self.begin_snapshot(link, place, values, at),
+            Effect::Leave { place } => self.leave(link, place),
+            Effect::Step { place } => {
+                if let Some(session) = self.sessions.get_mut(&link) {
+                    session.due |= 1 << place.0;
+                }
+            }
+            Effect::Close(farewell) => {
+                if let Some(session) = self.sessions.get_mut(&link) {
+                    session.ending = Some(farewell);
+                }
+            }
+        }
+    }
+
+    fn rung(&mut self, link: LinkId, scene: &mut Scene) {
+        let now = scene.now().instant;
+        let Some(session) = self.sessions.get_mut(&link).filter(|session| session.rung) else {
+            return;
+        };
+        session.rung = false;
+        session.due |= std::mem::take(&mut session.retry);
+        if session.alarm.is_some_and(|at| at <= now) {
+            session.alarm = None;
+            let is_stuck = !session.queue.is_empty();
+            if is_stuck {
+                self.handle(link, Input::Stuck, scene);
+            }
+            self.handle(link, Input::Wake, scene);
+            let ending = self.sessions.get(&link).and_then(|session| session.ending.as_ref());
+            if is_stuck && ending == Some(&Farewell::Slow) {
+                scene.saw(Sight::Stuck);
+            }
+        }
+    }
+
+    fn set_alarm(&mut self, link: LinkId, scene: &mut Scene) {
+        if let Some(session) = self.sessions.get_mut(&link)
+            && let Some(at) = session.rules.wake_at()
+            && session.alarm.is_none_or(|set| at < set)
+        {
+            session.alarm = Some(at);
+            scene.agenda.at(at, Event::Alarm(link));
+        }
+    }
+
+    fn join(&mut self, link: LinkId, place: Place, channel_id: ChannelId) {
+        let Some(session) = self.sessions.get_mut(&link) else {
+            return;
+        };
+        let feed = session.arriving.take().filter(|feed| *feed == channel_id);
+        let at = usize::from(place.0);
+        if session.readers.len() <= at {
+            session.readers.resize_with(at + 1, || None);
+        }
+        session.readers[at] = feed.map(|feed| Reader { feed, snapshot: None });
+        self.join_feed(channel_id, link, place);
+    }
+
+    fn leave(&mut self, link: LinkId, place: Place) {
+        let session = self.sessions.get_mut(&link);
+        let reader = session.and_then(|session| session.readers.get_mut(usize::from(place.0)).and_then(Option::take));
+        if let Some(reader) = reader {
+            self.leave_feed(reader.feed, link, place);
+        }
+    }
+
+    /// Says goodbye if there is somebody to say it to, and closes.
+    fn end(&mut self, link: LinkId, farewell: Farewell, scene: &mut Scene) {
+        if farewell == Farewell::Silent {
+            scene.saw(Sight::Silent);
+        }
+        for place in 0..PLACES_MAX {
+            self.leave(link, Place(u8::try_from(place).expect("a place fits")));
+        }
+        let Some(session) = self.sessions.remove(&link) else {
+            return;
+        };
+        for delivery in session.inbox {
+            if let Delivery::Attached { feed, .. } = delivery
+                && let Some(feed) = self.feeds.get_mut(&feed)
+            {
+                feed.arriving -= 1;
+            }
+        }
+        if let Some(reply) = session.forwarding.and_then(|(_, message)| message.reply()) {
+            self.asked.remove(&reply); // it was never handed over
+        }
+        // What the link does not take at once is lost, and the client learns all the same.
+        let goodbye = (farewell != Farewell::ClientLeft).then_some(Frame::Goodbye(farewell));
+        for frame in session.queue.into_iter().chain(goodbye) {
+            if !scene.send_frame(link, &frame) {
+                break;
+            }
+        }
+        scene.send_down(link, Down::Closed, 0);
+    }
+
+    fn keeps_bounds(&self, link: LinkId, scene: &mut Scene) {
+        let Some(session) = self.sessions.get(&link) else {
+            return;
+        };
+        let setup = Arc::clone(&scene.setup);
+        let in_flight = usize::from(setup.session.publishes_in_flight_max);
+        let places = session.readers.len();
+        // One ring of the newest of each key, and what was asked for: a page per place, an answer per request.
+        let answers = (in_flight + places + FRAMES_PER_TURN) * 64;
+        let bytes_max = setup.send_queue + setup.ring.bytes * 2 + places * (setup.page.0 as usize * 2) + answers;
+        let queued = session.queued_bytes();
+        scene.ensure(queued <= bytes_max, Rule::Bounds, || format!("{link} has {queued} bytes queued, of {bytes_max}"));
+        let (inbox, inbox_max) = (session.inbox.len(), in_flight + setup.session.channels_max * 2 + 1);
+        scene.ensure(inbox <= inbox_max, Rule::Bounds, || format!("{link} has {inbox} answers waiting"));
+    }
+}
+
+/// Checks a token: it is the number of the client.
+fn admit(hello: &Hello, scene: &Scene) -> Result<Arc<Grant>, Farewell> {
+    let known = hello.token.parse::<ClientId>().ok();
+    let known = known.and_then(|client| scene.setup.clients.get(client));
+    known
+        .map(|client| Arc::clone(&client.grant))
+        .ok_or_else(|| Farewell::Unauthorized("nobody is called that".to_owned()))
+}

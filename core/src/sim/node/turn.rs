@@ -1,0 +1,170 @@
+//! One turn of a channel's actor: message → input, run the rules, carry out the effects.
+
+use std::sync::Arc;
+
+use super::channel::{Message, Standing};
+use super::mailbox::{Asker, PageAnswer, Permit, ReplyId};
+use super::{Node, slot};
+use crate::channel::{Effect, Input, Page, Range, Refusal};
+use crate::id::{ChannelName, Epoch};
+use crate::sim::fact::Fact;
+use crate::sim::scene::{ActorId, Scene};
+use crate::sim::sight::Sight;
+
+/// Pages kept for readers that are behind by the same amount.
+const PAGES_MAX: usize = 4;
+
+impl Node {
+    /// A channel takes the next message.
+    pub(in crate::sim) fn channel_turn(&mut self, channel: &ChannelName, id: ActorId, scene: &mut Scene) {
+        let Some(actor) = self.channels.get_mut(channel).filter(|actor| actor.id == id) else {
+            return;
+        };
+        actor.turning = false;
+        let Some((message, permit)) = actor.mailbox.pop_front() else {
+            return;
+        };
+        actor.turn_later(channel, scene);
+        let input = match message {
+            Message::Publish(publish) => Input::Publish(publish),
+            Message::Skip(skip) => Input::Skip(skip),
+            Message::Attach { to, from } => Input::Attach { to, from },
+            Message::Read { to, range } => match self.known_page(channel, &range, scene) {
+                Some(page) => {
+                    self.fetched(to, page, scene);
+                    return self.release(channel, permit, scene);
+                }
+                None => Input::Read { to, range },
+            },
+            Message::Committed { through, copies } => Input::Committed { through, copies },
+            Message::Refused { reason, opening } => Input::Refused { reason, opening },
+            Message::Due => Input::Due {
+                attended: self.channels.get(channel).is_some_and(|actor| actor.feed.is_some()),
+            },
+        };
+        self.run(channel, input, permit, scene);
+    }
+
+    fn run(&mut self, channel: &ChannelName, input: Input<ReplyId>, permit: Option<Permit>, scene: &mut Scene) {
+        let now = scene.now();
+        let Some(actor) = self.channels.get_mut(channel) else {
+            return;
+        };
+        match &input {
+            Input::Committed { .. } | Input::Refused { .. } | Input::Due { attended: false } => {}
+            _ => scene.tell(Fact::Used {
+                channel: channel.clone(),
+            }),
+        }
+        if !matches!(input, Input::Due { .. }) {
+            actor.used = now.instant;
+        }
+        let Standing::Open(rules) = &mut actor.standing else {
+            self.refuse_input(input, &Refusal::Quarantined, scene);
+            return self.release(channel, permit, scene);
+        };
+        let mut effects = Vec::new();
+        rules.handle(input, now, &mut effects);
+        let epoch = rules.view().map(|view| view.epoch().clone());
+        let mut proposals = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Propose(proposal) => proposals.push(proposal),
+                effect => self.perform(channel, epoch.as_ref(), effect, scene),
+            }
+        }
+        if let Some(feed) = self.channels.get(channel).and_then(|actor| actor.feed) {
+            self.wake_readers(feed, scene);
+        }
+        if proposals.is_empty() {
+            return self.release(channel, permit, scene);
+        }
+        let propose = slot::Message::Propose {
+            channel: channel.clone(),
+            proposals,
+        };
+        // In the room of the message that caused it: it stays taken until the commit is back.
+        self.post_slot(channel, propose, permit, scene);
+    }
+
+    fn perform(&mut self, channel: &ChannelName, epoch: Option<&Epoch>, effect: Effect<ReplyId>, scene: &mut Scene) {
+        match effect {
+            Effect::Propose(_) => {} // gathered by the caller
+            Effect::Ack { to, ack } => self.acknowledge(to, ack, scene),
+            Effect::Refuse { to, refusal } => self.refuse(to, refusal, scene),
+            Effect::Attached { to, attachment } => {
+                if let Some((_, Asker::Attach { from, .. })) = self.asked.get(&to) {
+                    scene.tell(Fact::Placed {
+                        channel: channel.clone(),
+                        from: from.clone(),
+                        attachment: attachment.clone(),
+                    });
+                }
+                let feed = self.attend(channel, &attachment.head, scene);
+                if let Some(actor) = self.channels.get_mut(channel) {
+                    (actor.feed, actor.read) = (Some(feed), scene.now().instant);
+                }
+                self.confirm(to, feed, attachment, scene);
+            }
+            Effect::Page { to, page } => self.answer_page(channel, to, page, scene),
+            Effect::FanOut(message) => {
+                if let Some(epoch) = epoch {
+                    scene.tell(Fact::FannedOut {
+                        channel: channel.clone(),
+                        epoch: epoch.clone(),
+                        message: Arc::clone(&message),
+                    });
+                }
+                if let Some(feed) = self.channels.get(channel).and_then(|actor| actor.feed) {
+                    self.push(feed, &message);
+                }
+            }
+            Effect::Used { at } => {
+                let used = slot::Message::Used {
+                    channel: channel.clone(),
+                    at,
+                };
+                self.post_slot(channel, used, None, scene);
+            }
+        }
+    }
+
+    /// The page that somebody has read before.
+    fn known_page(&mut self, channel: &ChannelName, range: &Range, scene: &mut Scene) -> Option<PageAnswer> {
+        let actor = self.channels.get_mut(channel)?;
+        actor.read = scene.now().instant;
+        let epoch = range.epoch.as_ref()?;
+        let (_, after, messages) = actor.pages.iter().find(|(of, after, _)| *after == range.after && of == epoch)?;
+        scene.saw(Sight::PageKnown);
+        Some(PageAnswer::Page {
+            after: *after,
+            messages: messages.clone(),
+        })
+    }
+
+    fn answer_page(&mut self, channel: &ChannelName, to: ReplyId, page: Page, scene: &mut Scene) {
+        if let Some((_, Asker::Read { range, .. })) = self.asked.get(&to) {
+            scene.tell(Fact::Paged {
+                channel: channel.clone(),
+                range: range.clone(),
+                page: page.clone(),
+            });
+        }
+        let answer = match page {
+            Page::Messages { after, messages, .. } => {
+                if let Some(actor) = self.channels.get_mut(channel).filter(|_| !messages.is_empty()) {
+                    if actor.pages.len() == PAGES_MAX {
+                        actor.pages.pop_front();
+                    }
+                    actor.pages.push_back((after.epoch, after.seq, messages.clone()));
+                }
+                PageAnswer::Page {
+                    after: after.seq,
+                    messages,
+                }
+            }
+            Page::Lost { reason, position } => PageAnswer::Lost { reason, position },
+        };
+        self.fetched(to, answer, scene);
+    }
+}
