@@ -133,7 +133,7 @@ impl Server {
                     seq,
                     ..v1::PageEntry::default()
                 };
-                let through = asked.seq + rng.u64(1..5);
+                let through = asked.seq.checked_add(rng.u64(1..5))?;
                 let channel = self
                     .channels
                     .iter_mut()
