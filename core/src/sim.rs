@@ -16,7 +16,7 @@
 //! * `agenda`, `dice`, `link`: time, chance and connections;
 //! * `node`, `client`: the two sides;
 //! * `fact`: what happened; [`check`]: what must hold; [`sight`]: what a suite must have met;
-//! * `trace`: all of it as lines.
+//! * `trace`: all of it as lines; [`suite`]: many seeds, and what they mean.
 
 use std::fmt;
 
@@ -34,12 +34,14 @@ pub mod scenario;
 mod scene;
 mod setup;
 pub mod sight;
+pub mod suite;
 mod trace;
 mod world;
 
 pub use check::{Rule, Violation};
 pub use scenario::Scenario;
 pub use sight::{Coverage, Sight};
+pub use suite::Tally;
 
 /// What to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// Events handled.
     pub events: u64,
+    /// What was checked.
+    pub tally: Tally,
     /// A line for everything that happened, if wanted.
     pub trace: Option<String>,
 }
@@ -100,6 +104,7 @@ pub fn run(options: &Options) -> Report {
         violation: remains.violation,
         coverage: remains.coverage,
         events: remains.events,
+        tally: remains.tally,
         trace: remains.trace,
     }
 }

@@ -1,11 +1,12 @@
 //! Publishing one message over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, FromRequest, Path, Request, State};
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -51,18 +52,12 @@ pub(super) async fn publish(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
     Path(channel): Path<String>,
-    headers: HeaderMap,
-    body: Result<Json<Body>, JsonRejection>,
+    request: Request,
 ) -> Result<Json<Published>, ApiError> {
-    peer.opened();
     let services = site.registry.services();
-    let Json(body) = body.map_err(|rejection| {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge.name(),
-            _ => ErrorCode::BadRequest.name(),
-        };
-        ApiError::new(rejection.status(), code, rejection.body_text())
-    })?;
+    let headers = request.headers().clone();
+    let body = read(request, services.config.limits.http_header_timeout).await?;
+    peer.opened();
     let channel = ChannelName::parse(&channel).map_err(|error| {
         ApiError::new(
             StatusCode::BAD_REQUEST,
@@ -121,6 +116,24 @@ pub(super) async fn publish(
         copies,
         duplicate,
     }))
+}
+
+/// Reads the body. A client gets as long for it as for the head: one that sends a byte a minute would
+/// hold its connection for ever.
+async fn read(request: Request, time_max: Duration) -> Result<Body, ApiError> {
+    let read = tokio::time::timeout(time_max, Json::from_request(request, &())).await;
+    let Ok(read) = read else {
+        let message = "the body did not come in time; send the whole request at once";
+        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message));
+    };
+    let Json(body) = read.map_err(|rejection: JsonRejection| {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge.name(),
+            _ => ErrorCode::BadRequest.name(),
+        };
+        ApiError::new(rejection.status(), code, rejection.body_text())
+    })?;
+    Ok(body)
 }
 
 fn payload(data: Option<String>, data_base64: Option<String>) -> Result<Bytes, ApiError> {

@@ -76,7 +76,13 @@ impl Connection for WebTransport {
             let chunk = ready!(pin!(stream.read_chunk(CHUNK_BYTES_MAX, true)).poll(cx));
             match chunk {
                 Ok(Some(chunk)) => self.received.extend_from_slice(&chunk.bytes),
-                Ok(None) | Err(_) => return Poll::Ready(Err(Ended::Gone)),
+                // A client may leave between two frames; inside one it has lost count.
+                Ok(None) => {
+                    let whole = self.decoder.finish(&self.received);
+                    let fault = |error: DecodeError| Ended::Fault(Farewell::BadFrame(error.to_string()));
+                    return Poll::Ready(Err(whole.map_or_else(fault, |()| Ended::Gone)));
+                }
+                Err(_) => return Poll::Ready(Err(Ended::Gone)),
             }
         }
     }

@@ -21,6 +21,7 @@ use self::truth::Truth;
 use super::fact::{Fact, ReaderId};
 use super::setup::Setup;
 use super::sight::{Coverage, Sight};
+use super::suite::Tally;
 use crate::time::Now;
 
 mod commit;
@@ -95,6 +96,7 @@ pub(super) struct Checker {
     ops: Ops,
     readers: BTreeMap<ReaderId, Reader>,
     coverage: Coverage,
+    tally: Tally,
 }
 
 impl Checker {
@@ -105,6 +107,7 @@ impl Checker {
             ops: Ops::default(),
             readers: BTreeMap::new(),
             coverage: Coverage::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -145,7 +148,7 @@ impl Checker {
                 channel,
                 from,
                 attachment,
-            } => self.placed(channel, from, attachment, now.instant),
+            } => self.placed(channel, from, attachment),
             Fact::Paged { channel, range, page } => self.paged(channel, range, page),
             Fact::Began {
                 reader,
@@ -174,6 +177,11 @@ impl Checker {
     /// Notes that something was seen.
     pub(super) fn saw(&mut self, sight: Sight) {
         self.coverage.saw(sight);
+    }
+
+    /// What was checked.
+    pub(super) const fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// What was seen.

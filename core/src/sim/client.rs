@@ -95,7 +95,7 @@ impl Client {
                 deleted,
             });
             let deadline = scene.now().instant + patience;
-            let line = self.lines.entry(channel.clone()).or_insert_with(|| Line::new(self.id, channel));
+            let line = self.lines.entry(channel.clone()).or_insert_with(|| Line::new(channel));
             line.enqueue(op, key, deleted, bytes, deadline);
         }
         self.go_on(scene);
@@ -260,7 +260,7 @@ impl Client {
             return; // of a connection that was given up
         }
         match what {
-            Down::Closed | Down::Frame(Frame::Goodbye(_)) => self.lost(scene),
+            Down::Closed | Down::Frame(Frame::Goodbye) => self.lost(scene),
             Down::Frame(frame) => {
                 self.desk.heard(scene.now().instant);
                 self.take(frame, scene);
@@ -301,7 +301,7 @@ impl Client {
                 self.desk.give_back(bytes, scene);
             }
             Frame::Answer(answer) => self.answer(answer, scene),
-            Frame::Goodbye(_) => {}
+            Frame::Goodbye => {}
         }
     }
 
@@ -343,8 +343,9 @@ impl Client {
                     }
                 }
                 Some(Asking::Attach(channel)) => {
-                    if let Some(reader) = self.readers.get_mut(&channel) {
-                        reader.refused(request, &refusal, scene);
+                    let reader = self.readers.get_mut(&channel);
+                    if reader.is_some_and(|reader| reader.refused(request, &refusal, scene)) {
+                        self.unsubscribe(&channel, scene);
                     }
                 }
                 Some(Asking::Detach) | None => {}

@@ -13,7 +13,7 @@ use super::plan::ClientId;
 use crate::channel::Message;
 use crate::id::{Position, Seq};
 use crate::session::ChannelId;
-use crate::session::answer::{Answer, Farewell};
+use crate::session::answer::Answer;
 use crate::session::request::Request;
 
 /// Names a connection, and the session at its end.
@@ -59,7 +59,7 @@ pub(super) enum Frame {
         values: Vec<Arc<Message>>,
         last: bool,
     },
-    Goodbye(Farewell),
+    Goodbye,
 }
 
 /// One direction of a connection.
@@ -149,7 +149,7 @@ impl Frame {
             + match self {
                 Self::Message { message, .. } => weigh(std::slice::from_ref(message)),
                 Self::Page { messages, .. } | Self::Snapshot { values: messages, .. } => weigh(messages),
-                Self::Answer(_) | Self::Goodbye(_) => 0,
+                Self::Answer(_) | Self::Goodbye => 0,
             }
     }
 }

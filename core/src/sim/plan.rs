@@ -136,7 +136,7 @@ impl Plan<'_> {
             (weights.stall, Self::stall),
             (weights.trouble, Self::trouble),
             (weights.sleep, Self::sleep),
-            (weights.kick, |plan, client, ..| plan.add(Action::Kick { client })),
+            (weights.kick, |plan, client, _, _, _| plan.add(Action::Kick { client })),
             (weights.crash, Self::crash),
             (weights.restart, Self::restart),
             (weights.wall, Self::wall),

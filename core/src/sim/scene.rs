@@ -173,12 +173,6 @@ impl Scene {
         self.links.get_mut(&id).expect("links are kept")
     }
 
-    /// Every connection of a client.
-    pub(super) fn links_of(&self, client: ClientId) -> Vec<LinkId> {
-        let links = self.links.iter().filter(|(_, link)| link.client == client);
-        links.map(|(id, _)| *id).collect()
-    }
-
     pub(super) fn send_up(&mut self, id: LinkId, what: Up) {
         let at = self.now().instant + self.dice.time(self.setup.delay);
         if let Some(at) = self.link(id).up.send(at, what) {

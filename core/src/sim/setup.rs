@@ -14,14 +14,14 @@ use crate::id::{Author, ChannelName, PublisherId, Subject};
 use crate::namespace::{Namespace, Namespaces};
 use crate::session::{PAGE_BYTES_MAX, Settings};
 use crate::slot::{self, TailBounds};
-use crate::{ring, session};
+use crate::ring;
 
 /// Everything about a run that does not change while it lasts.
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) channels: Vec<ChannelName>,
     pub(super) clients: Vec<ClientSetup>,
-    pub(super) session: Arc<session::Settings>,
+    pub(super) session: Arc<Settings>,
     pub(super) slots: u16,
     pub(super) slot: slot::Config,
     /// Newest messages of a channel, kept for its readers.

@@ -13,7 +13,7 @@ use super::plan::{self, Action, Start, Trouble};
 use super::scene::{Event, History, Scene};
 use super::setup::Setup;
 use super::sight::Coverage;
-use super::{Options, Scenario};
+use super::{Options, Scenario, Tally};
 use crate::backpressure::Policy;
 use crate::id::SlotId;
 
@@ -38,6 +38,7 @@ pub(super) struct Remains {
     pub(super) violation: Option<Violation>,
     pub(super) coverage: Coverage,
     pub(super) events: u64,
+    pub(super) tally: Tally,
     pub(super) trace: Option<String>,
     pub(super) history: Option<History>,
     pub(super) setup: Arc<Setup>,
@@ -60,6 +61,7 @@ pub(super) fn run(scenario: Scenario, options: &Options, recorded: bool) -> Rema
         violation,
         coverage: checker.coverage().clone(),
         events,
+        tally: checker.tally(),
         trace,
         history,
         setup,

@@ -105,15 +105,7 @@ async fn requests_that_cannot_be_carried_out() {
             426,
             "upgrade_required",
         ),
-        (
-            "an old WebSocket",
-            Request::get("/connect")
-                .header("connection", "upgrade")
-                .header("upgrade", "websocket")
-                .header("sec-websocket-version", "8"),
-            400,
-            "bad_request",
-        ),
+        ("an old WebSocket", Request::upgrade_to(8), 400, "bad_request"),
     ];
     for (what, request, status, code) in cases {
         let answer = request.send(node.address()).await;

@@ -23,20 +23,25 @@ over_both! {
 async fn what_cannot_be_carried_out_is_refused(transport: Transport) {
     let node = Node::start(Settings::default().namespace("keyed", "keyed = true")).await;
     let mut raw = Raw::open(&node, transport).await;
-    let publish_to = |channel: &str| publish(9, channel, "x").into();
+    // The first serial of a publisher is its base, or an earlier one would be missing.
+    let first = |channel: &str, payload: &'static str| v1::Publish {
+        base: 9,
+        ..publish(9, channel, payload)
+    };
+    let publish_to = |channel: &str| first(channel, "x").into();
     let attach = |channel: &str| attach_to(9, channel, None).into();
     let keyed = v1::Publish {
         key: "k".to_owned(),
-        ..publish(9, "demo:a", "x")
+        ..first("demo:a", "x")
     };
     let removal = v1::Publish {
         delete: true,
         key: "k".to_owned(),
-        ..publish(9, "demo:a", "")
+        ..first("demo:a", "")
     };
     let backwards = v1::Publish {
         base: 10,
-        ..publish(9, "demo:a", "x")
+        ..first("demo:a", "x")
     };
     let unknown_policy = v1::Attach {
         policy: 77,

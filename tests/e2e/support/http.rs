@@ -46,10 +46,16 @@ impl Request {
 
     /// The upgrade to WebSocket.
     pub(crate) fn upgrade() -> Self {
+        Self::upgrade_to(13)
+    }
+
+    /// The upgrade to some version of WebSocket; 13 is the one there is.
+    pub(crate) fn upgrade_to(version: u32) -> Self {
         Self {
-            head: "GET /connect HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                .to_owned(),
+            head: format!(
+                "GET /connect HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                 sec-websocket-version: {version}\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            ),
             body: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use crate::sim::fact::{Op, op_of};
 use crate::slot::{Change, Entry, Origin};
 
 /// How far the instants of a channel and its slot may lie apart: a turn or two.
-const SLACK: Duration = Duration::from_secs(2);
+pub(super) const SLACK: Duration = Duration::from_secs(2);
 
 /// How long a publisher is remembered at least (R10).
 const PUBLISHER_AGE: Duration = Duration::from_secs(600);
@@ -44,7 +44,7 @@ impl Checker {
                 let truth = self.truth.of(channel);
                 for author in authors.iter() {
                     let known = truth.authors.remove(author);
-                    let early = known.is_some_and(|(_, used)| now + SLACK < used + PUBLISHER_AGE);
+                    let early = known.is_some_and(|known| now + SLACK < known.used + PUBLISHER_AGE);
                     ensure(!early, Rule::Serials, || format!("{channel} forgot a publisher before its time"))?;
                 }
                 Ok(())
@@ -77,14 +77,13 @@ impl Checker {
     }
 
     /// Adopts the history of an ephemeral channel, which is in no log.
-    pub(super) fn adopt(&mut self, channel: &ChannelName, epoch: &Epoch, now: Instant) -> Verdict {
+    pub(super) fn adopt(&mut self, channel: &ChannelName, epoch: &Epoch) -> Verdict {
         let config = &self.setup.namespace(channel).channel;
         let truth = self.truth.of(channel);
         if config.durability == Durability::Logged || truth.current.as_ref() == Some(epoch) {
             return Ok(());
         }
-        let unused = truth.used.is_none_or(|used| now + SLACK >= used + config.head_age);
-        let may = truth.current.is_none() || truth.lost || unused;
+        let may = truth.current.is_none() || truth.lost;
         let known = truth.eras.contains_key(epoch);
         truth.forget();
         self.truth.begin(channel, epoch);
@@ -108,8 +107,9 @@ impl Checker {
         }
         let window = self.setup.namespace(channel).channel.window;
         let truth = self.truth.of(channel);
+        truth.used = Some(now);
         if let Some((author, serial)) = origin {
-            truth.authors.insert(author.clone(), (serial, now));
+            truth.record(author, serial, now);
         }
         let era = present(truth, channel)?;
         let (found, next) = (message.seq, era.head().next());
@@ -148,7 +148,7 @@ impl Checker {
         self.saw(Sight::SerialSkipped);
         let op = self.ops.of_serial(author, channel, serial);
         let truth = self.truth.of(channel);
-        truth.authors.insert(author.clone(), (serial, now));
+        truth.record(author, serial, now);
         let Some(op) = op else {
             return Ok(()); // a serial that no message was ever sent under
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::commit::SLACK;
 use super::{Checker, Rule, Sight, Verdict, ensure};
 use crate::channel::{Attachment, Config, Durability, From, Message, Outcome, Page, Range, Reason, Values};
 use crate::id::{ChannelName, Epoch, Position, Seq};
@@ -20,10 +21,13 @@ impl Checker {
     /// An actor starts: with all that is committed.
     pub(super) fn opened(&mut self, channel: &ChannelName, found: Option<&(Position, Seq)>, now: Instant) -> Verdict {
         if let Some((head, _)) = found {
-            self.adopt(channel, &head.epoch, now)?;
+            self.adopt(channel, &head.epoch)?;
         }
-        let logged = self.setup.namespace(channel).channel.durability == Durability::Logged;
+        let config = &self.setup.namespace(channel).channel;
+        let logged = config.durability == Durability::Logged;
         let truth = self.truth.of(channel);
+        // What an ephemeral channel left behind is forgotten when its time has come.
+        truth.lost |= found.is_none() && truth.used.is_some_and(|used| now + SLACK >= used + config.head_age);
         let known = truth.era().map(super::truth::Era::head);
         truth.shown = known.unwrap_or_default();
         let (expected, shown) = (truth.shown(), found.map(|(head, _)| head.clone()));
@@ -48,7 +52,7 @@ impl Checker {
         now: Instant,
     ) -> Verdict {
         if self.setup.namespace(channel).channel.durability == Durability::Ephemeral {
-            self.adopt(channel, epoch, now)?;
+            self.adopt(channel, epoch)?;
             self.append(channel, message, None, message.seq.next(), now)?;
         }
         let truth = self.truth.of(channel);
@@ -62,14 +66,14 @@ impl Checker {
     }
 
     /// An attach is answered.
-    pub(super) fn placed(&mut self, channel: &ChannelName, from: &From, attachment: &Attachment, now: Instant) -> Verdict {
+    pub(super) fn placed(&mut self, channel: &ChannelName, from: &From, attachment: &Attachment) -> Verdict {
         let Attachment {
             outcome,
             position,
             head,
             values,
         } = attachment;
-        self.adopt(channel, &head.epoch, now)?;
+        self.adopt(channel, &head.epoch)?;
         let config = self.setup.namespace(channel).channel.clone();
         let shown = self.truth.of(channel).shown();
         ensure(shown.as_ref() == Some(head), Rule::OutputGate, || {

@@ -96,6 +96,7 @@ impl Checker {
             published: None,
             settled: false,
         };
+        self.tally.publishes += 1;
         let known = self.ops.ops.insert(op, attempt).is_some();
         ensure(!known, Rule::Phantom, || format!("{op} was published twice by its application"))
     }
@@ -157,10 +158,10 @@ impl Checker {
                     return Ok(()); // who is known to it is in no log
                 }
                 let author = self.setup.author(*client);
-                let fresh = self.truth.of(channel).authors.get(&author);
-                let fresh = fresh.filter(|(_, used)| now.instant < *used + PUBLISHER_AGE);
-                let may = match fresh {
-                    Some((highest, _)) => serial.0 + RESULTS <= highest.0,
+                let known = self.truth.of(channel).authors.get(&author);
+                let known = known.filter(|known| now.instant < known.used + PUBLISHER_AGE);
+                let may = match known {
+                    Some(known) => *serial < known.first || serial.0 + RESULTS <= known.highest.0,
                     None => since.distance(now.wall) > FIRST_ATTEMPT_AGE_MAX,
                 };
                 ensure(may, Rule::Serials, || {
@@ -185,6 +186,7 @@ impl Checker {
         let truth = self.truth.of(&attempt.channel);
         match outcome {
             Outcome::Published(position) => {
+                self.tally.acks += 1;
                 attempt.published = Some(now);
                 let kept = truth.at(&position.epoch, position.seq);
                 let held = kept.is_some_and(|kept| kept.op.is_none_or(|other| other == op));

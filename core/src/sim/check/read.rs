@@ -152,6 +152,7 @@ impl Checker {
         let last = place.seq;
         ensure(message.seq == last.next(), Rule::ReaderOrder, || format!("{} came after {last}", message.seq))?;
         (place.seq, place.term) = (message.seq, message.term);
+        self.tally.deliveries += 1;
         apply(&mut reader.values, message);
         if std::mem::take(&mut reader.resumed) {
             self.saw(match paged {

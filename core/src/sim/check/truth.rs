@@ -37,8 +37,17 @@ pub(super) struct Channel {
     pub(super) retired: BTreeSet<Op>,
     /// The last publish of each client.
     pub(super) latest: BTreeMap<ClientId, Op>,
-    /// The publishers that are known: their highest serial, and when it was committed.
-    pub(super) authors: BTreeMap<Author, (Serial, Instant)>,
+    /// The publishers that are known.
+    pub(super) authors: BTreeMap<Author, Known>,
+}
+
+/// A publisher that is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) first: Serial,
+    pub(super) highest: Serial,
+    /// When its latest serial was committed.
+    pub(super) used: Instant,
 }
 
 /// One history.
@@ -139,6 +148,17 @@ impl Channel {
             seq: self.shown,
             term: era.at(self.shown).map(|kept| kept.message.term).unwrap_or_default(),
         })
+    }
+
+    /// A serial of a publisher is committed.
+    pub(super) fn record(&mut self, author: &Author, serial: Serial, now: Instant) {
+        self.used = Some(now);
+        let known = self.authors.entry(author.clone()).or_insert(Known {
+            first: serial,
+            highest: serial,
+            used: now,
+        });
+        (known.highest, known.used) = (serial, now);
     }
 
     /// Forgets by what repetitions are recognised.

@@ -11,7 +11,6 @@ use crate::channel::{Ack, Refusal};
 use crate::id::{ChannelName, Key, Serial};
 use crate::session::request::{Publish, Request, RequestId, Skip};
 use crate::sim::fact::{Fact, Op, Outcome, payload};
-use crate::sim::plan::ClientId;
 use crate::sim::scene::Scene;
 use crate::sim::sight::Sight;
 use crate::time::WallTime;
@@ -22,7 +21,6 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Line {
-    client: ClientId,
     channel: ChannelName,
     /// The serial of the next message that is sent for the first time.
     next: Serial,
@@ -56,9 +54,8 @@ struct Entry {
 }
 
 impl Line {
-    pub(super) fn new(client: ClientId, channel: &ChannelName) -> Self {
+    pub(super) fn new(channel: &ChannelName) -> Self {
         Self {
-            client,
             channel: channel.clone(),
             next: Serial(1),
             entries: VecDeque::new(),

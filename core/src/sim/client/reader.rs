@@ -113,7 +113,7 @@ impl Reader {
             Start::Ahead => moved(&|at| Seq(at.0 + 100_000), Term(0)),
             Start::Forked => moved(&|at| at, Term(77)),
             Start::Unknown => Some(Position {
-                epoch: Epoch::parse("0-00000000000000aa").expect("an epoch"),
+                epoch: Epoch::parse("none-of-ours").expect("an epoch"),
                 seq: Seq(1),
                 term: Term(0),
             }),
@@ -171,11 +171,14 @@ impl Reader {
         );
     }
 
-    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, scene: &Scene) {
-        if self.awaits(request) {
-            let retry = refusal.retry_after().map(|after| scene.now().instant + after);
-            self.standing = Standing::Apart(retry);
+    /// The attach was refused. Whether for good.
+    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, scene: &Scene) -> bool {
+        if !self.awaits(request) {
+            return false;
         }
+        let retry = refusal.retry_after().map(|after| scene.now().instant + after);
+        self.standing = Standing::Apart(retry);
+        retry.is_none()
     }
 
     /// A part of the values of a keyed channel.

@@ -65,7 +65,7 @@ pub(super) enum Standing {
     Starting,
     Open(Box<Channel<ReplyId>>),
     /// It is set aside: all who ask are refused.
-    Closed(Refusal),
+    Closed,
 }
 
 impl ChannelActor {
@@ -162,7 +162,7 @@ impl Node {
             return; // stopped while it started
         }
         let standing = match opening {
-            None => Standing::Closed(Refusal::Quarantined),
+            None => Standing::Closed,
             Some(opening) => {
                 let view = opening.state.as_ref().map(channel::State::view);
                 scene.tell(Fact::Opened {
@@ -176,7 +176,7 @@ impl Node {
         };
         let view = match &standing {
             Standing::Open(rules) => rules.view(),
-            Standing::Starting | Standing::Closed(_) => None,
+            Standing::Starting | Standing::Closed => None,
         };
         let feed = self.resume_feed(channel, view, scene);
         if let Some(actor) = self.channels.get_mut(channel) {
@@ -245,7 +245,7 @@ impl Node {
         let unused = now.duration_since(actor.used) >= scene.setup.channel_idle && actor.feed.is_none();
         let idle = match &actor.standing {
             Standing::Open(rules) => unused && rules.is_idle(),
-            Standing::Closed(_) => true,
+            Standing::Closed => true,
             Standing::Starting => false,
         };
         if !idle || actor.unfinished() > 0 {

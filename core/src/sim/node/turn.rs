@@ -50,11 +50,11 @@ impl Node {
         let Some(actor) = self.channels.get_mut(channel) else {
             return;
         };
-        match &input {
-            Input::Committed { .. } | Input::Refused { .. } | Input::Due { attended: false } => {}
-            _ => scene.tell(Fact::Used {
+        // A publish is a use once it is committed, which its entry tells.
+        if matches!(input, Input::Attach { .. } | Input::Read { .. } | Input::Due { attended: true }) {
+            scene.tell(Fact::Used {
                 channel: channel.clone(),
-            }),
+            });
         }
         if !matches!(input, Input::Due { .. }) {
             actor.used = now.instant;
