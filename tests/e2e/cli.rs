@@ -163,7 +163,7 @@ async fn publishing_and_reading_through_a_crash() {
 
 #[tokio::test]
 async fn a_message_that_was_given_up_has_its_place_in_the_output() {
-    let node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
+    let node = Node::start(Settings::default()).await;
     let proxy = Proxy::start(node.address()).await;
     let arguments = ["pub", "demo:a", "-", "--json", "--timeout", "2s", "--transport", "ws"];
     let mut publish = start_at(&proxy.url(), &arguments);
@@ -171,7 +171,7 @@ async fn a_message_that_was_given_up_has_its_place_in_the_output() {
     let first = publish.json().await;
     assert_eq!(first["seq"], 1);
 
-    // What is sent from here on goes nowhere, and nobody says so.
+    // What is sent from here on goes nowhere, and nobody says so before the time is over.
     let connection = eventually("the connection", async || proxy.whole(Transport::WebSocket).pop()).await;
     connection.cut(Cut::DeadUp);
     publish.write("two\n").await;

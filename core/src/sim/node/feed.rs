@@ -81,9 +81,11 @@ impl Node {
             Some(view) if *view.epoch() == feed.epoch => {
                 let head = feed.ring.span().head;
                 let missed: Vec<_> = view.history().after(head).cloned().collect();
+                // What is not kept any more cannot be fed: the ring starts over, and readers are behind.
                 match missed.first() {
-                    Some(first) if first.seq != head.next() => feed.ring.restart(view.head()),
-                    _ => missed.iter().for_each(|message| feed.push(message)),
+                    Some(first) if first.seq == head.next() => missed.iter().for_each(|message| feed.push(message)),
+                    None if view.head() == head => {}
+                    _ => feed.ring.restart(view.head()),
                 }
                 self.wake_readers(id, scene);
                 Some(id)
