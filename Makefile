@@ -61,7 +61,7 @@ test: ## check, then every test; installs what it needs
 	@scripts/step --end "make test"
 
 .PHONY: simulate
-simulate: ## Runs the simulation: SEED=8121 [SCENARIO=partition], or SEEDS=100
+simulate: ## Runs the simulation: SEED=8121 or SEEDS=100, SCENARIO=restart, ARGS=--trace
 	@scripts/need compiler
 	@cargo run $(profile) --package starling-core --features sim --bin simulate -- \
 	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)

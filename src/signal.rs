@@ -1,21 +1,32 @@
 //! Which signals mean stop.
 
-/// Ready when the process is told to stop, and by what.
-pub(crate) async fn stop() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
+use std::future::pending;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Catches the signals from now on, so that none comes between the news that the node serves and its first look. The
+/// future is ready when the process is told to stop, and says by what.
+pub(crate) fn stop() -> impl Future<Output = &'static str> {
+    let (terminated, interrupted) = (caught(SignalKind::terminate()), caught(SignalKind::interrupt()));
+    async {
+        tokio::select! {
+            () = terminated => "SIGTERM",
+            () = interrupted => "SIGINT",
+        }
+    }
+}
+
+fn caught(kind: SignalKind) -> impl Future<Output = ()> {
+    let caught = signal(kind);
+    async move {
+        match caught {
+            Ok(mut signal) => {
+                signal.recv().await;
             }
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be caught; stopping is abrupt");
-                std::future::pending().await
+                tracing::warn!(%error, ?kind, "a signal cannot be caught; stopping by it is abrupt");
+                pending().await
             }
         }
-    };
-    tokio::select! {
-        () = terminated => "SIGTERM",
-        _ = tokio::signal::ctrl_c() => "SIGINT",
     }
 }

@@ -12,8 +12,8 @@ use starling_core::session::{ChannelId, Fetched, Input, PageTicket, Place};
 use tokio::time::Instant;
 
 use super::snapshot::{Progress, Snapshot};
-use super::task::Task;
-use crate::fanout::{EncodedPage, Feed, Listener};
+use super::task::{ANSWERS_BYTES_MAX, Task};
+use crate::fanout::{EncodedPage, Feed, Frame, Listener};
 use crate::metrics::FrameKind;
 use crate::transport::Connection;
 use crate::wire;
@@ -53,7 +53,11 @@ impl<C: Connection> Task<C> {
             }
             return;
         }
-        self.starved = false;
+        // Answers have used up their room: it is theirs again once everything is written.
+        self.starved = self.answers >= ANSWERS_BYTES_MAX;
+        if self.starved {
+            return;
+        }
         self.due |= self.mailbox.take_moved();
         let before = self.connection.queued_bytes();
         let mut pending = self.due;
@@ -199,7 +203,13 @@ impl<C: Connection> Task<C> {
         self.services
             .metrics
             .sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
-        self.connection.queue(&frame);
+        self.answer(&frame);
+    }
+
+    /// Queues the frame of an answer.
+    pub(super) fn answer(&mut self, frame: &Frame) {
+        self.answers += frame.body_bytes();
+        self.connection.queue(frame);
     }
 
     /// Queues a page, if the reader at `place` still waits for it.

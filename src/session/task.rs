@@ -23,6 +23,11 @@ use crate::wire::{self, Rejected};
 /// Frames read in one go before others get their turn.
 const FRAMES_PER_TURN: usize = 64;
 
+/// Bytes of answers that may wait to be written. They come beside the messages that `session.send_queue` bounds, so
+/// that a reader that is behind is heard all the same: it says that it lives, and it pulls. Room for some hundred; a
+/// client that asks on without reading is not read either, until it has taken everything.
+pub(super) const ANSWERS_BYTES_MAX: usize = 16 * 1024;
+
 /// How long what is queued at the end of a session may take to be written: the goodbye, and what
 /// stands before it. A client that does not read loses the goodbye and nothing else.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(2);
@@ -122,6 +127,10 @@ pub(super) struct Task<C> {
     pub(super) retry: u128,
     /// Something due did not fit what may be queued.
     pub(super) starved: bool,
+    /// Bytes of answers queued since the connection had last taken everything.
+    pub(super) answers: usize,
+    /// The client was not listened to, because its answers wait.
+    deaf: bool,
     /// When messages were written last, and whether an alarm is set for the end of the window.
     pub(super) window: Window,
     /// A request on its way to an owner whose mailbox is full. Nothing is read meanwhile.
@@ -152,6 +161,8 @@ impl<C: Connection> Task<C> {
             due: 0,
             retry: 0,
             starved: false,
+            answers: 0,
+            deaf: false,
             window: Window {
                 written: None,
                 alarmed: false,
@@ -185,7 +196,13 @@ impl<C: Connection> Task<C> {
                 break;
             }
             match self.connection.poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.rules.wrote(self.services.clock.now().instant),
+                Poll::Ready(Ok(())) => {
+                    self.rules.wrote(self.services.clock.now().instant);
+                    self.answers = 0;
+                    if std::mem::take(&mut self.deaf) {
+                        cx.waker().wake_by_ref();
+                    }
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(Ending::Gone),
                 Poll::Pending => break,
             }
@@ -203,10 +220,11 @@ impl<C: Connection> Task<C> {
     /// Reads frames while there are some, there is room for answers, and no owner is waited for.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         for _ in 0..FRAMES_PER_TURN {
-            if self.ending.is_some()
-                || self.forwarding.is_some()
-                || self.connection.queued_bytes() >= self.services.send_queue
-            {
+            if self.ending.is_some() || self.forwarding.is_some() {
+                return Poll::Pending;
+            }
+            if self.answers >= ANSWERS_BYTES_MAX {
+                self.deaf = true;
                 return Poll::Pending;
             }
             match self.connection.poll_receive(cx) {
@@ -228,7 +246,7 @@ impl<C: Connection> Task<C> {
             Err(Rejected::Close(farewell)) => self.handle(Input::Dismiss(farewell)),
             Err(Rejected::Refuse { request, code, message }) => {
                 if self.rules.is_open() {
-                    self.connection.queue(&wire::refused(request, code, &message));
+                    self.answer(&wire::refused(request, code, &message));
                 }
                 self.handle(Input::Received(Request::Malformed));
             }

@@ -39,6 +39,9 @@ pub struct WebSocket<T> {
     /// Received and not yet a whole frame. Without a buffer while there is nothing.
     received: BytesMut,
     queue: WriteQueue,
+    /// The answer to the last ping, until what was queued before it is written. Only the last is answered, as RFC
+    /// 6455, section 5.5.3 allows: a client that pings and does not read costs one answer, not one for each.
+    pong: Option<Bytes>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
@@ -51,6 +54,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
             decoder: Decoder::new(bytes_max),
             received: BytesMut::from(early),
             queue: WriteQueue::default(),
+            pong: None,
         }
     }
 
@@ -89,7 +93,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
             }
             match item {
                 Some(Item::Message(message)) => return Poll::Ready(Ok(message)),
-                Some(Item::Ping(payload)) => self.queue.push(codec::encode(Opcode::Pong, &payload)),
+                Some(Item::Ping(payload)) => self.pong = Some(codec::encode(Opcode::Pong, &payload)),
                 Some(Item::Close) => return Poll::Ready(Err(Ended::Gone)),
                 None => match ready!(self.poll_read(cx)) {
                     Ok(true) => {}
@@ -104,11 +108,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
     }
 
     fn queued_bytes(&self) -> usize {
-        self.queue.bytes()
+        self.queue.bytes() + self.pong.as_ref().map_or(0, Bytes::len)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.queue.is_empty() {
+        loop {
+            if self.queue.is_empty() {
+                match self.pong.take() {
+                    Some(pong) => self.queue.push(pong),
+                    None => break,
+                }
+            }
             match ready!(self.poll_write(cx))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.queue.advance(written),

@@ -112,7 +112,10 @@ impl Keys {
         Some(self.rows[key].learnt.0)
     }
 
-    /// Sets or removes the value of `key`. Removing what has no value changes nothing.
+    /// Sets or removes the value of `key`.
+    ///
+    /// Removing what has no value changes no value, and still counts as the latest removal: a reader
+    /// that was spared the earlier one, because this one replaces it, may come back from between them.
     pub(super) fn apply(&mut self, key: &Key, message: &Arc<Message>, now: Instant) {
         let before = self.rows.get(key).map(|row| Arc::clone(&row.message));
         let row = Row {
@@ -120,8 +123,17 @@ impl Keys {
             learnt: Learnt(now),
         };
         match (before, message.deleted) {
-            (None, true) => return,
-            (Some(before), true) if before.deleted => return,
+            (None, true) => {
+                // It may have been known, and its removal forgotten: then so is this one.
+                if self.floor > Seq(0) {
+                    self.floor = message.seq;
+                }
+                return;
+            }
+            (Some(tombstone), true) if tombstone.deleted => {
+                self.tombstones.remove(&tombstone.seq);
+                self.tombstones.insert(message.seq, key.clone());
+            }
             (Some(value), true) => {
                 self.bytes -= value.weight();
                 self.tombstones.insert(message.seq, key.clone());

@@ -107,9 +107,9 @@ impl Session {
         }
         let at = attachment.position.clone();
         let values = attachment.values.take();
-        let place = self
-            .places
-            .put(Subscription::new(channel_id, at.epoch.clone(), at.seq, policy));
+        let mut subscription = Subscription::new(channel_id, at.epoch.clone(), at.seq, policy);
+        subscription.live_only = live_only;
+        let place = self.places.put(subscription);
         out.push(Effect::Send(Answer::Attached {
             request,
             channel,
@@ -140,16 +140,18 @@ impl Session {
         let Some((place, subscription)) = place.and_then(|place| Some((place, self.places.get_mut(place)?))) else {
             return out.push(refuse(Refusal::NotAttached));
         };
-        if after > subscription.cursor {
-            // A cursor ahead of what was sent would skip messages silently.
+        if after > subscription.cursor || !subscription.may_read(after) {
+            // A cursor ahead of what was sent would skip messages silently, and one before the place of a
+            // session that may not read the past would show it.
             return out.push(refuse(Refusal::BadRequest(
                 "a pull asks for messages after one that was sent, and this one was not",
             )));
         }
-        if subscription.pull(after) {
-            self.credit.settle(0);
-        }
+        let reserved = subscription.pull(after);
         out.push(Effect::Step { place });
+        if reserved {
+            self.regain(0, place, out);
+        }
     }
 
     pub(super) fn attach_refused(&mut self, request: RequestId, refusal: Refusal, out: &mut Vec<Effect>) {
@@ -165,25 +167,33 @@ impl Session {
         match page {
             Fetched::Page { through, bytes } => {
                 subscription.paged(through);
-                self.credit.settle(bytes);
+                out.push(Effect::Step { place });
+                self.regain(bytes, place, out);
             }
             Fetched::Lost { reason, position } => {
-                subscription.epoch = position.epoch.clone();
-                subscription.paged(position.seq);
-                self.credit.settle(0);
+                subscription.moved(&position);
                 out.push(Effect::Send(Answer::Discontinuity {
                     channel_id: subscription.channel_id,
                     reason,
                     position,
                 }));
+                out.push(Effect::Step { place });
+                self.regain(0, place, out);
             }
             Fetched::Busy => {
                 let cursor = subscription.cursor;
                 subscription.paged(cursor);
-                return self.credit.settle(0);
+                self.regain(0, place, out);
             }
         }
-        out.push(Effect::Step { place });
+    }
+
+    /// What the page of the reader at `place` did not use comes back. The other readers may have
+    /// waited for it, and the client need not grant anything for what it was never sent.
+    fn regain(&mut self, sent: usize, place: Place, out: &mut Vec<Effect>) {
+        self.credit.settle(sent);
+        let others = self.places.held().map(|(other, _)| other).filter(|other| *other != place);
+        out.extend(others.map(|place| Effect::Step { place }));
     }
 
     pub(super) fn step_all(&self, out: &mut Vec<Effect>) {
@@ -192,9 +202,9 @@ impl Session {
 
     pub(super) fn vacate(&mut self, place: Place, out: &mut Vec<Effect>) {
         let subscription = self.places.take(place);
-        if subscription.is_some_and(|one| one.is_fetching()) && !self.settings.faults.credit_leak() {
-            self.credit.settle(0);
-        }
         out.push(Effect::Leave { place });
+        if subscription.is_some_and(|one| one.is_fetching()) && !self.settings.faults.credit_leak() {
+            self.regain(0, place, out);
+        }
     }
 }

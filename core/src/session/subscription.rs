@@ -3,7 +3,7 @@
 use super::credit::Credit;
 use super::{ChannelId, PageTicket};
 use crate::backpressure::{self, Due, Policy};
-use crate::id::{Epoch, Seq};
+use crate::id::{Epoch, Position, Seq};
 use crate::ring::Span;
 
 /// See the module.
@@ -17,6 +17,10 @@ pub struct Subscription {
     pub cursor: Seq,
     /// What happens when the reader is behind.
     pub policy: Policy,
+    /// The session may not read the past: nothing from before its start is sent.
+    pub live_only: bool,
+    /// Where its attach placed it.
+    start: Seq,
     mode: Mode,
 }
 
@@ -68,8 +72,16 @@ impl Subscription {
             epoch,
             cursor,
             policy,
+            live_only: false,
+            start: cursor,
             mode: Mode::Paging,
         }
+    }
+
+    /// Whether the reader may be sent what follows `after`, once it was sent that before.
+    #[must_use]
+    pub fn may_read(&self, after: Seq) -> bool {
+        !self.live_only || after >= self.start
     }
 
     /// What is due, given what the ring spans; moves the reader's state accordingly.
@@ -113,6 +125,15 @@ impl Subscription {
     pub fn paged(&mut self, cursor: Seq) {
         self.cursor = cursor;
         self.mode = Mode::Paging;
+    }
+
+    /// The page that was asked for is lost; delivery goes on after `position`.
+    pub fn moved(&mut self, position: &Position) {
+        if self.epoch != position.epoch {
+            self.epoch = position.epoch.clone();
+            self.start = Seq(0); // all of a history that began since is new to the reader
+        }
+        self.paged(position.seq);
     }
 
     /// The reader asks for what follows `cursor`. Answers whether room was reserved for a page

@@ -551,6 +551,78 @@ fn leaving_a_channel_gives_back_what_its_page_reserved() {
 }
 
 #[test]
+fn credit_that_comes_back_is_offered_to_the_readers_that_wait_for_it() {
+    const OTHER: Place = Place(1);
+    let lost = || Fetched::Lost {
+        reason: Reason::Truncated,
+        position: position(1_000),
+    };
+    let answers: [fn(PageTicket, Fetched) -> Input; 3] = [
+        |ticket, page| Input::Fetched {
+            place: PLACE,
+            ticket,
+            page,
+        },
+        |ticket, _| Input::Fetched {
+            place: PLACE,
+            ticket,
+            page: Fetched::Busy,
+        },
+        |_, _| {
+            Input::Received(Request::Detach {
+                request: RequestId(3),
+                channel_id: ChannelId(9),
+            })
+        },
+    ];
+    for answer in answers {
+        let mut harness = Harness::open();
+        harness.attached(1, "chat:a", 9, 0, 1_000);
+        harness.attached(2, "chat:b", 8, 0, 1_000);
+        let Next::Page { ticket, .. } = harness.session.next(PLACE, span(900, 1_000)) else {
+            panic!("the past comes in pages");
+        };
+        assert_eq!(harness.session.next(OTHER, span(900, 1_000)), Next::Nothing, "one page of credit");
+        // The client was sent nothing, so it grants nothing: nobody else would step the other reader.
+        let effects = harness.handle(answer(ticket, lost()));
+        let steps = |effect: &Effect| matches!(effect, Effect::Step { place: OTHER });
+        assert!(effects.iter().any(steps), "{effects:?}");
+        assert!(matches!(harness.session.next(OTHER, span(900, 1_000)), Next::Page { .. }));
+    }
+}
+
+#[test]
+fn without_the_right_to_history_a_pull_does_not_reach_the_past() {
+    let mut harness = Harness::new(|_| {});
+    harness.say_hello("chat:*", Operations::default().with(Operation::Subscribe));
+    harness.attached(1, "chat:a", 9, 10, 10);
+    let pull = |harness: &mut Harness, after| {
+        let effects = harness.receive(Request::Pull {
+            channel_id: ChannelId(9),
+            after: Seq(after),
+        });
+        matches!(effects[..], [Effect::Step { place: PLACE }])
+    };
+    harness.session.delivered(PLACE, Seq(14));
+    assert!(pull(&mut harness, 10), "what came since it joined");
+    harness.session.delivered(PLACE, Seq(14));
+    assert!(!pull(&mut harness, 9), "what came before");
+    let Next::Page { ticket, .. } = harness.session.next(PLACE, span(30, 40)) else {
+        panic!("what it missed since comes in pages");
+    };
+    harness.handle(Input::Fetched {
+        place: PLACE,
+        ticket,
+        page: Fetched::Lost {
+            reason: Reason::Truncated,
+            position: position(40),
+        },
+    });
+    // It may not have had room for the news, and asks again from where it stands.
+    assert!(pull(&mut harness, 10) && !pull(&mut harness, 9));
+}
+
+#[test]
 fn a_closed_session_leaves_all_its_channels() {
     let mut harness = Harness::open();
     harness.attached(1, "chat:a", 1, 0, 0);

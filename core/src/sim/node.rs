@@ -151,8 +151,8 @@ impl Node {
             slot.rest(*id, scene);
         }
         for (channel, actor) in &self.channels {
-            let left = actor.unfinished();
-            scene.ensure(left == 0, Rule::Liveness, || format!("{channel} has not worked off {left} messages"));
+            let taken = actor.taken;
+            scene.ensure(taken == 0, Rule::Bounds, || format!("{taken} messages keep room in the mailbox of {channel}"));
         }
         for (link, session) in &self.sessions {
             let queued = session.queued_bytes();

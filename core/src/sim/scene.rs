@@ -174,6 +174,7 @@ impl Scene {
     }
 
     pub(super) fn send_up(&mut self, id: LinkId, what: Up) {
+        self.note(|| format!("{id} ▲ {what}"));
         let at = self.now().instant + self.dice.time(self.setup.delay);
         if let Some(at) = self.link(id).up.send(at, what) {
             self.agenda.at(at, Event::Up(id));
@@ -189,6 +190,7 @@ impl Scene {
             return false;
         }
         link.unread += bytes;
+        self.note(|| format!("{id} ▼ {frame}"));
         self.send_down(id, Down::Frame(frame.clone()), bytes);
         true
     }

@@ -3,8 +3,11 @@
 use std::fmt;
 
 use super::fact::{Asked, Fact, Op, Outcome, Seen, op_of};
+use super::link::{Frame, Up};
 use super::scene::Event;
 use crate::channel::{Message, Page};
+use crate::session::answer::Answer;
+use crate::session::request::{Publish, Request};
 use crate::slot::{Change, Entry};
 
 impl fmt::Display for Event {
@@ -23,6 +26,57 @@ impl fmt::Display for Event {
             Self::NodeUp => f.write_str("the node is up"),
             Self::Heal => f.write_str("faults stop"),
             Self::Probe => f.write_str("probe"),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message { channel_id, message } => write!(f, "{} of {channel_id:?}", Brief(message)),
+            Self::Page {
+                channel_id,
+                after,
+                messages,
+            } => write!(f, "{} messages after {after} of {channel_id:?}", messages.len()),
+            Self::Snapshot {
+                channel_id,
+                at,
+                values,
+                last,
+                ..
+            } => write!(f, "{} values at {at} of {channel_id:?}, last {last}", values.len()),
+            Self::Answer(Answer::Attached {
+                request,
+                channel_id,
+                attachment,
+                ..
+            }) => write!(f, "attached {request:?}, {channel_id:?} at {}", attachment.position),
+            Self::Answer(Answer::Ack { request, ack, .. }) => {
+                write!(f, "ack {request:?}, {:?}", ack.position.as_ref().map(|position| position.seq))
+            }
+            Self::Answer(answer) => write!(f, "{answer:?}"),
+            Self::Goodbye => f.write_str("goodbye"),
+        }
+    }
+}
+
+impl fmt::Display for Up {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(Request::Publish(publish)) => {
+                let Publish {
+                    request,
+                    channel,
+                    serial,
+                    base,
+                    ..
+                } = publish;
+                write!(f, "publish {request:?} on {channel}, serial {serial}, base {base}")
+            }
+            Self::Request(request) => write!(f, "{request:?}"),
+            Self::Open => f.write_str("open"),
+            Self::Closed => f.write_str("closed"),
         }
     }
 }

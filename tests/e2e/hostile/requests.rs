@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use starling_mesh::transport::Transport;
+use starling_protocol::frame::encode_client;
 use starling_protocol::v1::server_frame::Body;
 use starling_protocol::v1::{self, ErrorCode, client_frame};
 use tokio::time::sleep;
 
+use super::flood;
 use crate::support::node::Node;
 use crate::support::over_both;
-use crate::support::raw::{Raw, attach_to, publish};
+use crate::support::raw::{Dialer, Raw, attach_to, publish};
 use crate::support::settings::Settings;
 
 over_both! {
@@ -18,6 +20,7 @@ over_both! {
     more_channels_than_a_session_may_hold
     more_publishes_than_may_be_unanswered
     publishes_faster_than_the_rate
+    answers_that_nobody_reads_cost_no_memory
 }
 
 async fn what_cannot_be_carried_out_is_refused(transport: Transport) {
@@ -231,6 +234,22 @@ async fn publishes_faster_than_the_rate(transport: Transport) {
     raw.send(publish(serial, "slow:a", "x")).await;
     assert_eq!(raw.ack(serial).await.serial, serial);
     drop((raw, other));
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+async fn answers_that_nobody_reads_cost_no_memory(transport: Transport) {
+    let node = Node::start(Settings::default()).await;
+    let mut raw = Dialer::narrow(&node, transport).await.open().await;
+    let attach = v1::Attach {
+        // The answer to it is the longest there is: what the client sent is part of it.
+        channel: "nowhere:".to_owned() + &"a".repeat(200),
+        ..attach_to(1, "", None)
+    };
+    let requests = [encode_client(attach), encode_client(v1::Ping { nonce: u64::MAX })];
+    let requests: Vec<u8> = requests.iter().flat_map(|request| raw.framed(request)).collect();
+    flood(&node, &mut raw, &requests.repeat(100)).await;
+    drop(raw);
     node.is_unharmed().await;
     node.stop().await;
 }

@@ -3,6 +3,7 @@
 //! They speak the protocol below the client library: frame by frame, or byte by byte, over either transport. What they
 //! are answered is read with the protocol's own checks, so every test is also one of what the node sends.
 
+use std::io;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -128,43 +129,49 @@ impl Raw {
     }
 
     /// Sends a frame; a server that is hanging up may not take it.
-    pub(crate) async fn try_send(&mut self, body: impl Into<client_frame::Body>) -> std::io::Result<()> {
-        self.write(&[encode_client(body)]).await
+    pub(crate) async fn try_send(&mut self, body: impl Into<client_frame::Body>) -> io::Result<()> {
+        let bytes = self.framed(&encode_client(body));
+        self.write(&bytes).await
     }
 
     /// Sends frames in one piece.
     pub(crate) async fn send_all(&mut self, frames: impl IntoIterator<Item = client_frame::Body>) {
-        let frames: Vec<_> = frames.into_iter().map(encode_client).collect();
-        self.write(&frames).await.expect("the connection takes frames");
+        let framed = |frame: client_frame::Body| self.framed(&encode_client(frame));
+        let bytes: Vec<u8> = frames.into_iter().flat_map(framed).collect();
+        self.write(&bytes).await.expect("the connection takes frames");
     }
 
     /// Sends a body that need not be a frame, with the transport's own framing around it.
     pub(crate) async fn send_body(&mut self, body: &[u8]) {
-        match &mut self.0 {
-            Carrier::WebSocket(socket) => socket.write(&websocket::binary(body)).await,
-            Carrier::WebTransport(stream) => stream.write(&webtransport::with_length(body)).await,
-        }
-        .expect("the connection takes a body");
+        let bytes = match &self.0 {
+            Carrier::WebSocket(_) => websocket::binary(body),
+            Carrier::WebTransport(_) => webtransport::with_length(body),
+        };
+        self.write(&bytes).await.expect("the connection takes a body");
     }
 
     /// Sends the beginning of a frame that says it has `bytes` bytes.
     pub(crate) async fn announce(&mut self, bytes: u64) {
-        match &mut self.0 {
-            Carrier::WebSocket(socket) => socket.write(&websocket::header(websocket::BINARY, bytes)).await,
-            Carrier::WebTransport(stream) => stream.write(&webtransport::length(bytes)).await,
-        }
-        .expect("the connection takes a few bytes");
+        let head = match &self.0 {
+            Carrier::WebSocket(_) => websocket::header(websocket::BINARY, bytes),
+            Carrier::WebTransport(_) => webtransport::length(bytes),
+        };
+        self.write(&head).await.expect("the connection takes a few bytes");
     }
 
-    async fn write(&mut self, frames: &[Encoded]) -> std::io::Result<()> {
-        let one = |frame: &Encoded| match &self.0 {
+    /// The bytes of a frame as the transport carries it.
+    pub(crate) fn framed(&self, frame: &Encoded) -> Vec<u8> {
+        match &self.0 {
             Carrier::WebSocket(_) => websocket::binary(&frame.message()),
             Carrier::WebTransport(_) => frame.stream().to_vec(),
-        };
-        let bytes: Vec<u8> = frames.iter().flat_map(one).collect();
+        }
+    }
+
+    /// Sends bytes that need not be frames.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.0 {
-            Carrier::WebSocket(socket) => socket.write(&bytes).await,
-            Carrier::WebTransport(stream) => stream.write(&bytes).await,
+            Carrier::WebSocket(socket) => socket.write(bytes).await,
+            Carrier::WebTransport(stream) => stream.write(bytes).await,
         }
     }
 

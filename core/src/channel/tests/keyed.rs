@@ -134,7 +134,28 @@ fn removing_what_is_not_there_is_a_message_and_nothing_else() {
     let Some(Values::Changed(messages)) = attachment.values else {
         unreachable!()
     };
-    assert_eq!(messages[0].seq, Seq(3), "the first removal counts");
+    assert_eq!(messages[0].seq, Seq(4), "the latest removal counts");
+}
+
+/// With the policy `latest`, a reader is not sent a removal that a later one replaces, and then
+/// stands between the two with the value still in its hands.
+#[test]
+fn a_reader_between_two_removals_is_told() {
+    let mut owner = Owner::new(keyed());
+    owner.set("a", Some("1"));
+    owner.set("a", None);
+    owner.set("a", None);
+    let attachment = owner.attach(From::Position(owner.at(2)));
+    assert_eq!(changed(&attachment), [("a", true)]);
+
+    owner.set("b", Some("1"));
+    owner.set("b", None);
+    owner.pass(seconds(3600));
+    owner.wake();
+    assert_eq!(owner.view().keys().floor(), Seq(5), "both removals are forgotten");
+    owner.set("b", None);
+    let attachment = owner.attach(From::Position(owner.at(5)));
+    assert!(!matches!(attachment.values, Some(Values::Changed(_))), "{attachment:?}");
 }
 
 #[test]

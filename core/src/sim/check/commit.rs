@@ -36,7 +36,7 @@ impl Checker {
             Change::ExpireKeys { through } => {
                 self.saw(Sight::KeysExpired);
                 let era = present(self.truth.of(channel), channel)?;
-                era.keys_floor = era.keys_floor.max(*through);
+                era.forget_keys(*through);
                 ensure(*through <= era.head(), Rule::Acknowledged, || format!("{channel} forgot keys past its head"))
             }
             Change::ExpirePublishers { authors } => {
@@ -114,6 +114,7 @@ impl Checker {
         let era = present(truth, channel)?;
         let (found, next) = (message.seq, era.head().next());
         ensure(found == next, Rule::ReaderOrder, || format!("{channel} committed {found} where {next} is next"))?;
+        era.note_key(message);
         era.messages.push(Kept {
             message: Arc::clone(message),
             op,

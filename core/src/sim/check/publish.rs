@@ -193,10 +193,11 @@ impl Checker {
                 ensure(held, Rule::Acknowledged, || format!("{op} is not at {position}, where its client was told"))
             }
             Outcome::Failed => {
-                let published = truth.published.get(&op);
+                // An owner that lost what it knew can only speak for what it holds now.
+                let published = truth.published.contains_key(&op) && !truth.lost;
                 // Nor may it come later.
                 truth.retired.insert(op);
-                ensure(published.is_none(), Rule::Once, || {
+                ensure(!published, Rule::Once, || {
                     format!("{op} was published, and its client was told that it never will be")
                 })
             }

@@ -58,6 +58,8 @@ pub(super) struct Era {
     pub(super) floor: Seq,
     /// The latest removal of a key that is forgotten.
     pub(super) keys_floor: Seq,
+    /// The keys that are known: their latest message, and whether it removed them.
+    keys: BTreeMap<Key, (Seq, bool)>,
     /// When it began, in restarts and resets.
     restarts: u32,
     resets: u32,
@@ -104,6 +106,7 @@ impl Truth {
             messages: Vec::new(),
             floor: Seq(1),
             keys_floor: Seq(0),
+            keys: BTreeMap::new(),
             restarts: self.restarts,
             resets: self.resets,
         };
@@ -185,6 +188,25 @@ impl Era {
     pub(super) fn after(&self, after: Seq) -> &[Kept] {
         let from = usize::try_from(after.0).unwrap_or(usize::MAX).min(self.messages.len());
         &self.messages[from..]
+    }
+
+    /// Notes what a message makes of its key. A removal of which nothing can be remembered, of a key
+    /// that may have been known once, cannot be told to readers from before it.
+    pub(super) fn note_key(&mut self, message: &Message) {
+        let Some(key) = &message.key else {
+            return;
+        };
+        if !message.deleted || self.keys.contains_key(key) {
+            self.keys.insert(key.clone(), (message.seq, message.deleted));
+        } else if self.keys_floor > Seq(0) {
+            self.keys_floor = message.seq;
+        }
+    }
+
+    /// Forgets the keys that were removed up to `through`.
+    pub(super) fn forget_keys(&mut self, through: Seq) {
+        self.keys.retain(|_, (seq, removed)| !*removed || *seq > through);
+        self.keys_floor = self.keys_floor.max(through);
     }
 
     /// The value of each key after message `seq`.
