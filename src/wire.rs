@@ -1,6 +1,6 @@
 //! Client frames ⇄ core types: the only place where the two meet.
 //!
-//! [`request`] reads what a client sent, [`answer`] and [`publication`] write what it is told. What
+//! [`request()`] reads what a client sent, [`answer()`] and [`publication`] write what it is told. What
 //! a frame's own shape can tell was checked by the protocol crate; here names are parsed and
 //! numbers become types, so that nothing behind this module asks again.
 

@@ -175,8 +175,8 @@ mod tests {
 
     impl Actor for Recorder {
         type Msg = Envelope<u32>;
-        type State = mpsc::UnboundedSender<Envelope<u32>>;
-        type Arguments = mpsc::UnboundedSender<Envelope<u32>>;
+        type State = mpsc::Sender<Envelope<u32>>;
+        type Arguments = mpsc::Sender<Envelope<u32>>;
 
         async fn pre_start(
             &self,
@@ -192,12 +192,12 @@ mod tests {
             envelope: Self::Msg,
             seen: &mut Self::State,
         ) -> Result<(), ActorProcessingErr> {
-            seen.send(envelope).map_err(Into::into)
+            seen.send(envelope).await.map_err(Into::into)
         }
     }
 
-    async fn recorder(size: u32) -> (Address<u32>, mpsc::UnboundedReceiver<Envelope<u32>>) {
-        let (sender, seen) = mpsc::unbounded_channel();
+    async fn recorder(size: u32) -> (Address<u32>, mpsc::Receiver<Envelope<u32>>) {
+        let (sender, seen) = mpsc::channel(16);
         let (actor, _) = Actor::spawn(None, Recorder, sender).await.expect("starts");
         (Address::new(actor, Room::new(size)), seen)
     }

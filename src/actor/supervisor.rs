@@ -69,12 +69,7 @@ impl Actor for Supervisor {
 }
 
 impl State {
-    fn channel_failed(
-        &mut self,
-        channel: ChannelName,
-        actor: ActorId,
-        error: &(dyn std::error::Error + Send + Sync),
-    ) {
+    fn channel_failed(&mut self, channel: ChannelName, actor: ActorId, error: &(dyn std::error::Error + Send + Sync)) {
         let head = self.registry.head(&channel);
         if self.failures.len() >= REMEMBERED_MAX {
             self.failures.clear();

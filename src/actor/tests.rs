@@ -70,10 +70,18 @@ async fn a_retired_channel_forgets_nothing() {
         assert_eq!(registry.channels(), 1);
         all_retired(&registry).await;
         let again = publish(&registry, channel, 1).await.expect("answered");
-        assert_eq!((again.duplicate, &again.position), (true, &first.position), "{channel}: its publishers are known");
+        assert_eq!(
+            (again.duplicate, &again.position),
+            (true, &first.position),
+            "{channel}: its publishers are known"
+        );
         let second = publish(&registry, channel, 2).await.expect("published");
         let (first, second) = (first.position.expect("published"), second.position.expect("published"));
-        assert_eq!((first.epoch, first.seq.next()), (second.epoch, second.seq), "{channel}: its head is known");
+        assert_eq!(
+            (first.epoch, first.seq.next()),
+            (second.epoch, second.seq),
+            "{channel}: its head is known"
+        );
         all_retired(&registry).await;
     }
 }
@@ -125,7 +133,9 @@ async fn many_channels_at_once_each_keep_their_order() {
     let registry = registry().await;
     for serial in 1..=20 {
         for channel in 0..50 {
-            let ack = publish(&registry, &format!("demo:{channel}"), serial).await.expect("published");
+            let ack = publish(&registry, &format!("demo:{channel}"), serial)
+                .await
+                .expect("published");
             assert_eq!(ack.position.expect("published").seq.0, serial);
         }
     }

@@ -38,6 +38,13 @@ enum Room {
     None,
 }
 
+impl Drop for Reader {
+    /// However the session ends: a feed must not keep readers that are gone.
+    fn drop(&mut self) {
+        self.feed.leave(self.listener);
+    }
+}
+
 impl<C: Connection> Task<C> {
     /// Queues what is due, or sets an alarm for the end of the window.
     pub(super) fn deliver(&mut self) {
@@ -260,9 +267,13 @@ impl<C: Connection> Task<C> {
     }
 
     pub(super) fn leave(&mut self, place: Place) {
-        if let Some(reader) = self.readers.get_mut(usize::from(place.0)).and_then(Option::take) {
+        if self
+            .readers
+            .get_mut(usize::from(place.0))
+            .and_then(Option::take)
+            .is_some()
+        {
             self.services.metrics.subscribed(false);
-            reader.feed.leave(reader.listener);
         }
     }
 }

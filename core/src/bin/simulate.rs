@@ -19,7 +19,9 @@ fn main() -> ExitCode {
     match Arguments::parse(env::args().skip(1)) {
         Ok(arguments) => arguments.run(),
         Err(fault) => {
-            eprintln!("{fault}\nusage: simulate [--seed N | --seeds N | --seeds A..B] [--scenario NAME] [--fault NAME] [--trace]");
+            eprintln!(
+                "{fault}\nusage: simulate [--seed N | --seeds N | --seeds A..B] [--scenario NAME] [--fault NAME] [--trace]"
+            );
             ExitCode::from(2)
         }
     }

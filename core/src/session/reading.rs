@@ -192,7 +192,11 @@ impl Session {
     /// waited for it, and the client need not grant anything for what it was never sent.
     fn regain(&mut self, sent: usize, place: Place, out: &mut Vec<Effect>) {
         self.credit.settle(sent);
-        let others = self.places.held().map(|(other, _)| other).filter(|other| *other != place);
+        let others = self
+            .places
+            .held()
+            .map(|(other, _)| other)
+            .filter(|other| *other != place);
         out.extend(others.map(|place| Effect::Step { place }));
     }
 

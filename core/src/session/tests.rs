@@ -582,12 +582,19 @@ fn credit_that_comes_back_is_offered_to_the_readers_that_wait_for_it() {
         let Next::Page { ticket, .. } = harness.session.next(PLACE, span(900, 1_000)) else {
             panic!("the past comes in pages");
         };
-        assert_eq!(harness.session.next(OTHER, span(900, 1_000)), Next::Nothing, "one page of credit");
+        assert_eq!(
+            harness.session.next(OTHER, span(900, 1_000)),
+            Next::Nothing,
+            "one page of credit"
+        );
         // The client was sent nothing, so it grants nothing: nobody else would step the other reader.
         let effects = harness.handle(answer(ticket, lost()));
         let steps = |effect: &Effect| matches!(effect, Effect::Step { place: OTHER });
         assert!(effects.iter().any(steps), "{effects:?}");
-        assert!(matches!(harness.session.next(OTHER, span(900, 1_000)), Next::Page { .. }));
+        assert!(matches!(
+            harness.session.next(OTHER, span(900, 1_000)),
+            Next::Page { .. }
+        ));
     }
 }
 

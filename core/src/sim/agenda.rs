@@ -86,7 +86,10 @@ impl<E> Agenda<E> {
 
 /// Where simulated time begins. Runs go on from it by arithmetic and nothing depends on where it
 /// lies; it is taken once so that what one run recorded can be fed to the checks of another.
-#[expect(clippy::disallowed_methods, reason = "an `Instant` cannot be made but from the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an `Instant` cannot be made but from the clock"
+)]
 pub(super) fn origin() -> Instant {
     use std::sync::OnceLock;
     static ORIGIN: OnceLock<Instant> = OnceLock::new();

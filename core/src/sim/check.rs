@@ -85,7 +85,11 @@ pub(super) type Verdict = Result<(), Violation>;
 
 /// Says that `rule` is broken unless `kept`.
 pub(super) fn ensure(kept: bool, rule: Rule, text: impl FnOnce() -> String) -> Verdict {
-    if kept { Ok(()) } else { Err(Violation { rule, text: text() }) }
+    if kept {
+        Ok(())
+    } else {
+        Err(Violation { rule, text: text() })
+    }
 }
 
 /// See the module.

@@ -436,7 +436,12 @@ impl Client {
             Connection::Away { retry_at } => (!self.asleep).then_some(retry_at),
             Connection::Opening { since, .. } => Some(since + WELCOME_TIME_MAX),
             Connection::Open { heard, said, asked, .. } => {
-                let worry = self.lines.values().filter_map(Line::unanswered).min().map(|at| at + ANSWER_TIME_MAX);
+                let worry = self
+                    .lines
+                    .values()
+                    .filter_map(Line::unanswered)
+                    .min()
+                    .map(|at| at + ANSWER_TIME_MAX);
                 let worry = worry.map(|at| asked.map_or(at, |asked| at.max(asked + PONG_TIME_MAX)));
                 let ping = asked.is_none().then_some(said + heartbeat);
                 let silence = heard + heartbeat + heartbeat / 2;

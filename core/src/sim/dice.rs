@@ -93,7 +93,14 @@ mod tests {
         // The generator's published test vector, for seed 1234567.
         let mut dice = Dice::new(1_234_567);
         let drawn: Vec<_> = (0..3).map(|_| dice.draw()).collect();
-        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            drawn,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
     }
 
     #[test]

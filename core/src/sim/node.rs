@@ -138,7 +138,14 @@ impl Node {
     pub(super) fn heal(&mut self, scene: &mut Scene) {
         let channels = scene.setup.channels.clone();
         for channel in channels {
-            self.post_slot(&channel, slot::Message::Release { channel: channel.clone() }, None, scene);
+            self.post_slot(
+                &channel,
+                slot::Message::Release {
+                    channel: channel.clone(),
+                },
+                None,
+                scene,
+            );
         }
         self.failures.clear();
     }
@@ -146,17 +153,23 @@ impl Node {
     /// The end: says where everything stands, and that nothing is left undone.
     pub(super) fn rest(&mut self, scene: &mut Scene) {
         let asked = self.asked.len();
-        scene.ensure(asked == 0, Rule::Liveness, || format!("{asked} questions to channels were never answered"));
+        scene.ensure(asked == 0, Rule::Liveness, || {
+            format!("{asked} questions to channels were never answered")
+        });
         for (id, slot) in &self.slots {
             slot.rest(*id, scene);
         }
         for (channel, actor) in &self.channels {
             let taken = actor.taken;
-            scene.ensure(taken == 0, Rule::Bounds, || format!("{taken} messages keep room in the mailbox of {channel}"));
+            scene.ensure(taken == 0, Rule::Bounds, || {
+                format!("{taken} messages keep room in the mailbox of {channel}")
+            });
         }
         for (link, session) in &self.sessions {
             let queued = session.queued_bytes();
-            scene.ensure(queued == 0, Rule::Liveness, || format!("{link} has not written {queued} bytes"));
+            scene.ensure(queued == 0, Rule::Liveness, || {
+                format!("{link} has not written {queued} bytes")
+            });
         }
     }
 
@@ -179,7 +192,12 @@ impl Node {
 
     /// Whoever waits for an answer of a dead actor is told that there is none.
     fn orphan(&mut self, actor: ActorId, scene: &mut Scene) {
-        let orphans: Vec<_> = self.asked.iter().filter(|(_, (of, _))| *of == Some(actor)).map(|(reply, _)| *reply).collect();
+        let orphans: Vec<_> = self
+            .asked
+            .iter()
+            .filter(|(_, (of, _))| *of == Some(actor))
+            .map(|(reply, _)| *reply)
+            .collect();
         for reply in orphans {
             self.refuse(reply, crate::channel::Refusal::Unavailable, scene);
         }

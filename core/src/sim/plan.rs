@@ -132,7 +132,9 @@ impl Plan<'_> {
         let kinds: [(u64, fn(&mut Self, ClientId, ChannelNumber, Duration, &mut Dice)); 13] = [
             (weights.publish, Self::publish),
             (weights.burst, Self::burst),
-            (weights.subscribe, |plan, client, _, _, dice| plan.subscribe(client, dice)),
+            (weights.subscribe, |plan, client, _, _, dice| {
+                plan.subscribe(client, dice)
+            }),
             (weights.unsubscribe, Self::unsubscribe),
             (weights.forge, Self::forge),
             (weights.pause, Self::pause),
@@ -167,12 +169,22 @@ impl Plan<'_> {
         // One in a hundred is larger than any channel takes.
         let bytes = if dice.percent(1) { 301 } else { dice.index(60) + 4 };
         let count = dice.between((1, 3));
-        self.add(Action::Publish { client, channel, count, bytes });
+        self.add(Action::Publish {
+            client,
+            channel,
+            count,
+            bytes,
+        });
     }
 
     fn burst(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, dice: &mut Dice) {
         let (count, bytes) = (dice.between((5, 40)), dice.index(200) + 4);
-        self.add(Action::Publish { client, channel, count, bytes });
+        self.add(Action::Publish {
+            client,
+            channel,
+            count,
+            bytes,
+        });
     }
 
     fn subscribe(&mut self, client: ClientId, dice: &mut Dice) {
@@ -185,7 +197,12 @@ impl Plan<'_> {
         };
         let policies = [Policy::Recover, Policy::Latest, Policy::Drop, Policy::Disconnect];
         let policy = dice.percent(60).then(|| *dice.pick(&policies));
-        self.add(Action::Subscribe { client, channel, start, policy });
+        self.add(Action::Subscribe {
+            client,
+            channel,
+            start,
+            policy,
+        });
     }
 
     fn unsubscribe(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, _: &mut Dice) {
@@ -195,11 +212,20 @@ impl Plan<'_> {
     fn forge(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, dice: &mut Dice) {
         let start = *dice.pick(&[Start::Ahead, Start::Forked, Start::Unknown]);
         let policy = None;
-        self.add(Action::Subscribe { client, channel, start, policy });
+        self.add(Action::Subscribe {
+            client,
+            channel,
+            start,
+            policy,
+        });
     }
 
     fn pause(&mut self, client: ClientId, channel: ChannelNumber, lasting: Duration, _: &mut Dice) {
-        let pause = |paused| Action::Pause { client, channel, paused };
+        let pause = |paused| Action::Pause {
+            client,
+            channel,
+            paused,
+        };
         self.add_both(lasting, pause(true), pause(false));
     }
 

@@ -12,9 +12,9 @@ use crate::channel::{Config, Durability, Window};
 use crate::fault::Faults;
 use crate::id::{Author, ChannelName, PublisherId, Subject};
 use crate::namespace::{Namespace, Namespaces};
+use crate::ring;
 use crate::session::{PAGE_BYTES_MAX, Settings};
 use crate::slot::{self, TailBounds};
-use crate::ring;
 
 /// Everything about a run that does not change while it lasts.
 #[derive(Debug)]
@@ -67,7 +67,10 @@ impl Setup {
         let namespaces: Vec<_> = (0..dice.between(mix.channels))
             .map(|number| namespace(number, &mix, faults, dice))
             .collect();
-        let channels = namespaces.iter().map(|one| name(&format!("{}:room", one.name))).collect();
+        let channels = namespaces
+            .iter()
+            .map(|one| name(&format!("{}:room", one.name)))
+            .collect();
         let heartbeat = Duration::from_secs(mix.heartbeat_secs);
         let settings = Settings {
             hello_timeout: Duration::from_secs(5),
@@ -79,7 +82,9 @@ impl Setup {
         };
         Self {
             channels,
-            clients: (0..dice.between(mix.clients)).map(|number| client(number, dice)).collect(),
+            clients: (0..dice.between(mix.clients))
+                .map(|number| client(number, dice))
+                .collect(),
             session: Arc::new(settings),
             slots: u16::try_from(dice.between((1, 3))).expect("a few"),
             slot: slot::Config {
@@ -144,14 +149,22 @@ fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespa
             true if plain => 200,
             true => *dice.pick(&[3, 12, 60, 10_000]),
         },
-        bytes: if plain { 1 << 20 } else { *dice.pick(&[400, 4_000, 1 << 20]) },
+        bytes: if plain {
+            1 << 20
+        } else {
+            *dice.pick(&[400, 4_000, 1 << 20])
+        },
         age: Duration::from_secs(*dice.pick(&[20, 120, 3_600])),
     };
     let policies = [Policy::Recover, Policy::Latest, Policy::Drop, Policy::Disconnect];
     Namespace {
         name: format!("n{number}").into(),
         channel: Config {
-            durability: if ephemeral { Durability::Ephemeral } else { Durability::Logged },
+            durability: if ephemeral {
+                Durability::Ephemeral
+            } else {
+                Durability::Logged
+            },
             keyed,
             window,
             payload_bytes_max: 300,
@@ -171,10 +184,16 @@ fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespa
 fn client(number: u64, dice: &mut Dice) -> ClientSetup {
     // Some clients speak for the same person, and are told apart by their publisher ids.
     let subject = Subject::new(["anna", "ben", "chen"][dice.index(3)]);
-    let live = Operations::default().with(Operation::Publish).with(Operation::Subscribe);
+    let live = Operations::default()
+        .with(Operation::Publish)
+        .with(Operation::Subscribe);
     let capability = Capability {
         pattern: Pattern::parse("*").expect("a star is a pattern"),
-        operations: if number > 0 && dice.percent(15) { live } else { Operations::ALL },
+        operations: if number > 0 && dice.percent(15) {
+            live
+        } else {
+            Operations::ALL
+        },
     };
     let mut publisher = [0; 16];
     publisher[0] = u8::try_from(number).expect("a run has a few clients");

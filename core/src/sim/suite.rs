@@ -35,7 +35,8 @@ impl Suite {
         self.tally.acks += report.tally.acks;
         self.tally.deliveries += report.tally.deliveries;
         self.coverage.add(&report.coverage);
-        self.violations.extend(report.violation.clone().map(|violation| (report.seed, violation)));
+        self.violations
+            .extend(report.violation.clone().map(|violation| (report.seed, violation)));
     }
 
     /// The seeds in which something was broken, and what.
@@ -80,8 +81,12 @@ pub const FAULTS: [(&str, fn(&mut Faults)); 6] = [
     ("ack_before_append", |faults| faults.ack_before_append = true),
     ("dedup_dropped", |faults| faults.dedup_dropped = true),
     ("resume_off_by_one", |faults| faults.resume_off_by_one = true),
-    ("evict_without_discontinuity", |faults| faults.evict_without_discontinuity = true),
-    ("forget_head_at_retirement", |faults| faults.forget_head_at_retirement = true),
+    ("evict_without_discontinuity", |faults| {
+        faults.evict_without_discontinuity = true
+    }),
+    ("forget_head_at_retirement", |faults| {
+        faults.forget_head_at_retirement = true
+    }),
     ("credit_leak", |faults| faults.credit_leak = true),
 ];
 

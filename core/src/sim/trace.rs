@@ -53,7 +53,11 @@ impl fmt::Display for Frame {
                 ..
             }) => write!(f, "attached {request:?}, {channel_id:?} at {}", attachment.position),
             Self::Answer(Answer::Ack { request, ack, .. }) => {
-                write!(f, "ack {request:?}, {:?}", ack.position.as_ref().map(|position| position.seq))
+                write!(
+                    f,
+                    "ack {request:?}, {:?}",
+                    ack.position.as_ref().map(|position| position.seq)
+                )
             }
             Self::Answer(answer) => write!(f, "{answer:?}"),
             Self::Goodbye => f.write_str("goodbye"),
@@ -90,7 +94,10 @@ impl fmt::Display for Fact {
                 channel,
                 key,
                 deleted,
-            } => write!(f, "| client {client} publishes {op} on {channel}, key {key:?}, deleted {deleted}"),
+            } => write!(
+                f,
+                "| client {client} publishes {op} on {channel}, key {key:?}, deleted {deleted}"
+            ),
             Self::Numbered { op, serial } => write!(f, "| {op} is serial {serial}"),
             Self::Settled { op, outcome } => match outcome {
                 Outcome::Published(position) => write!(f, "| {op} is published at {position}"),
@@ -119,7 +126,10 @@ impl fmt::Display for Fact {
                 attachment,
             } => {
                 let (outcome, position, head) = (attachment.outcome, &attachment.position, attachment.head.seq);
-                write!(f, "| {channel} answers {from:?}: {outcome:?} at {position}, head {head}")
+                write!(
+                    f,
+                    "| {channel} answers {from:?}: {outcome:?} at {position}, head {head}"
+                )
             }
             Self::Paged { channel, page, .. } => match page {
                 Page::Messages { after, messages, .. } => {
@@ -144,7 +154,9 @@ impl fmt::Display for Fact {
 }
 
 fn committed(entry: &Entry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Entry { index, channel, change, .. } = entry;
+    let Entry {
+        index, channel, change, ..
+    } = entry;
     write!(f, "| entry {index}: {channel} ")?;
     match change {
         Change::Publish { message, floor, .. } => write!(f, "{}, floor {floor}", Brief(message)),
@@ -165,7 +177,11 @@ fn saw(reader: super::fact::ReaderId, seen: &Seen, f: &mut fmt::Formatter<'_>) -
             write!(f, "| {reader} {how} {}", Brief(message))
         }
         Seen::Snapshot { replace, at, values } => {
-            write!(f, "| {reader} is given {} values at {at}, replace {replace}", values.len())
+            write!(
+                f,
+                "| {reader} is given {} values at {at}, replace {replace}",
+                values.len()
+            )
         }
         seen => write!(f, "| {reader} {seen:?}"),
     }

@@ -236,4 +236,3 @@ impl World {
         scene.tell(Fact::Over);
     }
 }
-

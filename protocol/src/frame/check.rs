@@ -1,6 +1,6 @@
 //! What a frame must hold, as far as the frame alone can tell.
 //!
-//! [`client`] guards the server and is strict about everything. [`server`] guards a client against a server's mistake
+//! [`client()`] guards the server and is strict about everything. [`server()`] guards a client against a server's mistake
 //! or a version skew: strict where a wrong value would lose a message in silence, lenient about codes and reasons,
 //! which a newer server may have more of.
 

@@ -37,7 +37,9 @@ impl Checker {
                 self.saw(Sight::KeysExpired);
                 let era = present(self.truth.of(channel), channel)?;
                 era.forget_keys(*through);
-                ensure(*through <= era.head(), Rule::Acknowledged, || format!("{channel} forgot keys past its head"))
+                ensure(*through <= era.head(), Rule::Acknowledged, || {
+                    format!("{channel} forgot keys past its head")
+                })
             }
             Change::ExpirePublishers { authors } => {
                 self.saw(Sight::PublishersExpired);
@@ -45,7 +47,9 @@ impl Checker {
                 for author in authors.iter() {
                     let known = truth.authors.remove(author);
                     let early = known.is_some_and(|known| now + SLACK < known.used + PUBLISHER_AGE);
-                    ensure(!early, Rule::Serials, || format!("{channel} forgot a publisher before its time"))?;
+                    ensure(!early, Rule::Serials, || {
+                        format!("{channel} forgot a publisher before its time")
+                    })?;
                 }
                 Ok(())
             }
@@ -57,7 +61,10 @@ impl Checker {
     fn created(&mut self, channel: &ChannelName, epoch: &Epoch) -> Verdict {
         let truth = self.truth.of(channel);
         if let Some(current) = &truth.current {
-            return broken(Rule::Epoch, format!("{channel} began {epoch} though {current} was neither lost nor forgotten"));
+            return broken(
+                Rule::Epoch,
+                format!("{channel} began {epoch} though {current} was neither lost nor forgotten"),
+            );
         }
         let known = truth.eras.contains_key(epoch);
         self.truth.begin(channel, epoch);
@@ -73,7 +80,9 @@ impl Checker {
         truth.shown = Seq(0);
         // Whatever its publishers sent is too old to be taken for new by now.
         truth.authors.clear();
-        ensure(!early, Rule::Epoch, || format!("{channel} was forgotten before its time"))
+        ensure(!early, Rule::Epoch, || {
+            format!("{channel} was forgotten before its time")
+        })
     }
 
     /// Adopts the history of an ephemeral channel, which is in no log.
@@ -87,7 +96,9 @@ impl Checker {
         let known = truth.eras.contains_key(epoch);
         truth.forget();
         self.truth.begin(channel, epoch);
-        ensure(may && !known, Rule::Epoch, || format!("{channel} began {epoch} though nothing was lost"))
+        ensure(may && !known, Rule::Epoch, || {
+            format!("{channel} began {epoch} though nothing was lost")
+        })
     }
 
     /// A message is appended to the present history.
@@ -113,7 +124,9 @@ impl Checker {
         }
         let era = present(truth, channel)?;
         let (found, next) = (message.seq, era.head().next());
-        ensure(found == next, Rule::ReaderOrder, || format!("{channel} committed {found} where {next} is next"))?;
+        ensure(found == next, Rule::ReaderOrder, || {
+            format!("{channel} committed {found} where {next} is next")
+        })?;
         era.note_key(message);
         era.messages.push(Kept {
             message: Arc::clone(message),
@@ -126,7 +139,9 @@ impl Checker {
         let kept = era.after(floor.previous());
         let bytes: u64 = kept.iter().map(|kept| kept.message.weight()).sum();
         let fits = kept.len() as u64 <= u64::from(window.messages) && bytes <= window.bytes;
-        ensure(fits || kept.is_empty(), Rule::Bounds, || format!("{channel} keeps more than its window"))
+        ensure(fits || kept.is_empty(), Rule::Bounds, || {
+            format!("{channel} keeps more than its window")
+        })
     }
 
     /// No publish appears twice, after it was given up, or before one that its client sent earlier.
@@ -134,14 +149,23 @@ impl Checker {
         let client = self.ops.client(op);
         let truth = self.truth.of(channel);
         if let Some(earlier) = truth.published.insert(op, seq) {
-            return broken(Rule::Once, format!("{op} was published on {channel} as {earlier} and as {seq}"));
+            return broken(
+                Rule::Once,
+                format!("{op} was published on {channel} as {earlier} and as {seq}"),
+            );
         }
         if truth.retired.contains(&op) {
-            return broken(Rule::Once, format!("{op} was published on {channel} as {seq} after its serial was retired"));
+            return broken(
+                Rule::Once,
+                format!("{op} was published on {channel} as {seq} after its serial was retired"),
+            );
         }
         let latest = truth.latest.insert(client, op);
         ensure(latest.is_none_or(|latest| latest < op), Rule::PublisherOrder, || {
-            format!("{op} of client {client} came to {channel} after its {}", latest.unwrap_or(op))
+            format!(
+                "{op} of client {client} came to {channel} after its {}",
+                latest.unwrap_or(op)
+            )
         })
     }
 
@@ -155,7 +179,9 @@ impl Checker {
         };
         truth.retired.insert(op);
         let published = truth.published.contains_key(&op);
-        ensure(!published, Rule::Once, || format!("{op} was retired on {channel} though it was published"))
+        ensure(!published, Rule::Once, || {
+            format!("{op} was retired on {channel} though it was published")
+        })
     }
 
     /// History is cut at `floor`: no more of it than the window asks for.
@@ -163,11 +189,15 @@ impl Checker {
         let window = self.setup.namespace(channel).channel.window;
         let era = present(self.truth.of(channel), channel)?;
         let before = std::mem::replace(&mut era.floor, floor);
-        ensure(before <= floor && floor <= era.head().next(), Rule::Acknowledged, || {
-            format!("{channel} moved the floor of its history from {before} to {floor}")
-        })?;
+        ensure(
+            before <= floor && floor <= era.head().next(),
+            Rule::Acknowledged,
+            || format!("{channel} moved the floor of its history from {before} to {floor}"),
+        )?;
         let asked = before == floor || must_go(era, floor.previous(), &window, now);
-        ensure(asked, Rule::Acknowledged, || format!("{channel} dropped {} before its time", floor.previous()))
+        ensure(asked, Rule::Acknowledged, || {
+            format!("{channel} dropped {} before its time", floor.previous())
+        })
     }
 }
 

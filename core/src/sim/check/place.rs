@@ -38,7 +38,9 @@ impl Checker {
             });
         };
         let same = expected.as_ref().is_some_and(|expected| *expected == head);
-        ensure(same, Rule::Acknowledged, || format!("{channel} was opened at {head} and not where its log ends"))?;
+        ensure(same, Rule::Acknowledged, || {
+            format!("{channel} was opened at {head} and not where its log ends")
+        })?;
         self.saw(if logged { Sight::Reactivated } else { Sight::Unparked });
         Ok(())
     }
@@ -56,8 +58,12 @@ impl Checker {
             self.append(channel, message, None, message.seq.next(), now)?;
         }
         let truth = self.truth.of(channel);
-        let committed = truth.at(epoch, message.seq).is_some_and(|kept| kept.message == *message);
-        ensure(committed, Rule::OutputGate, || format!("{channel} gave out {}, which is not committed", message.seq))?;
+        let committed = truth
+            .at(epoch, message.seq)
+            .is_some_and(|kept| kept.message == *message);
+        ensure(committed, Rule::OutputGate, || {
+            format!("{channel} gave out {}, which is not committed", message.seq)
+        })?;
         let next = truth.shown.next();
         truth.shown = message.seq;
         ensure(message.seq == next, Rule::ReaderOrder, || {
@@ -86,20 +92,28 @@ impl Checker {
         let (asked, resumed) = match (from, outcome) {
             (From::Position(asked), Outcome::Resumed) => (asked, true),
             (From::Position(asked), Outcome::Discontinuity(_)) => (asked, false),
-            _ => return ensure(false, Rule::Resume, || format!("{from:?} on {channel} was answered {outcome:?}")),
+            _ => {
+                return ensure(false, Rule::Resume, || {
+                    format!("{from:?} on {channel} was answered {outcome:?}")
+                });
+            }
         };
         let right = match (may, outcome) {
             (May::Resume | May::ResumeOrLose(_), Outcome::Resumed) => true,
             (May::Lose(reason) | May::ResumeOrLose(reason), Outcome::Discontinuity(told)) => reason == *told,
             _ => false,
         };
-        ensure(right, Rule::Resume, || format!("{asked} on {channel}, head {head}, was answered {outcome:?}: {may:?}"))?;
+        ensure(right, Rule::Resume, || {
+            format!("{asked} on {channel}, head {head}, was answered {outcome:?}: {may:?}")
+        })?;
         if !resumed || config.keyed {
             return self.valued(channel, position, head, values.as_ref(), &config);
         }
-        ensure(position.epoch == asked.epoch && position.seq == asked.seq, Rule::Resume, || {
-            format!("a reader of {channel} at {asked} was resumed at {position}")
-        })
+        ensure(
+            position.epoch == asked.epoch && position.seq == asked.seq,
+            Rule::Resume,
+            || format!("a reader of {channel} at {asked} was resumed at {position}"),
+        )
     }
 
     /// What may be said to somebody at `asked` when `head` is shown.
@@ -122,7 +136,10 @@ impl Checker {
         }
         let (surely, at_least) = match config.keyed {
             true => (asked.seq >= era.keys_floor, true),
-            false => (asked.seq.next() >= era.floor, asked.seq.next() >= era.floor_at(head.seq)),
+            false => (
+                asked.seq.next() >= era.floor,
+                asked.seq.next() >= era.floor_at(head.seq),
+            ),
         };
         match (surely, at_least) {
             (true, _) => May::Resume,
@@ -140,7 +157,9 @@ impl Checker {
             values,
         } = attachment;
         let Outcome::Rewound(count) = outcome else {
-            return ensure(false, Rule::Resume, || format!("{from:?} on {channel} was answered {outcome:?}"));
+            return ensure(false, Rule::Resume, || {
+                format!("{from:?} on {channel} was answered {outcome:?}")
+            });
         };
         if config.keyed {
             return self.valued(channel, position, head, values.as_ref(), config);
@@ -153,9 +172,11 @@ impl Checker {
         let kept = |floor: Seq| (head.seq.0 + 1).saturating_sub(floor.0);
         let least = era.map_or(0, |era| kept(era.floor)).min(wanted);
         let most = era.map_or(0, |era| kept(era.floor_at(head.seq))).min(wanted);
-        ensure((least..=most).contains(count) && position.seq.0 + count == head.seq.0, Rule::Resume, || {
-            format!("{from:?} on {channel} was answered {count} messages before {head}, of {least} to {most}")
-        })
+        ensure(
+            (least..=most).contains(count) && position.seq.0 + count == head.seq.0,
+            Rule::Resume,
+            || format!("{from:?} on {channel} was answered {count} messages before {head}, of {least} to {most}"),
+        )
     }
 
     /// Delivery goes on at the head, and a keyed channel's values come along.
@@ -167,14 +188,20 @@ impl Checker {
         values: Option<&Values>,
         config: &Config,
     ) -> Verdict {
-        ensure(position == head, Rule::Resume, || format!("a reader of {channel} goes on at {position}, not at {head}"))?;
+        ensure(position == head, Rule::Resume, || {
+            format!("a reader of {channel} goes on at {position}, not at {head}")
+        })?;
         let Some(Values::Replace(given)) = values else {
-            return ensure(values.is_some() == config.keyed, Rule::Resume, || format!("{channel} and its values differ"));
+            return ensure(values.is_some() == config.keyed, Rule::Resume, || {
+                format!("{channel} and its values differ")
+            });
         };
         let truth = self.truth.of(channel).era().map(|era| era.values_at(head.seq));
         let mut truth: Vec<_> = truth.unwrap_or_default().into_values().collect();
         truth.sort_by_key(|message| message.seq);
-        ensure(*given == truth, Rule::ReaderOrder, || format!("the values of {channel} at {head} are others"))
+        ensure(*given == truth, Rule::ReaderOrder, || {
+            format!("the values of {channel} at {head} are others")
+        })
     }
 
     /// A read is answered.
@@ -189,10 +216,14 @@ impl Checker {
                     format!("{channel} answered a read of {:?} with {after}", range.after)
                 })?;
                 let more = after.seq < head.seq;
-                ensure(messages.is_empty() != more, Rule::Liveness, || format!("{channel} gave an empty page"))?;
+                ensure(messages.is_empty() != more, Rule::Liveness, || {
+                    format!("{channel} gave an empty page")
+                })?;
                 let kept = truth.era().map_or(&[][..], |era| era.after(after.seq));
                 let same = messages.len() <= kept.len() && messages.iter().zip(kept).all(|(a, b)| *a == b.message);
-                ensure(same, Rule::OutputGate, || format!("{channel} gave a page after {after} that its log does not hold"))
+                ensure(same, Rule::OutputGate, || {
+                    format!("{channel} gave a page after {after} that its log does not hold")
+                })
             }
             Page::Lost { reason, position } => {
                 let floor = truth.era().map_or(Seq(1), |era| era.floor);
@@ -203,7 +234,10 @@ impl Checker {
                     _ => range.epoch.as_ref() != truth.current.as_ref(),
                 };
                 ensure(right && shown.as_ref() == Some(position), Rule::Resume, || {
-                    format!("a read of {channel} after {} was answered {reason:?} at {position}", range.after)
+                    format!(
+                        "a read of {channel} after {} was answered {reason:?} at {position}",
+                        range.after
+                    )
                 })
             }
         }

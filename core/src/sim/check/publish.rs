@@ -65,7 +65,9 @@ impl Ops {
         };
         let key = (attempt.client, attempt.channel.clone(), serial);
         let earlier = self.by_serial.insert(key, op);
-        ensure(earlier.is_none(), Rule::Serials, || format!("{op} took serial {serial}, which was taken"))
+        ensure(earlier.is_none(), Rule::Serials, || {
+            format!("{op} took serial {serial}, which was taken")
+        })
     }
 
     /// Whether `message` is what was published as `op`.
@@ -73,7 +75,9 @@ impl Ops {
         let same = self.ops.get(&op).is_some_and(|attempt| {
             attempt.channel == *channel && attempt.key == message.key && attempt.deleted == message.deleted
         });
-        ensure(same, Rule::Phantom, || format!("{channel} holds {op}, which nobody published there"))
+        ensure(same, Rule::Phantom, || {
+            format!("{channel} holds {op}, which nobody published there")
+        })
     }
 }
 
@@ -98,7 +102,9 @@ impl Checker {
         };
         self.tally.publishes += 1;
         let known = self.ops.ops.insert(op, attempt).is_some();
-        ensure(!known, Rule::Phantom, || format!("{op} was published twice by its application"))
+        ensure(!known, Rule::Phantom, || {
+            format!("{op} was published twice by its application")
+        })
     }
 
     /// A channel answers: only with what is in its log.
@@ -127,9 +133,15 @@ impl Checker {
             let same = kept.op.or_else(|| op_of(&kept.message));
             kept.message.term == position.term && (same.is_none() || same == op)
         });
-        ensure(held && truth.current.as_ref() == Some(&position.epoch), Rule::Acknowledged, || {
-            format!("serial {serial} of client {client} was acknowledged at {position} of {channel}, which does not hold it")
-        })?;
+        ensure(
+            held && truth.current.as_ref() == Some(&position.epoch),
+            Rule::Acknowledged,
+            || {
+                format!(
+                    "serial {serial} of client {client} was acknowledged at {position} of {channel}, which does not hold it"
+                )
+            },
+        )?;
         if *skip {
             self.saw(Sight::PublishedAfterAll);
         }
@@ -190,7 +202,9 @@ impl Checker {
                 attempt.published = Some(now);
                 let kept = truth.at(&position.epoch, position.seq);
                 let held = kept.is_some_and(|kept| kept.op.is_none_or(|other| other == op));
-                ensure(held, Rule::Acknowledged, || format!("{op} is not at {position}, where its client was told"))
+                ensure(held, Rule::Acknowledged, || {
+                    format!("{op} is not at {position}, where its client was told")
+                })
             }
             Outcome::Failed => {
                 // An owner that lost what it knew can only speak for what it holds now.

@@ -67,11 +67,13 @@ impl Checker {
                 self.saw(Sight::Lagged);
                 let place = reader.place.as_ref().map(|place| place.seq);
                 let fits = reader.policy == Policy::Recover && place.is_some_and(|place| *seq >= place);
-                ensure(fits, Rule::ReaderOrder, || format!("a reader at {place:?} lagged at {seq}"))
+                ensure(fits, Rule::ReaderOrder, || {
+                    format!("a reader at {place:?} lagged at {seq}")
+                })
             }
-            Seen::OutOfTurn { last, found } => {
-                ensure(false, Rule::ReaderOrder, || format!("{found} came after {last} without a word about what is between"))
-            }
+            Seen::OutOfTurn { last, found } => ensure(false, Rule::ReaderOrder, || {
+                format!("{found} came after {last} without a word about what is between")
+            }),
         };
         let named = verdict.map_err(|mut violation| {
             let Reader { client, channel, .. } = &reader;
@@ -92,7 +94,11 @@ impl Checker {
         let keyed = self.setup.namespace(&reader.channel).channel.keyed;
         reader.resumed = *outcome == Outcome::Resumed && !keyed && position.seq < head.seq;
         let goes_on = |asked: &Position| {
-            let on = if keyed { asked.seq <= position.seq } else { asked.seq == position.seq };
+            let on = if keyed {
+                asked.seq <= position.seq
+            } else {
+                asked.seq == position.seq
+            };
             asked.epoch == position.epoch && on
         };
         let right = match (outcome, asked) {
@@ -101,10 +107,14 @@ impl Checker {
             (Outcome::Discontinuity(reason), None) => *reason == Reason::Forbidden,
             (Outcome::Resumed, None) | (Outcome::Rewound(_), Some(_)) => false,
         };
-        ensure(right, Rule::Resume, || format!("asked for {asked:?}, it was told {outcome:?} at {position}"))?;
+        ensure(right, Rule::Resume, || {
+            format!("asked for {asked:?}, it was told {outcome:?} at {position}")
+        })?;
         let past = position.seq < head.seq;
         let may = self.setup.clients[reader.client].reads_history(&reader.channel);
-        ensure(may || !past, Rule::Rights, || format!("it may not read the past and starts at {position} of {head}"))?;
+        ensure(may || !past, Rule::Rights, || {
+            format!("it may not read the past and starts at {position} of {head}")
+        })?;
         match outcome {
             Outcome::Discontinuity(reason) => self.saw(sight_of(*reason)),
             Outcome::Rewound(1..) => self.saw(Sight::Rewound),
@@ -121,12 +131,18 @@ impl Checker {
 
     fn snapshot(&mut self, reader: &mut Reader, replace: bool, at: &Position, values: &[Arc<Message>]) -> Verdict {
         let awaited = reader.awaited.take();
-        ensure(awaited.as_ref() == Some(at), Rule::ReaderOrder, || format!("values at {at} came, and not at {awaited:?}"))?;
+        ensure(awaited.as_ref() == Some(at), Rule::ReaderOrder, || {
+            format!("values at {at} came, and not at {awaited:?}")
+        })?;
         if replace {
             reader.values.clear();
             reader.is_exact = true;
         }
-        self.saw(if replace { Sight::KeysReplaced } else { Sight::KeysChanged });
+        self.saw(if replace {
+            Sight::KeysReplaced
+        } else {
+            Sight::KeysChanged
+        });
         values.iter().for_each(|message| apply(&mut reader.values, message));
         reader.place = Some(at.clone());
         self.valued_as(reader, at.seq)
@@ -139,18 +155,26 @@ impl Checker {
         };
         let era = self.truth.of(&reader.channel).eras.get(&place.epoch);
         let same = !reader.is_exact || era.is_none_or(|era| era.values_at(seq) == reader.values);
-        ensure(same, Rule::ReaderOrder, || format!("its values at {seq} are not those of the channel"))
+        ensure(same, Rule::ReaderOrder, || {
+            format!("its values at {seq} are not those of the channel")
+        })
     }
 
     fn message(&mut self, reader: &mut Reader, message: &Arc<Message>, paged: bool) -> Verdict {
         let Some(place) = &mut reader.place else {
-            return ensure(false, Rule::ReaderOrder, || "a message came before an answer".to_owned());
+            return ensure(false, Rule::ReaderOrder, || {
+                "a message came before an answer".to_owned()
+            });
         };
         let kept = self.truth.of(&reader.channel).at(&place.epoch, message.seq);
         let held = kept.is_some_and(|kept| kept.message == *message);
-        ensure(held, Rule::Phantom, || format!("{} of {} is no message of it", message.seq, place.epoch))?;
+        ensure(held, Rule::Phantom, || {
+            format!("{} of {} is no message of it", message.seq, place.epoch)
+        })?;
         let last = place.seq;
-        ensure(message.seq == last.next(), Rule::ReaderOrder, || format!("{} came after {last}", message.seq))?;
+        ensure(message.seq == last.next(), Rule::ReaderOrder, || {
+            format!("{} came after {last}", message.seq)
+        })?;
         (place.seq, place.term) = (message.seq, message.term);
         self.tally.deliveries += 1;
         apply(&mut reader.values, message);
@@ -166,7 +190,9 @@ impl Checker {
     fn left_out(&mut self, reader: &mut Reader, to: Seq, count: u64, reason: SkipReason) -> Verdict {
         let policy = reader.policy;
         let Some(place) = &mut reader.place else {
-            return ensure(false, Rule::ReaderOrder, || "messages were left out before an answer".to_owned());
+            return ensure(false, Rule::ReaderOrder, || {
+                "messages were left out before an answer".to_owned()
+            });
         };
         let last = place.seq;
         ensure(last < to && to.0 - last.0 == count, Rule::ReaderOrder, || {
@@ -175,7 +201,11 @@ impl Checker {
         let era = self.truth.of(&reader.channel).eras.get(&place.epoch);
         let after = era.map_or(&[][..], |era| era.after(last));
         let gone = usize::try_from(count).unwrap_or(usize::MAX).min(after.len());
-        let replaced = |at: usize| after[at + 1..].iter().any(|kept| kept.message.key == after[at].message.key);
+        let replaced = |at: usize| {
+            after[at + 1..]
+                .iter()
+                .any(|kept| kept.message.key == after[at].message.key)
+        };
         let right = match reason {
             SkipReason::Slow => matches!(policy, Policy::Drop | Policy::Latest),
             SkipReason::Superseded => policy == Policy::Latest && (0..gone).all(replaced),
@@ -187,7 +217,9 @@ impl Checker {
             SkipReason::Slow => Sight::Dropped,
             SkipReason::Superseded => Sight::Superseded,
         });
-        ensure(right && known, Rule::ReaderOrder, || format!("{last} to {to} left out as {reason:?} under {policy:?}"))
+        ensure(right && known, Rule::ReaderOrder, || {
+            format!("{last} to {to} left out as {reason:?} under {policy:?}")
+        })
     }
 
     fn interrupted(&mut self, reader: &mut Reader, reason: Reason, position: &Position) -> Verdict {
@@ -204,7 +236,10 @@ impl Checker {
             _ => place.epoch != position.epoch,
         };
         let forward = place.epoch != position.epoch || place.seq <= position.seq;
-        let held = truth.eras.get(&position.epoch).is_some_and(|era| position.seq <= era.head());
+        let held = truth
+            .eras
+            .get(&position.epoch)
+            .is_some_and(|era| position.seq <= era.head());
         self.saw(sight_of(reason));
         ensure(right && forward && held, Rule::Resume, || {
             format!("at {place} of history from {floor} it was moved to {position}: {reason:?}")

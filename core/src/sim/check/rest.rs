@@ -11,7 +11,13 @@ use crate::sim::fact::ReaderId;
 
 impl Checker {
     /// A slot holds what the log says, no more and no less.
-    pub(super) fn held(&mut self, channel: &ChannelName, head: &Position, floor: Seq, history: &[Arc<Message>]) -> Verdict {
+    pub(super) fn held(
+        &mut self,
+        channel: &ChannelName,
+        head: &Position,
+        floor: Seq,
+        history: &[Arc<Message>],
+    ) -> Verdict {
         let truth = self.truth.of(channel);
         let same = truth.current.as_ref() == Some(&head.epoch)
             && truth.era().is_some_and(|era| {
@@ -21,7 +27,9 @@ impl Checker {
                     && kept.len() == history.len()
                     && kept.iter().zip(history).all(|(kept, held)| kept.message == *held)
             });
-        ensure(same, Rule::Acknowledged, || format!("the history of {channel} at {head} is not what was committed"))
+        ensure(same, Rule::Acknowledged, || {
+            format!("the history of {channel} at {head} is not what was committed")
+        })
     }
 
     /// A reader stands at the head, with the values that hold there.
@@ -32,10 +40,14 @@ impl Checker {
         let truth = self.truth.of(&reader.channel);
         let head = truth.era().map(Era::head);
         let place = reader.place.as_ref();
-        let at_head = place.is_some_and(|place| truth.current.as_ref() == Some(&place.epoch) && Some(place.seq) == head);
+        let at_head =
+            place.is_some_and(|place| truth.current.as_ref() == Some(&place.epoch) && Some(place.seq) == head);
         ensure(at_head && attached, Rule::Liveness, || {
             let state = if attached { "attached" } else { "not attached" };
-            format!("{id} of {} is {state} at {place:?}, and the head is {head:?}", reader.channel)
+            format!(
+                "{id} of {} is {state} at {place:?}, and the head is {head:?}",
+                reader.channel
+            )
         })?;
         self.valued_as(&reader, head.unwrap_or_default())
     }
@@ -43,7 +55,9 @@ impl Checker {
     /// Every publish is settled, and stands after all that was acknowledged before it began.
     pub(super) fn over(&self) -> Verdict {
         for (op, attempt) in self.ops.all() {
-            ensure(attempt.settled, Rule::Liveness, || format!("nobody was told what became of {op}"))?;
+            ensure(attempt.settled, Rule::Liveness, || {
+                format!("nobody was told what became of {op}")
+            })?;
         }
         for (channel, truth) in self.truth.channels() {
             for era in truth.eras.values() {

@@ -88,7 +88,11 @@ impl Line {
 
     /// Since when something has been without an answer.
     pub(super) fn unanswered(&self) -> Option<Instant> {
-        self.entries.iter().filter_map(|entry| entry.sent).map(|(at, _)| at).min()
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.sent)
+            .map(|(at, _)| at)
+            .min()
     }
 
     pub(super) fn wake_at(&self, connected: bool) -> Option<Instant> {
@@ -181,7 +185,11 @@ impl Line {
     pub(super) fn acked(&mut self, serial: Serial, ack: &Ack, scene: &mut Scene) {
         if let Ok(at) = self.find(serial) {
             self.refusals = 0;
-            self.settle(at, ack.position.clone().map_or(Outcome::Failed, Outcome::Published), scene);
+            self.settle(
+                at,
+                ack.position.clone().map_or(Outcome::Failed, Outcome::Published),
+                scene,
+            );
         }
     }
 
@@ -250,7 +258,11 @@ impl Line {
 
     fn settle(&mut self, at: usize, outcome: Outcome, scene: &mut Scene) {
         let entry = self.entries.remove(at);
-        if let Some(Entry { message: Some(Queued { op, .. }), .. }) = entry {
+        if let Some(Entry {
+            message: Some(Queued { op, .. }),
+            ..
+        }) = entry
+        {
             scene.tell(Fact::Settled { op, outcome });
         }
     }

@@ -104,7 +104,11 @@ impl Reader {
     pub(super) fn start(&mut self, start: Start, policy: Option<Policy>) {
         let known = self.place.clone();
         let moved = |seq: &dyn Fn(Seq) -> Seq, term: Term| {
-            known.clone().map(|Position { epoch, seq: at, .. }| Position { epoch, seq: seq(at), term })
+            known.clone().map(|Position { epoch, seq: at, .. }| Position {
+                epoch,
+                seq: seq(at),
+                term,
+            })
         };
         let position = match start {
             Start::Head | Start::Rewind(_) => None,
@@ -144,7 +148,13 @@ impl Reader {
     }
 
     /// The server's answer.
-    pub(super) fn attached(&mut self, channel_id: ChannelId, policy: Policy, attachment: Attachment, scene: &mut Scene) {
+    pub(super) fn attached(
+        &mut self,
+        channel_id: ChannelId,
+        policy: Policy,
+        attachment: Attachment,
+        scene: &mut Scene,
+    ) {
         let asked = match (&self.start, &self.place) {
             (Some(From::Position(position)), _) => Some(position.clone()),
             (Some(From::Head | From::Rewind(_)), _) => None,
@@ -182,7 +192,14 @@ impl Reader {
     }
 
     /// A part of the values of a keyed channel.
-    pub(super) fn values(&mut self, replace: bool, at: Position, part: Vec<Arc<Message>>, last: bool, scene: &mut Scene) {
+    pub(super) fn values(
+        &mut self,
+        replace: bool,
+        at: Position,
+        part: Vec<Arc<Message>>,
+        last: bool,
+        scene: &mut Scene,
+    ) {
         if self.flow != Flow::Values {
             let last = self.place.as_ref().map_or(Seq(0), |place| place.seq);
             return self.tell(Seen::OutOfTurn { last, found: at.seq }, scene);

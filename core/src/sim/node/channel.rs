@@ -96,7 +96,12 @@ impl ChannelActor {
 
 impl Node {
     /// Sends to a channel if its mailbox has room; starts its actor if none runs.
-    pub(super) fn try_send(&mut self, channel: &ChannelName, message: Message, scene: &mut Scene) -> Result<(), Message> {
+    pub(super) fn try_send(
+        &mut self,
+        channel: &ChannelName,
+        message: Message,
+        scene: &mut Scene,
+    ) -> Result<(), Message> {
         let mailbox = scene.setup.mailbox;
         let actor = self.channel(channel, scene);
         if actor.taken >= mailbox {
@@ -118,7 +123,13 @@ impl Node {
     }
 
     /// Sends what comes in room that is there already, or needs none.
-    pub(super) fn post_channel(&mut self, channel: &ChannelName, message: Message, permit: Option<Permit>, scene: &mut Scene) {
+    pub(super) fn post_channel(
+        &mut self,
+        channel: &ChannelName,
+        message: Message,
+        permit: Option<Permit>,
+        scene: &mut Scene,
+    ) {
         self.channel(channel, scene).enqueue(channel, message, permit, scene);
     }
 

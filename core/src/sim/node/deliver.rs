@@ -115,7 +115,13 @@ impl Node {
                     return true;
                 }
                 Next::Lagged => {
-                    self.queue(link, Frame::Answer(Answer::Lagged { channel_id: id, seq: cursor }));
+                    self.queue(
+                        link,
+                        Frame::Answer(Answer::Lagged {
+                            channel_id: id,
+                            seq: cursor,
+                        }),
+                    );
                     return true;
                 }
                 Next::Dropped { count } => self.queue_skipped(link, id, cursor, count, SkipReason::Slow),
@@ -140,8 +146,13 @@ impl Node {
                 break;
             }
             let message = Arc::clone(&slot.frame);
-            scene.ensure(message.seq == seq, Rule::ReaderOrder, || format!("a ring holds {} as {seq}", message.seq));
-            session.queue.push_back(Frame::Message { channel_id: id, message });
+            scene.ensure(message.seq == seq, Rule::ReaderOrder, || {
+                format!("a ring holds {} as {seq}", message.seq)
+            });
+            session.queue.push_back(Frame::Message {
+                channel_id: id,
+                message,
+            });
             cursor = seq;
         }
         session.rules.delivered(place, cursor);
@@ -151,7 +162,10 @@ impl Node {
         let Some(feed) = self.feeds.get(&id) else {
             return;
         };
-        let cursor = self.sessions.get(&link).and_then(|session| session.rules.subscription(place));
+        let cursor = self
+            .sessions
+            .get(&link)
+            .and_then(|session| session.rules.subscription(place));
         let Some(cursor) = cursor.map(|subscription| subscription.cursor) else {
             return;
         };
@@ -159,7 +173,13 @@ impl Node {
             match one {
                 Latest::Superseded { to, count } => self.queue_skipped(link, id, to, count, SkipReason::Superseded),
                 Latest::Message(seq, message) => {
-                    self.queue(link, Frame::Message { channel_id: id, message });
+                    self.queue(
+                        link,
+                        Frame::Message {
+                            channel_id: id,
+                            message,
+                        },
+                    );
                     if let Some(session) = self.sessions.get_mut(&link) {
                         session.rules.delivered(place, seq);
                     }

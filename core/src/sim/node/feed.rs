@@ -64,7 +64,11 @@ impl Node {
 
     /// Tells every reader that the feed has moved.
     pub(super) fn wake_readers(&mut self, feed: ChannelId, scene: &mut Scene) {
-        let readers = self.feeds.get(&feed).map(|feed| feed.readers.clone()).unwrap_or_default();
+        let readers = self
+            .feeds
+            .get(&feed)
+            .map(|feed| feed.readers.clone())
+            .unwrap_or_default();
         for (link, place) in readers {
             if let Some(session) = self.sessions.get_mut(&link) {
                 session.moved |= 1 << place;
@@ -74,7 +78,12 @@ impl Node {
     }
 
     /// Takes up where an actor before this one stopped, if it left readers behind.
-    pub(super) fn resume_feed(&mut self, channel: &ChannelName, view: Option<&View>, scene: &mut Scene) -> Option<ChannelId> {
+    pub(super) fn resume_feed(
+        &mut self,
+        channel: &ChannelName,
+        view: Option<&View>,
+        scene: &mut Scene,
+    ) -> Option<ChannelId> {
         let id = *self.named.get(channel)?;
         let feed = self.feeds.get_mut(&id)?;
         match view {

@@ -78,7 +78,10 @@ impl Node {
     }
 
     pub(super) fn forward_again(&mut self, link: LinkId, scene: &mut Scene) {
-        let waiting = self.sessions.get_mut(&link).and_then(|session| session.forwarding.take());
+        let waiting = self
+            .sessions
+            .get_mut(&link)
+            .and_then(|session| session.forwarding.take());
         if let Some((channel, message)) = waiting {
             self.forward(link, channel, message, scene);
         }

@@ -74,14 +74,8 @@ pub(super) enum Delivery {
 /// What became of a page.
 #[derive(Debug)]
 pub(super) enum PageAnswer {
-    Page {
-        after: Seq,
-        messages: Vec<Arc<Message>>,
-    },
-    Lost {
-        reason: Reason,
-        position: Position,
-    },
+    Page { after: Seq, messages: Vec<Arc<Message>> },
+    Lost { reason: Reason, position: Position },
     Busy,
 }
 
@@ -112,7 +106,13 @@ impl Node {
     }
 
     pub(super) fn fetched(&mut self, reply: ReplyId, page: PageAnswer, scene: &mut Scene) {
-        if let Some((_, Asker::Read { link, place, ticket, .. })) = self.asked.remove(&reply) {
+        if let Some((
+            _,
+            Asker::Read {
+                link, place, ticket, ..
+            },
+        )) = self.asked.remove(&reply)
+        {
             self.deliver_to(link, Delivery::Fetched { place, ticket, page }, scene);
         }
     }
@@ -130,7 +130,12 @@ impl Node {
                 });
                 self.deliver_to(link, Delivery::PublishRefused { request, refusal }, scene);
             }
-            Some((_, Asker::Read { link, place, ticket, .. })) => {
+            Some((
+                _,
+                Asker::Read {
+                    link, place, ticket, ..
+                },
+            )) => {
                 let page = PageAnswer::Busy;
                 self.deliver_to(link, Delivery::Fetched { place, ticket, page }, scene);
             }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Node;
 use super::channel::Message;
 use super::mailbox::{Asker, Delivery, PageAnswer};
 use super::snapshot::Snapshot;
-use super::Node;
 use crate::access::Grant;
 use crate::id::ChannelName;
 use crate::session::answer::Farewell;
@@ -130,7 +130,12 @@ impl Node {
     /// There may be room in a channel's mailbox: whoever waits for it tries again.
     pub(super) fn room_again(&mut self, channel: &ChannelName, scene: &mut Scene) {
         let waits = |session: &SessionTask| session.forwarding.as_ref().is_some_and(|(of, _)| of == channel);
-        let waiting: Vec<_> = self.sessions.iter().filter(|(_, session)| waits(session)).map(|(link, _)| *link).collect();
+        let waiting: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| waits(session))
+            .map(|(link, _)| *link)
+            .collect();
         for link in waiting {
             self.wake_session(link, scene);
         }
@@ -154,7 +159,11 @@ impl Node {
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
         };
-        let ending = if gone { Some(Farewell::ClientLeft) } else { session.ending.take() };
+        let ending = if gone {
+            Some(Farewell::ClientLeft)
+        } else {
+            session.ending.take()
+        };
         if let Some(farewell) = ending {
             return self.end(link, farewell, scene);
         }
@@ -372,9 +381,13 @@ impl Node {
         let answers = (in_flight + places + FRAMES_PER_TURN) * 64;
         let bytes_max = setup.send_queue + setup.ring.bytes * 2 + places * (setup.page.0 as usize * 2) + answers;
         let queued = session.queued_bytes();
-        scene.ensure(queued <= bytes_max, Rule::Bounds, || format!("{link} has {queued} bytes queued, of {bytes_max}"));
+        scene.ensure(queued <= bytes_max, Rule::Bounds, || {
+            format!("{link} has {queued} bytes queued, of {bytes_max}")
+        });
         let (inbox, inbox_max) = (session.inbox.len(), in_flight + setup.session.channels_max * 2 + 1);
-        scene.ensure(inbox <= inbox_max, Rule::Bounds, || format!("{link} has {inbox} answers waiting"));
+        scene.ensure(inbox <= inbox_max, Rule::Bounds, || {
+            format!("{link} has {inbox} answers waiting")
+        });
     }
 }
 

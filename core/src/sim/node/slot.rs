@@ -17,12 +17,28 @@ use crate::slot::{CommitPoint, Effect, Input, Slot, Timer};
 /// Everything that reaches the actor of a slot.
 #[derive(Debug)]
 pub(super) enum Message {
-    Open { channel: ChannelName, actor: ActorId },
-    Propose { channel: ChannelName, proposals: Vec<Proposal> },
-    Park { channel: ChannelName, retired: Retired },
-    Used { channel: ChannelName, at: std::time::Instant },
-    Quarantine { channel: ChannelName },
-    Release { channel: ChannelName },
+    Open {
+        channel: ChannelName,
+        actor: ActorId,
+    },
+    Propose {
+        channel: ChannelName,
+        proposals: Vec<Proposal>,
+    },
+    Park {
+        channel: ChannelName,
+        retired: Retired,
+    },
+    Used {
+        channel: ChannelName,
+        at: std::time::Instant,
+    },
+    Quarantine {
+        channel: ChannelName,
+    },
+    Release {
+        channel: ChannelName,
+    },
     Wake,
 }
 
@@ -100,7 +116,13 @@ impl SlotActor {
 
 impl Node {
     /// Puts a message in the mailbox of a channel's slot.
-    pub(super) fn post_slot(&mut self, channel: &ChannelName, message: Message, permit: Option<Permit>, scene: &mut Scene) {
+    pub(super) fn post_slot(
+        &mut self,
+        channel: &ChannelName,
+        message: Message,
+        permit: Option<Permit>,
+        scene: &mut Scene,
+    ) {
         let id = Self::slot_id(channel, scene);
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.enqueue(message, permit, scene);
@@ -155,7 +177,12 @@ impl Node {
         actor.id = id;
         actor.mailbox.clear();
         actor.rooms.clear();
-        let running: Vec<_> = self.channels.keys().filter(|name| Self::slot_id(name, scene) == slot).cloned().collect();
+        let running: Vec<_> = self
+            .channels
+            .keys()
+            .filter(|name| Self::slot_id(name, scene) == slot)
+            .cloned()
+            .collect();
         for channel in scene.setup.channels.clone() {
             if Self::slot_id(&channel, scene) == slot {
                 // What an actor left behind may have been in the mailbox.

@@ -51,7 +51,10 @@ impl Node {
             return;
         };
         // A publish is a use once it is committed, which its entry tells.
-        if matches!(input, Input::Attach { .. } | Input::Read { .. } | Input::Due { attended: true }) {
+        if matches!(
+            input,
+            Input::Attach { .. } | Input::Read { .. } | Input::Due { attended: true }
+        ) {
             scene.tell(Fact::Used {
                 channel: channel.clone(),
             });
@@ -134,7 +137,10 @@ impl Node {
         let actor = self.channels.get_mut(channel)?;
         actor.read = scene.now().instant;
         let epoch = range.epoch.as_ref()?;
-        let (_, after, messages) = actor.pages.iter().find(|(of, after, _)| *after == range.after && of == epoch)?;
+        let (_, after, messages) = actor
+            .pages
+            .iter()
+            .find(|(of, after, _)| *after == range.after && of == epoch)?;
         scene.saw(Sight::PageKnown);
         Some(PageAnswer::Page {
             after: *after,
