@@ -3,7 +3,7 @@
 //! It comes back after a loss, sends again what has no answer, and goes on reading where it was. It
 //! takes no part in the checks: what it sees it tells as facts.
 //!
-//! * `desk`: its connection and its requests;
+//! * `desk`: its connection and its requests; `frames`: what it is told;
 //! * `publisher`: what it publishes;
 //! * `reader`: what it reads.
 
@@ -15,18 +15,17 @@ use self::desk::{Asking, Connection, Desk};
 use self::publisher::Line;
 use self::reader::Reader;
 use super::fact::{Fact, Op, ReaderId};
-use super::link::{Down, Frame, LinkId, Up};
+use super::link::{Down, LinkId, Up};
 use super::plan::{ClientId, Start};
 use super::scene::{Event, Scene};
 use super::sight::Sight;
 use crate::backpressure::Policy;
-use crate::channel::Attachment;
 use crate::id::{ChannelName, Key};
-use crate::session::ChannelId;
-use crate::session::answer::Answer;
-use crate::session::request::{Attach, Hello, Request, RequestId};
+use crate::session::request::{Attach, Hello, Request};
 
 mod desk;
+mod flow;
+mod frames;
 mod publisher;
 mod reader;
 
@@ -250,157 +249,6 @@ impl Client {
         self.lines.values_mut().for_each(Line::lost);
         self.readers.values_mut().for_each(Reader::lost);
         self.wake_later(scene);
-    }
-
-    fn read(&mut self, link: LinkId, what: Down, scene: &mut Scene) {
-        if let Down::Frame(frame) = &what {
-            scene.read(link, frame.bytes());
-        }
-        if self.link() != Some(link) {
-            return; // of a connection that was given up
-        }
-        match what {
-            Down::Closed | Down::Frame(Frame::Goodbye) => self.lost(scene),
-            Down::Frame(frame) => {
-                self.desk.heard(scene.now().instant);
-                self.take(frame, scene);
-                self.go_on(scene);
-            }
-        }
-    }
-
-    fn take(&mut self, frame: Frame, scene: &mut Scene) {
-        let bytes = frame.bytes();
-        match frame {
-            Frame::Message { channel_id, message } => {
-                if let Some(reader) = self.reader(channel_id) {
-                    reader.message(&message, scene);
-                }
-            }
-            Frame::Page {
-                channel_id,
-                after,
-                messages,
-            } => {
-                let held = match self.reader(channel_id) {
-                    Some(reader) => reader.page(after, &messages, bytes, scene),
-                    None => 0,
-                };
-                self.desk.give_back(bytes - held, scene);
-            }
-            Frame::Snapshot {
-                channel_id,
-                replace,
-                at,
-                values,
-                last,
-            } => {
-                if let Some(reader) = self.reader(channel_id) {
-                    reader.values(replace, at, values, last, scene);
-                }
-                self.desk.give_back(bytes, scene);
-            }
-            Frame::Answer(answer) => self.answer(answer, scene),
-            Frame::Goodbye => {}
-        }
-    }
-
-    fn answer(&mut self, answer: Answer, scene: &mut Scene) {
-        match answer {
-            Answer::Welcome { time, .. } => {
-                self.desk.welcome(time, scene.now().instant);
-                self.losses = 0;
-            }
-            Answer::Ping => self.desk.send(Request::Pong, scene),
-            Answer::Pong { time, .. } => self.desk.pong(time),
-            Answer::Ack {
-                request,
-                serial,
-                ack,
-                time,
-            } => {
-                self.desk.clock = time;
-                if let Some(Asking::Publish(channel)) = self.desk.answered(request)
-                    && let Some(line) = self.lines.get_mut(&channel)
-                {
-                    line.acked(serial, &ack, scene);
-                }
-            }
-            Answer::Attached {
-                request,
-                channel_id,
-                policy,
-                attachment,
-                ..
-            } => self.attached(request, channel_id, policy, attachment, scene),
-            Answer::Detached { request, .. } => {
-                let _ = self.desk.answered(request);
-            }
-            Answer::Refused { request, refusal } => match self.desk.answered(request) {
-                Some(Asking::Publish(channel)) => {
-                    if let Some(line) = self.lines.get_mut(&channel) {
-                        line.refused(request, &refusal, &self.desk, scene);
-                    }
-                }
-                Some(Asking::Attach(channel)) => {
-                    let reader = self.readers.get_mut(&channel);
-                    if reader.is_some_and(|reader| reader.refused(request, &refusal, scene)) {
-                        self.unsubscribe(&channel, scene);
-                    }
-                }
-                Some(Asking::Detach) | None => {}
-            },
-            // It crossed the end of the attachment, or the reader was moved since: it is attached anew.
-            Answer::PullRefused { .. } => {}
-            Answer::Lagged { channel_id, seq } => {
-                let desk = &mut self.desk;
-                if let Some(reader) = self.readers.values_mut().find(|one| one.is_at(channel_id)) {
-                    reader.lagged(seq, desk, scene);
-                }
-            }
-            Answer::Skipped {
-                channel_id,
-                to,
-                count,
-                reason,
-            } => {
-                if let Some(reader) = self.reader(channel_id) {
-                    reader.skipped(to, count, reason, scene);
-                }
-            }
-            Answer::Discontinuity {
-                channel_id,
-                reason,
-                position,
-            } => {
-                if let Some(reader) = self.reader(channel_id) {
-                    reader.interrupted(reason, position, scene);
-                }
-            }
-        }
-    }
-
-    fn attached(
-        &mut self,
-        request: RequestId,
-        channel_id: ChannelId,
-        policy: Policy,
-        attachment: Attachment,
-        scene: &mut Scene,
-    ) {
-        let Some(Asking::Attach(channel)) = self.desk.answered(request) else {
-            return;
-        };
-        match self.readers.get_mut(&channel) {
-            Some(reader) if reader.awaits(request) => reader.attached(channel_id, policy, attachment, scene),
-            // A reader that was moved meanwhile waits for its own answer, which takes this place over.
-            Some(_) => {}
-            None => self.desk.detach(channel_id, scene),
-        }
-    }
-
-    fn reader(&mut self, channel_id: ChannelId) -> Option<&mut Reader> {
-        self.readers.values_mut().find(|reader| reader.is_at(channel_id))
     }
 
     /// Sends what can be sent now.

@@ -8,7 +8,7 @@
 //! * `slot`, `channel`: the actors, and `turn`: what a channel does with a message;
 //! * `feed`: a channel's ring and its readers;
 //! * `mailbox`: what they all receive, and who is answered;
-//! * `session`: a client's session; `forward`: from it to the channels; `deliver` and
+//! * `session`: a client's session; `effects`: what its rules say; `forward`: from it to the channels; `deliver` and
 //!   `snapshot`: from the rings to its link.
 
 use std::collections::BTreeMap;
@@ -30,6 +30,7 @@ use crate::session::answer::Farewell;
 
 mod channel;
 mod deliver;
+mod effects;
 mod feed;
 mod forward;
 mod mailbox;

@@ -251,7 +251,16 @@ impl Plan<'_> {
         self.add_both(lasting, sleep(true), sleep(false));
     }
 
-    fn crash(&mut self, _: ClientId, channel: ChannelNumber, _: Duration, dice: &mut Dice) {
+    fn crash(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, dice: &mut Dice) {
+        if dice.percent(60) {
+            // Just when somebody joins and publishes: what is between two actors is what can be lost.
+            let (start, policy) = (Start::Back(0), None);
+            self.add(Action::Subscribe { client, channel, start, policy });
+            let (count, bytes) = (dice.between((1, 4)), 20);
+            self.add(Action::Publish { client, channel, count, bytes });
+            let round_trip = (self.setup.delay.0, self.setup.delay.1 + self.setup.turn.1 * 4);
+            self.at += dice.time(round_trip);
+        }
         self.add(match dice.percent(75) {
             true => Action::CrashChannel { channel },
             false => Action::CrashSlot {

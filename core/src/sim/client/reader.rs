@@ -10,10 +10,9 @@ use std::time::Instant;
 
 use super::desk::Desk;
 use crate::backpressure::Policy;
-use crate::channel::{Attachment, From, Message, Reason, Refusal};
+use crate::channel::{Attachment, From, Message, Refusal};
 use crate::id::{ChannelName, Epoch, Position, Seq, Term};
 use crate::session::ChannelId;
-use crate::session::answer::SkipReason;
 use crate::session::request::{Request, RequestId};
 use crate::sim::fact::{Fact, ReaderId, Seen};
 use crate::sim::plan::Start;
@@ -26,23 +25,23 @@ pub(super) struct Reader {
     pub(super) channel: ChannelName,
     pub(super) policy: Option<Policy>,
     /// Where to start, if the application said so since it was attached last.
-    start: Option<From>,
-    place: Option<Position>,
-    standing: Standing,
+    pub(super) start: Option<From>,
+    pub(super) place: Option<Position>,
+    pub(super) standing: Standing,
     /// Where the server has it, for all that the client knows.
     channel_id: Option<ChannelId>,
-    flow: Flow,
+    pub(super) flow: Flow,
     /// Values that came, while there are more.
-    parts: Vec<Arc<Message>>,
+    pub(super) parts: Vec<Arc<Message>>,
     /// The application takes nothing; so much has piled up, and so much credit is held for it.
-    paused: bool,
+    pub(super) paused: bool,
     piled: usize,
     room: usize,
-    held: usize,
+    pub(super) held: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// Not attached; not to be attached before.
     Apart(Option<Instant>),
     /// Attach is sent, as this request.
@@ -51,7 +50,7 @@ enum Standing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     /// What follows the place.
     Live,
     /// The values of a keyed channel, in parts that are kept aside until all are there.
@@ -191,127 +190,6 @@ impl Reader {
         retry.is_none()
     }
 
-    /// A part of the values of a keyed channel.
-    pub(super) fn values(
-        &mut self,
-        replace: bool,
-        at: Position,
-        part: Vec<Arc<Message>>,
-        last: bool,
-        scene: &mut Scene,
-    ) {
-        if self.flow != Flow::Values {
-            let last = self.place.as_ref().map_or(Seq(0), |place| place.seq);
-            return self.tell(Seen::OutOfTurn { last, found: at.seq }, scene);
-        }
-        self.parts.extend(part);
-        if last {
-            let values = std::mem::take(&mut self.parts);
-            self.flow = Flow::Live;
-            self.start = None;
-            self.place = Some(at.clone());
-            self.tell(Seen::Snapshot { replace, at, values }, scene);
-        }
-    }
-
-    pub(super) fn message(&mut self, message: &Arc<Message>, scene: &mut Scene) {
-        self.offer(message, false, scene);
-    }
-
-    /// Takes a page. How much of its credit is held until the application takes what is in it.
-    pub(super) fn page(&mut self, after: Seq, messages: &[Arc<Message>], bytes: usize, scene: &mut Scene) -> usize {
-        let Some(place) = self.place.as_ref().map(|place| place.seq) else {
-            return 0;
-        };
-        if self.flow == Flow::Values || (after > place && self.flow == Flow::Live) {
-            let (last, found) = (place, after);
-            self.tell(Seen::OutOfTurn { last, found }, scene);
-        }
-        if after > place || self.flow == Flow::Behind {
-            return 0;
-        }
-        for message in messages {
-            // A page is taken whole: its credit bounds what piles up.
-            self.offer(message, true, scene);
-        }
-        let held = if self.paused { bytes } else { 0 };
-        self.held += held;
-        held
-    }
-
-    fn offer(&mut self, message: &Arc<Message>, paged: bool, scene: &mut Scene) {
-        let full = self.is_full() && !paged;
-        let found = message.seq;
-        if self.flow == Flow::Values {
-            return self.tell(Seen::OutOfTurn { last: Seq(0), found }, scene);
-        }
-        let Some(place) = &mut self.place else {
-            return;
-        };
-        let last = place.seq;
-        if found <= last || (found > last.next() && self.flow != Flow::Live) || self.flow == Flow::Behind {
-            return; // known already, or left with the server
-        }
-        if found > last.next() {
-            return self.tell(Seen::OutOfTurn { last, found }, scene);
-        }
-        if full {
-            self.flow = Flow::Behind;
-            return;
-        }
-        (place.seq, place.term) = (message.seq, message.term);
-        self.flow = Flow::Live;
-        let message = Arc::clone(message);
-        self.tell(Seen::Message { message, paged }, scene);
-    }
-
-    pub(super) fn skipped(&mut self, to: Seq, count: u64, reason: SkipReason, scene: &mut Scene) {
-        let full = self.is_full();
-        let Some(place) = &mut self.place else {
-            return;
-        };
-        // After a pull, a jump may belong to what was under way before it.
-        let continues = to.0.saturating_sub(count) <= place.seq.0;
-        if to <= place.seq || self.flow == Flow::Behind || (self.flow == Flow::Pulling && !continues) {
-            return;
-        }
-        if full {
-            self.flow = Flow::Behind;
-            return;
-        }
-        (place.seq, place.term) = (to, Term(0));
-        self.flow = Flow::Live;
-        self.tell(Seen::Skipped { to, count, reason }, scene);
-    }
-
-    pub(super) fn lagged(&mut self, seq: Seq, desk: &mut Desk, scene: &mut Scene) {
-        let place = self.place.as_ref().map(|place| place.seq);
-        if self.flow == Flow::Pulling && place.is_some_and(|place| seq > place) {
-            return; // the pull that is under way has ended that lag
-        }
-        if self.flow == Flow::Live {
-            self.tell(Seen::Lagged { seq }, scene);
-        }
-        self.flow = Flow::Behind;
-        self.pull(desk, scene);
-    }
-
-    pub(super) fn interrupted(&mut self, reason: Reason, position: Position, scene: &mut Scene) {
-        if self.flow == Flow::Behind || self.is_full() {
-            // It is not told now, so it does not move: the pull from where it stands asks again.
-            self.flow = Flow::Behind;
-            return;
-        }
-        if scene.setup.namespace(&self.channel).channel.keyed {
-            // The values that it missed come with a new attachment.
-            self.standing = Standing::Apart(None);
-            return;
-        }
-        self.place = Some(position.clone());
-        self.flow = Flow::Live;
-        self.tell(Seen::Discontinuity { reason, position }, scene);
-    }
-
     /// The application takes nothing more, or takes it again.
     pub(super) fn pause(&mut self, paused: bool, desk: &mut Desk, scene: &mut Scene) {
         self.paused = paused;
@@ -338,7 +216,7 @@ impl Reader {
     }
 
     /// Asks for what was left with the server, if there is room.
-    fn pull(&mut self, desk: &mut Desk, scene: &mut Scene) {
+    pub(super) fn pull(&mut self, desk: &mut Desk, scene: &mut Scene) {
         if let (Standing::Attached(channel_id), Some(place)) = (self.standing, &self.place)
             && self.flow == Flow::Behind
             && !self.is_full()
@@ -349,11 +227,11 @@ impl Reader {
         }
     }
 
-    const fn is_full(&self) -> bool {
+    pub(super) const fn is_full(&self) -> bool {
         self.paused && self.piled >= self.room
     }
 
-    fn tell(&mut self, seen: Seen, scene: &mut Scene) {
+    pub(super) fn tell(&mut self, seen: Seen, scene: &mut Scene) {
         self.piled += usize::from(self.paused);
         let reader = self.id;
         scene.tell(Fact::Seen { reader, seen });

@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::Node;
 use super::channel::Message;
-use super::mailbox::{Asker, Delivery, PageAnswer};
+use super::mailbox::Delivery;
 use super::snapshot::Snapshot;
-use crate::access::Grant;
 use crate::id::ChannelName;
 use crate::session::answer::Farewell;
-use crate::session::request::{Hello, Request};
-use crate::session::{ChannelId, Effect, Fetched, Input, PLACES_MAX, Place, Session};
+use crate::session::request::Request;
+use crate::session::{ChannelId, Input, PLACES_MAX, Place, Session};
 use crate::sim::check::Rule;
 use crate::sim::link::{Down, Frame, LinkId, Up};
-use crate::sim::plan::ClientId;
 use crate::sim::scene::{Event, Scene};
 use crate::sim::sight::Sight;
 
@@ -42,7 +40,7 @@ pub(super) struct SessionTask {
     pub(super) queue: VecDeque<Frame>,
     /// By place: the feed that is read there.
     pub(super) readers: Vec<Option<Reader>>,
-    arriving: Option<ChannelId>,
+    pub(super) arriving: Option<ChannelId>,
     /// A bit per place whose feed has moved, that may have something due, that is to look again.
     pub(super) moved: u128,
     pub(super) due: u128,
@@ -53,7 +51,7 @@ pub(super) struct SessionTask {
     pub(super) forwarding: Option<(ChannelName, Message)>,
     alarm: Option<Instant>,
     rung: bool,
-    ending: Option<Farewell>,
+    pub(super) ending: Option<Farewell>,
     turning: bool,
 }
 
@@ -83,7 +81,7 @@ impl SessionTask {
     }
 
     /// What an input does to a page that is on its way.
-    fn fetching_sight(&self, input: &Input) -> Option<Sight> {
+    pub(super) fn fetching_sight(&self, input: &Input) -> Option<Sight> {
         let (channel_id, sight) = match input {
             Input::Received(Request::Pull { channel_id, .. }) => (channel_id, Sight::PulledInFetch),
             Input::Received(Request::Detach { channel_id, .. }) | Input::Attached { channel_id, .. } => {
@@ -197,96 +195,6 @@ impl Node {
         false
     }
 
-    fn answered(&mut self, link: LinkId, delivery: Delivery, scene: &mut Scene) {
-        let input = match delivery {
-            Delivery::Attached {
-                request,
-                feed,
-                attachment,
-            } => {
-                let Some(found) = self.feeds.get_mut(&feed) else {
-                    return;
-                };
-                found.arriving -= 1;
-                let channel = found.channel.clone();
-                if let Some(session) = self.sessions.get_mut(&link) {
-                    session.arriving = Some(feed);
-                }
-                Input::Attached {
-                    request,
-                    channel,
-                    channel_id: feed,
-                    attachment,
-                }
-            }
-            Delivery::Acknowledged { request, serial, ack } => Input::Acknowledged { request, serial, ack },
-            Delivery::AttachRefused { request, refusal } => Input::AttachRefused { request, refusal },
-            Delivery::PublishRefused { request, refusal } => Input::PublishRefused { request, refusal },
-            Delivery::Fetched { place, ticket, page } => {
-                let page = match page {
-                    PageAnswer::Page { after, messages } => self.queue_page(link, place, ticket, after, messages),
-                    PageAnswer::Lost { reason, position } => Fetched::Lost { reason, position },
-                    PageAnswer::Busy => {
-                        self.retry_later(link, place, scene);
-                        Fetched::Busy
-                    }
-                };
-                Input::Fetched { place, ticket, page }
-            }
-            Delivery::Dismiss(farewell) => Input::Dismiss(farewell),
-        };
-        self.handle(link, input, scene);
-    }
-
-    /// Lets the rules decide, and carries out what they say.
-    pub(super) fn handle(&mut self, link: LinkId, input: Input, scene: &mut Scene) {
-        let Some(session) = self.sessions.get_mut(&link) else {
-            return;
-        };
-        if let Some(sight) = session.fetching_sight(&input) {
-            scene.saw(sight);
-        }
-        let mut effects = Vec::new();
-        session.rules.handle(input, scene.now(), &mut effects);
-        for effect in effects {
-            self.perform_for(link, effect, scene);
-        }
-    }
-
-    fn perform_for(&mut self, link: LinkId, effect: Effect, scene: &mut Scene) {
-        match effect {
-            Effect::Authenticate(hello) => {
-                let verdict = admit(&hello, scene);
-                self.handle(link, Input::Authenticated(verdict), scene);
-            }
-            Effect::Send(answer) => self.queue(link, Frame::Answer(answer)),
-            Effect::Attach { request, channel, from } => {
-                let asker = Asker::Attach {
-                    link,
-                    request,
-                    from: from.clone(),
-                };
-                let to = self.ask(asker);
-                self.forward(link, channel, Message::Attach { to, from }, scene);
-            }
-            Effect::Publish { publish, author } => self.forward_publish(link, publish, author, scene),
-            Effect::Skip { skip, author } => self.forward_skip(link, skip, author, scene),
-            Effect::Join { place, channel_id } => self.join(link, place, channel_id),
-            Effect::Snapshot { place, values, at } => self.begin_snapshot(link, place, values, at),
-            Effect::Leave { place } => self.leave(link, place),
-            Effect::Step { place } => {
-                if let Some(session) = self.sessions.get_mut(&link) {
-                    session.due |= 1 << place.0;
-                }
-            }
-            Effect::Close(farewell) => {
-                if let Some(session) = self.sessions.get_mut(&link) {
-                    session.ending = Some(farewell);
-                }
-            }
-        }
-    }
-
     fn rung(&mut self, link: LinkId, scene: &mut Scene) {
         let now = scene.now().instant;
         let Some(session) = self.sessions.get_mut(&link).filter(|session| session.rung) else {
@@ -315,27 +223,6 @@ impl Node {
         {
             session.alarm = Some(at);
             scene.agenda.at(at, Event::Alarm(link));
-        }
-    }
-
-    fn join(&mut self, link: LinkId, place: Place, channel_id: ChannelId) {
-        let Some(session) = self.sessions.get_mut(&link) else {
-            return;
-        };
-        let feed = session.arriving.take().filter(|feed| *feed == channel_id);
-        let at = usize::from(place.0);
-        if session.readers.len() <= at {
-            session.readers.resize_with(at + 1, || None);
-        }
-        session.readers[at] = feed.map(|feed| Reader { feed, snapshot: None });
-        self.join_feed(channel_id, link, place);
-    }
-
-    fn leave(&mut self, link: LinkId, place: Place) {
-        let session = self.sessions.get_mut(&link);
-        let reader = session.and_then(|session| session.readers.get_mut(usize::from(place.0)).and_then(Option::take));
-        if let Some(reader) = reader {
-            self.leave_feed(reader.feed, link, place);
         }
     }
 
@@ -389,13 +276,4 @@ impl Node {
             format!("{link} has {inbox} answers waiting")
         });
     }
-}
-
-/// Checks a token: it is the number of the client.
-fn admit(hello: &Hello, scene: &Scene) -> Result<Arc<Grant>, Farewell> {
-    let known = hello.token.parse::<ClientId>().ok();
-    let known = known.and_then(|client| scene.setup.clients.get(client));
-    known
-        .map(|client| Arc::clone(&client.grant))
-        .ok_or_else(|| Farewell::Unauthorized("nobody is called that".to_owned()))
 }

@@ -46,6 +46,7 @@ pub(super) async fn serve(clients: Arc<UdpSocket>, server: SocketAddr, flows: Fl
         let Ok((length, client)) = clients.recv_from(&mut buffer).await else {
             continue;
         };
+        #[expect(clippy::map_entry, reason = "an entry cannot be held across the await")]
         if !ways.contains_key(&client) {
             let flow = Flow::new(Transport::WebTransport);
             flows.add(&flow);
