@@ -96,17 +96,9 @@ pub fn run(options: &Options) -> Report {
         seed: options.seed,
         scenario,
     };
-    let remains = world::run(scenario, options, false);
+    let report = world::run(scenario, options);
     drop(told);
-    Report {
-        seed: options.seed,
-        scenario,
-        violation: remains.violation,
-        coverage: remains.coverage,
-        events: remains.events,
-        tally: remains.tally,
-        trace: remains.trace,
-    }
+    report
 }
 
 /// The command that replays a run.

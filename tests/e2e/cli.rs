@@ -1,31 +1,17 @@
 //! The command line as scripts use it: what stands on standard output, byte for byte where it is a contract, and the
 //! exit codes.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 use starling_mesh::transport::Transport;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::support::eventually::{eventually, soon};
-use crate::support::node::{BINARY, Node};
+use crate::support::eventually::eventually;
+use crate::support::node::Node;
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::settings::Settings;
 
-/// A verb that has ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+mod verb;
 
-/// A verb that runs.
-struct Running {
-    process: Child,
-    input: Option<ChildStdin>,
-    output: Lines<BufReader<ChildStdout>>,
-}
+use verb::{run, run_with, start, start_at};
 
 #[tokio::test]
 async fn publishing_one_message() {
@@ -69,7 +55,8 @@ async fn reading_what_was_published() {
     for _ in 0..3 {
         positions.push(publish.line().await);
     }
-    assert_eq!(publish.end().await, Some(0));
+    publish.close();
+    assert_eq!(publish.ended().await, Some(0));
 
     for transport in Transport::ALL {
         let history = run(&node, &["history", "demo:a", "--transport", transport.name()]).await;
@@ -154,10 +141,12 @@ async fn publishing_and_reading_through_a_crash() {
     let expected = json!({"channel": "demo:a", "discontinuity": "node_restarted", "epoch": after["epoch"], "seq": lines[0]["seq"]});
     assert_eq!(lines[0], expected, "{lines:?}");
     assert_eq!(strict.json().await["discontinuity"], "node_restarted");
-    assert_eq!(strict.end().await, Some(4), "--strict ends where messages were lost");
+    assert_eq!(strict.ended().await, Some(4), "--strict ends where messages were lost");
 
-    read.interrupt().await;
-    assert_eq!(publish.end().await, Some(0));
+    read.interrupt();
+    assert_eq!(read.ended().await, Some(130));
+    publish.close();
+    assert_eq!(publish.ended().await, Some(0));
     node.stop().await;
 }
 
@@ -188,7 +177,8 @@ async fn a_message_that_was_given_up_has_its_place_in_the_output() {
         (Some(2), first["serial"].as_u64().map(|first| first + 2)),
         "{third}: the serial between them was retired"
     );
-    assert_eq!(publish.end().await, Some(3), "one message was not acknowledged");
+    publish.close();
+    assert_eq!(publish.ended().await, Some(3), "one message was not acknowledged");
     let history = run(&node, &["history", "demo:a"]).await;
     assert_eq!(
         history.stdout, "one\nthree\n",
@@ -203,32 +193,21 @@ async fn a_reader_of_the_output_may_leave() {
     let mut read = start(&node, &["sub", "demo:a", "--rewind", "10"]);
     run(&node, &["pub", "demo:a", "first"]).await;
     assert_eq!(read.line().await, "first");
-    let Running {
-        mut process,
-        output,
-        input: _input,
-    } = read;
-    drop(output);
+    read.leave();
     run(&node, &["pub", "demo:a", "second"]).await;
-    let status = soon("the end", process.wait())
-        .await
-        .expect("a child can be waited for");
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(read.ended().await, Some(0));
     node.stop().await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_used_is_told_before_anything_runs() {
-    let good = command(&["config", "check", "--config", "/dev/stdin"])
-        .await_with(Settings::default().file())
-        .await;
+    let check = ["config", "check", "--config", "/dev/stdin"];
+    let good = run_with(Settings::default().file(), &check).await;
     assert_eq!((good.code, &*good.stdout), (Some(0), ""), "{}", good.stderr);
     assert!(good.stderr.contains("the configuration holds"), "{}", good.stderr);
 
     let bad = "[session]\nheartbeat = 15\nwindw = \"5ms\"\n[client]\nlisten = [\"0.0.0.0:4433\"]\n";
-    let bad = command(&["config", "check", "--config", "/dev/stdin"])
-        .await_with(bad)
-        .await;
+    let bad = run_with(bad, &check).await;
     assert_eq!((bad.code, &*bad.stdout), (Some(2), ""));
     assert!(
         bad.stderr.contains("/dev/stdin:3") && bad.stderr.contains("windw"),
@@ -237,10 +216,8 @@ async fn what_cannot_be_used_is_told_before_anything_runs() {
     );
 
     let exposed = "[client]\nlisten = [\"0.0.0.0:4433\"]\n[[namespaces]]\nmatch = \"demo\"\n";
-    for verb in [&["config", "check"][..], &["serve"]] {
-        let refused = command(&[verb, &["--config", "/dev/stdin"]].concat())
-            .await_with(exposed)
-            .await;
+    for arguments in [&check[..], &["serve", "--config", "/dev/stdin"]] {
+        let refused = run_with(exposed, arguments).await;
         assert_eq!(refused.code, Some(2), "{}", refused.stderr);
         assert!(refused.stderr.contains("client.tls.certificate"), "{}", refused.stderr);
     }
@@ -254,113 +231,8 @@ async fn what_cannot_be_used_is_told_before_anything_runs() {
         &["serve", "--set", "nothing"],
         &["frobnicate"],
     ] {
-        let refused = command(arguments).await_with("").await;
+        let refused = run_with("", arguments).await;
         assert_eq!(refused.code, Some(2), "{arguments:?}: {}", refused.stderr);
         assert!(!refused.stderr.is_empty() && refused.stdout.is_empty(), "{arguments:?}");
-    }
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
-    command.args(arguments).env_clear().kill_on_drop(true);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// Runs a verb to its end.
-async fn run(node: &Node, arguments: &[&str]) -> Ended {
-    command(arguments).env("STARLING_URL", node.url()).await_with("").await
-}
-
-/// Starts a verb. What it says to a person is not looked at.
-fn start(node: &Node, arguments: &[&str]) -> Running {
-    start_at(&node.url(), arguments)
-}
-
-fn start_at(url: &str, arguments: &[&str]) -> Running {
-    let mut command = command(arguments);
-    let command = command.env("STARLING_URL", url).stderr(Stdio::null());
-    let mut process = command.spawn().expect("the binary under test runs");
-    let output = BufReader::new(process.stdout.take().expect("piped")).lines();
-    Running {
-        input: process.stdin.take(),
-        output,
-        process,
-    }
-}
-
-trait AwaitWith {
-    /// Runs it to its end with this on its standard input.
-    async fn await_with(&mut self, input: &str) -> Ended;
-}
-
-impl AwaitWith for Command {
-    async fn await_with(&mut self, input: &str) -> Ended {
-        let mut process = self.spawn().expect("the binary under test runs");
-        let mut stdin = process.stdin.take().expect("piped");
-        let _ = stdin.write_all(input.as_bytes()).await; // a verb need not read it
-        drop(stdin);
-        let output = soon("the verb to end", process.wait_with_output())
-            .await
-            .expect("a child can be waited for");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        Ended {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-}
-
-impl Ended {
-    /// Each line as JSON.
-    fn json(&self) -> Vec<Value> {
-        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        self.stdout.lines().map(parse).collect()
-    }
-}
-
-impl Running {
-    async fn write(&mut self, text: &str) {
-        let input = self.input.as_mut().expect("its input is open");
-        input
-            .write_all(text.as_bytes())
-            .await
-            .expect("the verb reads its input");
-    }
-
-    async fn line(&mut self) -> String {
-        soon("a line", self.output.next_line())
-            .await
-            .expect("text")
-            .expect("the verb goes on")
-    }
-
-    async fn json(&mut self) -> Value {
-        let line = self.line().await;
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-    }
-
-    /// Ends its input and waits for its end.
-    async fn end(mut self) -> Option<i32> {
-        drop(self.input.take());
-        soon("the verb to end", self.process.wait())
-            .await
-            .expect("a child can be waited for")
-            .code()
-    }
-
-    /// Presses Ctrl-C.
-    async fn interrupt(self) {
-        let pid = self
-            .process
-            .id()
-            .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        let pid = pid.expect("the verb runs");
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the verb runs");
-        assert_eq!(self.end().await, Some(130));
     }
 }

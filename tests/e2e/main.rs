@@ -7,16 +7,25 @@
 //! | `hostile.rs` | what strangers send: each gets its coded answer, and nobody else notices |
 //! | `slow_readers.rs` | two hundred readers that stop reading: bounded memory, others unhurt, each policy's answer |
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
+//! | `publishing.rs` | a request over HTTP that is repeated |
 //! | `cli.rs` | `pub`, `sub`, `history` and `config check` as scripts use them |
 //!
-//! One test binary for all: it is linked once, and what `support` no longer needs to offer is noticed. Every test
-//! starts its own node on ports that the system chooses. Short runs are made long by the environment:
-//! `STARLING_CUTS=100 STARLING_CUTS_SECONDS=120`, `STARLING_STALL_SECONDS=60`; `STARLING_SEED` repeats a run of cuts.
+//! One test binary for all: it is linked once, and what `support` offers and nobody needs is noticed. Every test starts
+//! its own node on ports that the system chooses.
+//!
+//! `make test` runs a short form. The long one is made by the environment, and run without a runner that ends a test
+//! after a minute; `STARLING_SEED` repeats a run of cuts:
+//!
+//! ```text
+//! STARLING_CUTS=100 STARLING_CUTS_SECONDS=120 cargo test --profile ci --test e2e -- --nocapture cuts
+//! STARLING_STALL_SECONDS=60 cargo test --profile ci --test e2e -- --nocapture slow_readers
+//! ```
 
 mod cli;
 mod cuts;
 mod hostile;
 mod life;
 mod paging;
+mod publishing;
 mod slow_readers;
 mod support;

@@ -2,27 +2,23 @@
 
 use bytes::Bytes;
 use starling_mesh::transport::Transport;
-use starling_protocol::limits::{PAGE_BYTES_MAX, PAGE_CREDIT_BYTES_MIN};
 use starling_protocol::v1::attach::From;
 use starling_protocol::v1::attached::Outcome;
-use starling_protocol::v1::{self, Lost, Policy, Position, Reason, Resumed, Rewound};
+use starling_protocol::v1::{Lost, Policy, Position, Reason, Resumed, Rewound};
 
-use crate::support::eventually::soon;
-use crate::support::http::Request;
 use crate::support::node::Node;
 use crate::support::over_both;
-use crate::support::raw::{Raw, hello, publish};
+use crate::support::raw::{Raw, publish};
 use crate::support::reader::{Reader, Told};
 use crate::support::settings::Settings;
+
+mod credit;
 
 over_both! {
     rewinding
     resuming
-    pages_come_against_credit_and_trouble_nobody
     a_position_that_is_too_old
-    history_that_is_cut_under_a_reader
     a_channel_that_keeps_nothing
-    publishing_over_http_once
 }
 
 const CHANNEL: &str = "demo:paging";
@@ -70,71 +66,6 @@ async fn resuming(transport: Transport) {
         payloads.extend(reader.read_to(head).await);
         assert_eq!(payloads, numbers(6..=head));
     }
-    node.is_unharmed().await;
-    node.stop().await;
-}
-
-async fn pages_come_against_credit_and_trouble_nobody(transport: Transport) {
-    const MESSAGES: u64 = 1_000;
-    const BYTES: usize = 1_000;
-    let node = Node::start(Settings::default().set("fanout.ring_messages", "16")).await;
-    let mut publisher = Raw::open(&node, transport).await;
-    for serial in 1..=MESSAGES {
-        publisher.send(publish(serial, CHANNEL, vec![b'x'; BYTES])).await;
-        publisher.ack(serial).await;
-    }
-    let mut live = start(&node, transport, None).await;
-
-    let raw = open_with_credit(&node, transport, PAGE_CREDIT_BYTES_MIN).await;
-    let beginning = From::Position(Position {
-        seq: 0,
-        ..live.position()
-    });
-    let mut behind = Reader::attach(raw, CHANNEL, Some(beginning), Policy::Recover).await;
-    behind.grants = false;
-    assert_eq!(outcome(&behind), Outcome::Resumed(Resumed {}));
-    let first = page(&mut behind).await;
-    assert!(
-        first > PAGE_BYTES_MAX as u64 * 8 / 10,
-        "a page is full, and this one has {first} bytes"
-    );
-    // What is left of the credit covers no page. The others hear what happens now all the same, and a session without
-    // credit still gets its answers.
-    let stands_at = behind.last;
-    publisher.send(publish(MESSAGES + 1, CHANNEL, "now")).await;
-    publisher.ack(MESSAGES + 1).await;
-    assert_eq!(live.read_to(MESSAGES + 1).await, [Bytes::from("now")]);
-    behind.raw.send(v1::Ping { nonce: 5 }).await;
-    let heard = behind.raw.frame().await;
-    assert!(
-        matches!(heard, v1::server_frame::Body::Pong(_)),
-        "no page without credit, but {heard:?}"
-    );
-    assert_eq!(behind.last, stands_at);
-
-    // A grant that still leaves less than a page changes nothing; one more byte than is missing does.
-    let missing = first as u32;
-    behind.raw.send(v1::Credit { bytes: missing - 1 }).await;
-    behind.raw.send(v1::Ping { nonce: 6 }).await;
-    assert!(matches!(behind.raw.frame().await, v1::server_frame::Body::Pong(_)));
-    behind.raw.send(v1::Credit { bytes: 1 }).await;
-    page(&mut behind).await;
-    assert!(behind.last > stands_at);
-
-    // With credit again, everything comes, and then what is live, without a gap between them.
-    behind.grants = true;
-    behind
-        .raw
-        .send(v1::Credit {
-            bytes: PAGE_CREDIT_BYTES_MIN,
-        })
-        .await;
-    let rest = behind.read_to(MESSAGES + 1).await;
-    assert_eq!(rest.last(), Some(&Bytes::from("now")));
-    publisher.send(publish(MESSAGES + 2, CHANNEL, "later")).await;
-    publisher.ack(MESSAGES + 2).await;
-    assert_eq!(behind.read_to(MESSAGES + 2).await, [Bytes::from("later")]);
-    drop((behind, live, publisher));
     node.is_unharmed().await;
     node.stop().await;
 }
@@ -211,41 +142,6 @@ async fn a_position_that_is_too_old(transport: Transport) {
     node.stop().await;
 }
 
-async fn history_that_is_cut_under_a_reader(transport: Transport) {
-    const KEPT: u64 = 400;
-    let node = Node::start(
-        Settings::default()
-            .set("fanout.ring_messages", "16")
-            .namespace("short", &format!("history = {{ messages = {KEPT} }}\npublish_rate = 0")),
-    )
-    .await;
-    let channel = "short:a";
-    let mut publisher = Raw::open(&node, transport).await;
-    let large = |serial| publish(serial, channel, vec![b'x'; 1_000]);
-    for serial in 1..=KEPT {
-        publisher.send(large(serial)).await;
-        publisher.ack(serial).await;
-    }
-    let raw = open_with_credit(&node, transport, PAGE_CREDIT_BYTES_MIN).await;
-    let mut reader = Reader::attach(raw, channel, Some(From::Rewind(u32::MAX)), Policy::Recover).await;
-    reader.grants = false;
-    let first = page(&mut reader).await;
-    // While it waits for credit, all it has not read is pushed out.
-    for serial in KEPT + 1..=KEPT * 2 {
-        publisher.send(large(serial)).await;
-        publisher.ack(serial).await;
-    }
-    reader.raw.send(v1::Credit { bytes: first as u32 }).await;
-    assert_eq!(reader.next().await, Told::Discontinuity(Reason::Truncated));
-    assert_eq!(reader.last, KEPT * 2, "it goes on at the head");
-    publisher.send(publish(KEPT * 2 + 1, channel, "next")).await;
-    publisher.ack(KEPT * 2 + 1).await;
-    assert_eq!(reader.read_to(KEPT * 2 + 1).await, [Bytes::from("next")]);
-    drop((reader, publisher));
-    node.is_unharmed().await;
-    node.stop().await;
-}
-
 async fn a_channel_that_keeps_nothing(transport: Transport) {
     let node = Node::start(Settings::default()).await;
     let channel = "live:a";
@@ -303,65 +199,9 @@ async fn a_channel_that_keeps_nothing(transport: Transport) {
     node.stop().await;
 }
 
-async fn publishing_over_http_once(transport: Transport) {
-    let node = Node::start(Settings::default()).await;
-    let mut reader = start(&node, transport, None).await;
-    let publish = async |key: Option<&str>, text: &str| {
-        let request = Request::publish(CHANNEL, format!(r#"{{"data": "{text}"}}"#));
-        let request = match key {
-            Some(key) => request.header("idempotency-key", key),
-            None => request,
-        };
-        let answer = soon("an answer", request.send(node.address())).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let json = answer.json();
-        assert_eq!((&json["channel"], &json["copies"]), (&CHANNEL.into(), &1.into()));
-        assert_eq!(json["epoch"].as_str(), Some(&*reader.epoch));
-        (
-            json["seq"].as_u64().expect("a seq"),
-            json["duplicate"].as_bool().expect("whether it was known"),
-        )
-    };
-    assert_eq!(publish(Some("order-1"), "first").await, (1, false));
-    assert_eq!(publish(Some("order-1"), "first").await, (1, true));
-    assert_eq!(publish(Some("order-2"), "second").await, (2, false));
-    assert_eq!(
-        publish(Some("order-1"), "what differs is not looked at").await,
-        (1, true)
-    );
-    assert_eq!(publish(None, "third").await, (3, false));
-    assert_eq!(
-        publish(None, "third").await,
-        (4, false),
-        "without a key every request is its own"
-    );
-    assert_eq!(
-        reader.read_to(4).await,
-        ["first", "second", "third", "third"].map(Bytes::from)
-    );
-    node.is_unharmed().await;
-    node.stop().await;
-}
-
 async fn start(node: &Node, transport: Transport, from: Option<From>) -> Reader {
     let raw = Raw::open(node, transport).await;
     Reader::attach(raw, CHANNEL, from, Policy::Unspecified).await
-}
-
-async fn open_with_credit(node: &Node, transport: Transport, page_credit: u32) -> Raw {
-    let mut raw = Raw::connect(node, transport).await;
-    raw.send(v1::Hello { page_credit, ..hello() }).await;
-    let welcome = raw.frame().await;
-    assert!(matches!(welcome, v1::server_frame::Body::Welcome(_)), "{welcome:?}");
-    raw
-}
-
-/// Reads a page and gives what it cost.
-async fn page(reader: &mut Reader) -> u64 {
-    match reader.next().await {
-        Told::Messages { is_page: true, .. } => reader.page_bytes,
-        other => panic!("{other:?} instead of a page"),
-    }
 }
 
 /// Publishes numbers, as text, under serials that are the same numbers.

@@ -17,7 +17,7 @@ use tokio::time::{interval, sleep, timeout};
 use crate::support::eventually::soon;
 use crate::support::from_environment;
 use crate::support::node::Node;
-use crate::support::raw::Dialer;
+use crate::support::raw::{Dialer, Heard};
 use crate::support::reader::{Reader, Told};
 use crate::support::settings::Settings;
 
@@ -102,12 +102,17 @@ async fn stall(transport: Transport, bound: u64) {
     stop.send_replace(true);
     let head = soon("the last acknowledgement", publishing).await.expect("no panic");
     read_again.send_replace(true);
-    let ends = timeout(
-        CATCH_UP_MAX,
-        join_all(stalled.into_iter().map(|(policy, end)| catch_up(policy, end, head))),
-    )
-    .await;
-    ends.expect("everybody catches up");
+    let ends = stalled
+        .into_iter()
+        .map(|(policy, reader)| catch_up(policy, reader, head));
+    let ends = timeout(CATCH_UP_MAX, join_all(ends))
+        .await
+        .expect("everybody catches up");
+    let count = |end| ends.iter().filter(|other| **other == end).count();
+    let quarter = STALLED / POLICIES.len();
+    assert_eq!(count(End::CaughtUp), STALLED - quarter);
+    assert!(count(End::Dismissed) > count(End::Unheard), "{ends:?}");
+    assert_eq!(node.metrics().await.closed(transport, "slow"), quarter as f64);
     others.iter().for_each(JoinHandle::abort);
 
     let (baseline, meanwhile) = (p99(baseline), p99(meanwhile));
@@ -207,12 +212,30 @@ async fn sit_out(mut reader: Reader, mut told: watch::Receiver<bool>) -> Reader 
     }
 }
 
+/// How a reader that stopped for a while went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It came to the head.
+    CaughtUp,
+    /// It was told goodbye, for being slow.
+    Dismissed,
+    /// It was told, and could not read so far in the time a goodbye gets.
+    Unheard,
+}
+
 /// Reads on to the head, or to the goodbye, and checks that it is what the policy promises.
-async fn catch_up(policy: Policy, reader: JoinHandle<Reader>, head: u64) {
+async fn catch_up(policy: Policy, reader: JoinHandle<Reader>, head: u64) -> End {
     let mut reader = reader.await.expect("the server keeps the connection");
     let (began_at, mut messages, mut skipped, mut lagged, mut pages) = (reader.last, 0, Vec::new(), 0, 0);
     while reader.last < head {
-        match reader.next().await {
+        let heard = reader.raw.next().await;
+        if policy == Policy::Disconnect && matches!(heard, Heard::Closed(_)) {
+            return End::Unheard;
+        }
+        let Some(told) = reader.take(heard).await else {
+            continue;
+        };
+        match told {
             Told::Messages { entries, is_page } => {
                 messages += entries.len() as u64;
                 pages += u64::from(is_page);
@@ -224,12 +247,9 @@ async fn catch_up(policy: Policy, reader: JoinHandle<Reader>, head: u64) {
                 reader.pull().await;
             }
             Told::Goodbye(code) => {
-                assert_eq!(
-                    (policy, code),
-                    (Policy::Disconnect, u32::from(CloseCode::Slow.number()))
-                );
-                assert!(reader.last < head, "it was behind");
-                return;
+                let slow = u32::from(CloseCode::Slow.number());
+                assert_eq!((policy, code), (Policy::Disconnect, slow));
+                return End::Dismissed;
             }
             Told::Discontinuity(reason) => panic!("{reason:?} to a reader with {policy:?}"),
         }
@@ -253,4 +273,5 @@ async fn catch_up(policy: Policy, reader: JoinHandle<Reader>, head: u64) {
         Policy::Latest => assert!(of(SkipReason::Superseded) > 0 && lagged == 0, "{skipped:?}"),
         Policy::Disconnect | Policy::Unspecified => panic!("{policy:?} came to the head"),
     }
+    End::CaughtUp
 }

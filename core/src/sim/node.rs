@@ -153,10 +153,11 @@ impl Node {
 
     /// The end: says where everything stands, and that nothing is left undone.
     pub(super) fn rest(&mut self, scene: &mut Scene) {
-        let asked = self.asked.len();
-        scene.ensure(asked == 0, Rule::Liveness, || {
-            format!("{asked} questions to channels were never answered")
-        });
+        if let Some((holder, asker)) = self.asked.values().next() {
+            scene.ensure(false, Rule::Liveness, || {
+                format!("never answered, held by {holder:?}: {asker:?}")
+            });
+        }
         for (id, slot) in &self.slots {
             slot.rest(*id, scene);
         }

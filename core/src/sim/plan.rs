@@ -119,6 +119,9 @@ struct Plan<'a> {
     actions: Vec<(Duration, Action)>,
 }
 
+/// One way to add to a plan.
+type Act<'a> = fn(&mut Plan<'a>, ClientId, ChannelNumber, Duration, &mut Dice);
+
 impl Plan<'_> {
     fn step(&mut self, scenario: Scenario, dice: &mut Dice) {
         let mix = scenario.mix();
@@ -129,22 +132,22 @@ impl Plan<'_> {
             true => Duration::from_secs(dice.between(mix.long_gap)),
             false => Duration::from_millis(dice.between((50, 25_000))),
         };
-        let kinds: [(u64, fn(&mut Self, ClientId, ChannelNumber, Duration, &mut Dice)); 13] = [
-            (weights.publish, Self::publish),
-            (weights.burst, Self::burst),
+        let kinds: [(u64, Act<'_>); 13] = [
+            (weights.publish, Plan::publish),
+            (weights.burst, Plan::burst),
             (weights.subscribe, |plan, client, _, _, dice| {
                 plan.subscribe(client, dice)
             }),
-            (weights.unsubscribe, Self::unsubscribe),
-            (weights.forge, Self::forge),
-            (weights.pause, Self::pause),
-            (weights.stall, Self::stall),
-            (weights.trouble, Self::trouble),
-            (weights.sleep, Self::sleep),
+            (weights.unsubscribe, Plan::unsubscribe),
+            (weights.forge, Plan::forge),
+            (weights.pause, Plan::pause),
+            (weights.stall, Plan::stall),
+            (weights.trouble, Plan::trouble),
+            (weights.sleep, Plan::sleep),
             (weights.kick, |plan, client, _, _, _| plan.add(Action::Kick { client })),
-            (weights.crash, Self::crash),
-            (weights.restart, Self::restart),
-            (weights.wall, Self::wall),
+            (weights.crash, Plan::crash),
+            (weights.restart, Plan::restart),
+            (weights.wall, Plan::wall),
         ];
         let mut drawn = dice.below(kinds.iter().map(|(weight, _)| weight).sum());
         for (weight, act) in kinds {
@@ -197,12 +200,18 @@ impl Plan<'_> {
         };
         let policies = [Policy::Recover, Policy::Latest, Policy::Drop, Policy::Disconnect];
         let policy = dice.percent(60).then(|| *dice.pick(&policies));
-        self.add(Action::Subscribe {
+        let subscribe = Action::Subscribe {
             client,
             channel,
             start,
             policy,
-        });
+        };
+        if dice.percent(10) {
+            // Another change of mind while the answer, or the first page, is on its way.
+            let round_trip = (self.setup.delay.0, self.setup.delay.1 * 3);
+            self.actions.push((self.at + dice.time(round_trip), subscribe.clone()));
+        }
+        self.add(subscribe);
     }
 
     fn unsubscribe(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, _: &mut Dice) {
@@ -255,9 +264,19 @@ impl Plan<'_> {
         if dice.percent(60) {
             // Just when somebody joins and publishes: what is between two actors is what can be lost.
             let (start, policy) = (Start::Back(0), None);
-            self.add(Action::Subscribe { client, channel, start, policy });
+            self.add(Action::Subscribe {
+                client,
+                channel,
+                start,
+                policy,
+            });
             let (count, bytes) = (dice.between((1, 4)), 20);
-            self.add(Action::Publish { client, channel, count, bytes });
+            self.add(Action::Publish {
+                client,
+                channel,
+                count,
+                bytes,
+            });
             let round_trip = (self.setup.delay.0, self.setup.delay.1 + self.setup.turn.1 * 4);
             self.at += dice.time(round_trip);
         }

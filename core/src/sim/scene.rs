@@ -52,7 +52,8 @@ pub(super) enum Event {
     Probe,
 }
 
-/// A history: what happened, and when.
+/// What happened, and when.
+#[cfg(test)]
 pub(super) type History = Vec<(Now, Fact)>;
 
 /// See the module.
@@ -68,14 +69,15 @@ pub(super) struct Scene {
     violation: Option<Violation>,
     /// One line for each event and fact, if wanted.
     trace: Option<String>,
-    /// Every fact, if wanted.
-    history: Option<History>,
+    /// Every fact.
+    #[cfg(test)]
+    history: History,
     /// Faults have stopped.
     pub(super) is_calm: bool,
 }
 
 impl Scene {
-    pub(super) fn new(setup: Arc<Setup>, dice: Dice, traced: bool, recorded: bool) -> Self {
+    pub(super) fn new(setup: Arc<Setup>, dice: Dice, traced: bool) -> Self {
         Self {
             checker: Checker::new(Arc::clone(&setup)),
             setup,
@@ -85,7 +87,8 @@ impl Scene {
             numbers: [0; 3],
             violation: None,
             trace: traced.then(String::new),
-            history: recorded.then(Vec::new),
+            #[cfg(test)]
+            history: History::new(),
             is_calm: false,
         }
     }
@@ -105,9 +108,8 @@ impl Scene {
             self.note(|| format!("VIOLATION {violation}"));
             self.violation = Some(violation);
         }
-        if let Some(history) = &mut self.history {
-            history.push((now, fact));
-        }
+        #[cfg(test)]
+        self.history.push((now, fact));
     }
 
     /// Says that `rule` is broken unless `kept`.
@@ -137,8 +139,15 @@ impl Scene {
         self.violation.as_ref()
     }
 
-    pub(super) fn into_notes(self) -> (Checker, Option<Violation>, Option<String>, Option<History>) {
-        (self.checker, self.violation, self.trace, self.history)
+    /// What was seen and broken, how many events that took, and the trace.
+    pub(super) fn into_notes(self) -> (Checker, Option<Violation>, u64, Option<String>) {
+        (self.checker, self.violation, self.agenda.handled(), self.trace)
+    }
+
+    /// Every fact.
+    #[cfg(test)]
+    pub(super) fn into_history(self) -> History {
+        self.history
     }
 
     /// The next number of a kind: 0 for links, 1 for publishes, 2 for readers.

@@ -105,8 +105,6 @@ sights! {
     PageKnown,
     /// A reader waited for credit.
     CreditSpent,
-    /// A reader pulled while a page was on its way to its session.
-    PulledInFetch,
     /// A reader left while a page was on its way to its session.
     LeftInFetch,
     /// A keyed reader got the keys that had changed.
@@ -153,9 +151,11 @@ impl Coverage {
 impl fmt::Display for Coverage {
     /// Every sight with its count, in lines of a few.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, sight) in Sight::ALL.iter().enumerate() {
-            let end = if at % 4 == 3 { "\n" } else { "" };
-            write!(f, "{:>20} {:<7}{end}", format!("{sight:?}"), self.count(*sight))?;
+        for line in Sight::ALL.chunks(4) {
+            for sight in line {
+                write!(f, "{:>20} {:<7}", format!("{sight:?}"), self.count(*sight))?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

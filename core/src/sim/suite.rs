@@ -76,8 +76,11 @@ impl fmt::Display for Suite {
     }
 }
 
+/// Throws the switch of one fault.
+pub type Plant = fn(&mut Faults);
+
 /// Every fault that can be planted, by name.
-pub const FAULTS: [(&str, fn(&mut Faults)); 6] = [
+pub const FAULTS: [(&str, Plant); 6] = [
     ("ack_before_append", |faults| faults.ack_before_append = true),
     ("dedup_dropped", |faults| faults.dedup_dropped = true),
     ("resume_off_by_one", |faults| faults.resume_off_by_one = true),

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::check::Violation;
 use super::client::Client;
 use super::dice::Dice;
 use super::fact::Fact;
 use super::link::{LinkId, Up};
 use super::node::Node;
 use super::plan::{self, Action, Start, Trouble};
-use super::scene::{Event, History, Scene};
+use super::scene::{Event, Scene};
 use super::setup::Setup;
-use super::sight::Coverage;
-use super::{Options, Scenario, Tally};
+use super::{Options, Report, Scenario};
 use crate::backpressure::Policy;
 use crate::id::SlotId;
 
@@ -33,43 +31,43 @@ pub(super) struct World {
     clients: Vec<Client>,
 }
 
-/// What remains of a run.
-pub(super) struct Remains {
-    pub(super) violation: Option<Violation>,
-    pub(super) coverage: Coverage,
-    pub(super) events: u64,
-    pub(super) tally: Tally,
-    pub(super) trace: Option<String>,
-    pub(super) history: Option<History>,
-    pub(super) setup: Arc<Setup>,
-}
-
 /// Runs a seed.
-pub(super) fn run(scenario: Scenario, options: &Options, recorded: bool) -> Remains {
-    let mut dice = Dice::new(options.seed);
-    let setup = Arc::new(Setup::new(scenario, options.faults, &mut dice.split()));
-    let actions = plan::draw(scenario, &setup, &mut dice.split());
-    let mut scene = Scene::new(Arc::clone(&setup), dice.split(), options.trace, recorded);
-    let node = Node::new(&mut scene);
-    let clients = (0..setup.clients.len()).map(|id| Client::new(id, &mut scene)).collect();
-    let mut world = World { scene, node, clients };
-    world.play(actions);
-    let World { scene, .. } = world;
-    let events = scene.agenda.handled();
-    let (checker, violation, trace, history) = scene.into_notes();
-    Remains {
+pub(super) fn run(scenario: Scenario, options: &Options) -> Report {
+    let scene = World::play(scenario, options);
+    let (checker, violation, events, trace) = scene.into_notes();
+    Report {
+        seed: options.seed,
+        scenario,
         violation,
         coverage: checker.coverage().clone(),
         events,
         tally: checker.tally(),
         trace,
-        history,
-        setup,
     }
 }
 
+/// Runs a seed, and keeps every fact.
+#[cfg(test)]
+pub(super) fn record(scenario: Scenario, options: &Options) -> (Arc<Setup>, super::scene::History) {
+    let scene = World::play(scenario, options);
+    (Arc::clone(&scene.setup), scene.into_history())
+}
+
 impl World {
-    fn play(&mut self, actions: Vec<(Duration, Action)>) {
+    /// Plays a seed to its end, or to the first broken promise.
+    fn play(scenario: Scenario, options: &Options) -> Scene {
+        let mut dice = Dice::new(options.seed);
+        let setup = Arc::new(Setup::new(scenario, options.faults, &mut dice.split()));
+        let actions = plan::draw(scenario, &setup, &mut dice.split());
+        let mut scene = Scene::new(Arc::clone(&setup), dice.split(), options.trace);
+        let node = Node::new(&mut scene);
+        let clients = (0..setup.clients.len()).map(|id| Client::new(id, &mut scene)).collect();
+        let mut world = Self { scene, node, clients };
+        world.live(actions);
+        world.scene
+    }
+
+    fn live(&mut self, actions: Vec<(Duration, Action)>) {
         let silence = self.scene.setup.session.silence_max();
         let heal = actions.last().map_or(Duration::ZERO, |(at, _)| *at) + Duration::from_secs(1);
         let probe = heal + REST + silence * 2;

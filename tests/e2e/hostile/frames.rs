@@ -113,7 +113,7 @@ async fn no_hello_in_time(transport: Transport) {
     ends_with(raw, CloseCode::HelloTimeout, "silence").await;
     let after = began.elapsed();
     assert!(
-        (Duration::from_millis(900)..Duration::from_millis(2_500)).contains(&after),
+        (Duration::from_millis(900)..Duration::from_millis(4_500)).contains(&after),
         "after {after:?}"
     );
     node.is_unharmed().await;

@@ -4,19 +4,20 @@
 //! are answered is read with the protocol's own checks, so every test is also one of what the node sends.
 
 use std::io;
-use std::time::SystemTime;
 
-use bytes::Bytes;
 use starling_mesh::transport::Transport;
 use starling_protocol::frame::{Encoded, decode_server, encode_client};
 use starling_protocol::v1::server_frame::Body;
-use starling_protocol::v1::{self, attach, client_frame};
+use starling_protocol::v1::{self, client_frame};
 
 use super::eventually::soon;
 use super::node::Node;
 
+mod frames;
 pub(crate) mod websocket;
 pub(crate) mod webtransport;
+
+pub(crate) use frames::{attach_to, hello, publish};
 
 use websocket::{Message, Socket};
 use webtransport::{Endpoint, Stream};
@@ -279,44 +280,4 @@ impl Raw {
             Carrier::WebSocket(_) => panic!("this is WebSocket"),
         }
     }
-}
-
-/// A hello that is in order.
-pub(crate) fn hello() -> v1::Hello {
-    v1::Hello {
-        version_min: 1,
-        version_max: 1,
-        publisher: fastrand::u128(..).to_be_bytes().to_vec().into(),
-        agent: "starling-e2e".to_owned(),
-        ..v1::Hello::default()
-    }
-}
-
-/// An attach that starts `from` somewhere.
-pub(crate) fn attach_to(request: u64, channel: &str, from: Option<attach::From>) -> v1::Attach {
-    v1::Attach {
-        request,
-        channel: channel.to_owned(),
-        from,
-        ..v1::Attach::default()
-    }
-}
-
-/// A publish under a serial that is its request, too.
-pub(crate) fn publish(serial: u64, channel: &str, payload: impl Into<Bytes>) -> v1::Publish {
-    v1::Publish {
-        request: serial,
-        channel: channel.to_owned(),
-        serial,
-        base: 1,
-        since_ms: now_ms(),
-        payload: payload.into(),
-        ..v1::Publish::default()
-    }
-}
-
-/// The clock of this machine, which is the node's too, in milliseconds since 1970.
-fn now_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_1970.expect("the clock is set").as_millis() as u64
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Checker, Rule, Sight, Verdict, ensure};
 use crate::channel::{Ack, Durability, Message, Refusal};
-use crate::id::{Author, ChannelName, Key, Serial};
+use crate::id::{Author, ChannelName, Epoch, Key, Serial};
 use crate::sim::fact::{Asked, Op, Outcome, op_of};
 use crate::sim::plan::ClientId;
 use crate::time::Now;
@@ -34,8 +34,8 @@ pub(super) struct Attempt {
     key: Option<Key>,
     deleted: bool,
     pub(super) invoked: Instant,
-    /// When the application learnt that it was published.
-    pub(super) published: Option<Instant>,
+    /// When the application learnt that it was published, and in which history.
+    pub(super) published: Option<(Instant, Epoch)>,
     pub(super) settled: bool,
 }
 
@@ -199,7 +199,7 @@ impl Checker {
         match outcome {
             Outcome::Published(position) => {
                 self.tally.acks += 1;
-                attempt.published = Some(now);
+                attempt.published = Some((now, position.epoch.clone()));
                 let kept = truth.at(&position.epoch, position.seq);
                 let held = kept.is_some_and(|kept| kept.op.is_none_or(|other| other == op));
                 ensure(held, Rule::Acknowledged, || {

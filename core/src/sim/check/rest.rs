@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::truth::Era;
 use super::{Checker, Rule, Verdict, ensure};
 use crate::channel::Message;
-use crate::id::{ChannelName, Position, Seq};
+use crate::id::{ChannelName, Epoch, Position, Seq};
 use crate::sim::fact::ReaderId;
 
 impl Checker {
@@ -60,14 +60,14 @@ impl Checker {
             })?;
         }
         for (channel, truth) in self.truth.channels() {
-            for era in truth.eras.values() {
-                self.in_real_time(channel, era)?;
+            for (epoch, era) in &truth.eras {
+                self.in_real_time(channel, epoch, era)?;
             }
         }
         Ok(())
     }
 
-    fn in_real_time(&self, channel: &ChannelName, era: &Era) -> Verdict {
+    fn in_real_time(&self, channel: &ChannelName, epoch: &Epoch, era: &Era) -> Verdict {
         // From the end: the earliest acknowledgement of all that stands later.
         let mut earliest: Option<(Instant, Seq)> = None;
         for kept in era.messages.iter().rev() {
@@ -75,12 +75,16 @@ impl Checker {
             let Some(attempt) = kept.op.and_then(|op| self.ops.get(op)) else {
                 continue;
             };
+            let acked = attempt.published.as_ref();
+            if acked.is_some_and(|(_, other)| other != epoch) {
+                continue; // a copy that came late, to an owner that had lost all it knew
+            }
             if let Some((acked, later)) = earliest {
                 ensure(attempt.invoked <= acked, Rule::RealTime, || {
                     format!("{later} of {channel} was acknowledged before {seq} began")
                 })?;
             }
-            let acked = attempt.published.map(|at| (at, seq));
+            let acked = acked.map(|(at, _)| (*at, seq));
             earliest = earliest.into_iter().chain(acked).min();
         }
         Ok(())

@@ -100,7 +100,7 @@ impl Client {
             Answer::Refused { request, refusal } => match self.desk.answered(request) {
                 Some(Asking::Publish(channel)) => {
                     if let Some(line) = self.lines.get_mut(&channel) {
-                        line.refused(request, &refusal, &self.desk, scene);
+                        line.refused(request, &refusal, scene);
                     }
                 }
                 Some(Asking::Attach(channel)) => {

@@ -50,7 +50,15 @@ struct Entry {
     message: Option<Queued>,
     /// The serial is to be retired.
     skip: bool,
-    sent: Option<(Instant, RequestId)>,
+    sent: Option<Sent>,
+}
+
+/// The sending of an entry that has no answer.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    at: Instant,
+    request: RequestId,
+    base: Serial,
 }
 
 impl Line {
@@ -91,7 +99,7 @@ impl Line {
         self.entries
             .iter()
             .filter_map(|entry| entry.sent)
-            .map(|(at, _)| at)
+            .map(|sent| sent.at)
             .min()
     }
 
@@ -153,7 +161,11 @@ impl Line {
         let channel = self.channel.clone();
         let request = desk.ask(Asking::Publish(channel.clone()));
         let entry = &mut self.entries[at];
-        entry.sent = Some((scene.now().instant, request));
+        entry.sent = Some(Sent {
+            at: scene.now().instant,
+            request,
+            base,
+        });
         *room -= 1;
         let Entry { serial, since, .. } = *entry;
         let sent = match &entry.message {
@@ -194,14 +206,14 @@ impl Line {
     }
 
     /// A serial was refused.
-    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, desk: &Desk, scene: &mut Scene) {
-        let is_of = |entry: &Entry| entry.sent.is_some_and(|(_, sent)| sent == request);
+    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, scene: &mut Scene) {
+        let is_of = |entry: &Entry| entry.sent.is_some_and(|sent| sent.request == request);
         let Some(at) = self.entries.iter().position(is_of) else {
             return; // of an earlier sending
         };
-        self.entries[at].sent = None;
+        let sent = self.entries[at].sent.take();
         match refusal {
-            Refusal::SerialGap { expected } => self.gap(at, *expected, desk, scene),
+            Refusal::SerialGap { expected } => self.gap(at, sent, *expected, scene),
             Refusal::OutcomeUnknown => self.settle(at, Outcome::Unknown, scene),
             Refusal::SerialSkipped => self.settle(at, Outcome::Failed, scene),
             refusal => match refusal.retry_after() {
@@ -222,14 +234,20 @@ impl Line {
     }
 
     /// The owner wants an earlier serial first: sends again from there.
-    fn gap(&mut self, at: usize, expected: Serial, desk: &Desk, scene: &mut Scene) {
+    fn gap(&mut self, at: usize, sent: Option<Sent>, expected: Serial, scene: &mut Scene) {
         let serial = self.entries[at].serial;
+        let base = self.entries.front().map_or(serial, |first| first.serial);
+        if sent.is_some_and(|sent| sent.base < base) {
+            return; // what it wants was settled meanwhile, which the next sending tells
+        }
         for missing in expected.0..serial.0 {
-            // One that is settled here and that the owner has not heard of.
+            // One that is settled here, and that an owner who knows this publisher has not heard of.
             if let Err(at) = self.find(Serial(missing)) {
                 let ghost = Entry {
                     serial: Serial(missing),
-                    since: desk.clock,
+                    // It may have been sent long ago: an owner that has forgotten must not take it for new,
+                    // nor what was sent after it.
+                    since: WallTime(0),
                     message: None,
                     skip: true,
                     sent: None,

@@ -96,6 +96,10 @@ impl ChannelActor {
 
 impl Node {
     /// Sends to a channel if its mailbox has room; starts its actor if none runs.
+    #[expect(
+        clippy::result_large_err,
+        reason = "whoever is refused gets the message back to wait with"
+    )]
     pub(super) fn try_send(
         &mut self,
         channel: &ChannelName,

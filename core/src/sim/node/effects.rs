@@ -13,6 +13,7 @@ use crate::session::{ChannelId, Effect, Fetched, Input, Place};
 use crate::sim::link::{Frame, LinkId};
 use crate::sim::plan::ClientId;
 use crate::sim::scene::Scene;
+use crate::sim::sight::Sight;
 
 impl Node {
     /// Takes an answer.
@@ -62,8 +63,8 @@ impl Node {
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
         };
-        if let Some(sight) = session.fetching_sight(&input) {
-            scene.saw(sight);
+        if session.leaves_in_fetch(&input) {
+            scene.saw(Sight::LeftInFetch);
         }
         let mut effects = Vec::new();
         session.rules.handle(input, scene.now(), &mut effects);
@@ -90,7 +91,7 @@ impl Node {
             }
             Effect::Publish { publish, author } => self.forward_publish(link, publish, author, scene),
             Effect::Skip { skip, author } => self.forward_skip(link, skip, author, scene),
-            Effect::Join { place, channel_id } => self.join(link, place, channel_id),
+            Effect::Join { place, channel_id } => self.join(link, place, channel_id, scene),
             Effect::Snapshot { place, values, at } => self.begin_snapshot(link, place, values, at),
             Effect::Leave { place } => self.leave(link, place),
             Effect::Step { place } => {
@@ -106,7 +107,7 @@ impl Node {
         }
     }
 
-    fn join(&mut self, link: LinkId, place: Place, channel_id: ChannelId) {
+    fn join(&mut self, link: LinkId, place: Place, channel_id: ChannelId, scene: &mut Scene) {
         let Some(session) = self.sessions.get_mut(&link) else {
             return;
         };
@@ -116,7 +117,7 @@ impl Node {
             session.readers.resize_with(at + 1, || None);
         }
         session.readers[at] = feed.map(|feed| Reader { feed, snapshot: None });
-        self.join_feed(channel_id, link, place);
+        self.join_feed(channel_id, link, place, scene);
     }
 
     pub(super) fn leave(&mut self, link: LinkId, place: Place) {

@@ -23,6 +23,8 @@ pub(super) struct Feed {
     pub(super) readers: BTreeSet<(LinkId, u8)>,
     /// Answers on their way to sessions that will read it.
     pub(super) arriving: usize,
+    /// What was fed is gone: whoever reads it, or is about to, has to come back.
+    is_over: bool,
 }
 
 impl Feed {
@@ -49,6 +51,7 @@ impl Node {
             ring: Ring::new(scene.setup.ring, head.seq),
             readers: BTreeSet::new(),
             arriving: 0,
+            is_over: false,
         };
         self.feeds.insert(id, feed);
         self.named.insert(channel.clone(), id);
@@ -102,6 +105,7 @@ impl Node {
             // What was fed is gone: its readers come back with their positions and are told why.
             _ => {
                 let readers = feed.readers.clone();
+                feed.is_over = true;
                 self.named.remove(channel);
                 for (link, _) in readers {
                     self.deliver_to(link, Delivery::Dismiss(Farewell::Internal), scene);
@@ -124,9 +128,14 @@ impl Node {
         true
     }
 
-    pub(super) fn join_feed(&mut self, feed: ChannelId, link: LinkId, place: Place) {
-        if let Some(feed) = self.feeds.get_mut(&feed) {
-            feed.readers.insert((link, place.0));
+    pub(super) fn join_feed(&mut self, feed: ChannelId, link: LinkId, place: Place, scene: &mut Scene) {
+        let Some(feed) = self.feeds.get_mut(&feed) else {
+            return;
+        };
+        feed.readers.insert((link, place.0));
+        if feed.is_over {
+            // Its attach was answered by the actor that failed.
+            self.deliver_to(link, Delivery::Dismiss(Farewell::Internal), scene);
         }
     }
 

@@ -80,19 +80,15 @@ impl SessionTask {
         self.queue.iter().map(Frame::bytes).sum()
     }
 
-    /// What an input does to a page that is on its way.
-    pub(super) fn fetching_sight(&self, input: &Input) -> Option<Sight> {
-        let (channel_id, sight) = match input {
-            Input::Received(Request::Pull { channel_id, .. }) => (channel_id, Sight::PulledInFetch),
-            Input::Received(Request::Detach { channel_id, .. }) | Input::Attached { channel_id, .. } => {
-                (channel_id, Sight::LeftInFetch)
-            }
-            _ => return None,
+    /// Whether the input lets go of a reader while a page is on its way to it.
+    pub(super) fn leaves_in_fetch(&self, input: &Input) -> bool {
+        let (Input::Received(Request::Detach { channel_id, .. }) | Input::Attached { channel_id, .. }) = input else {
+            return false;
         };
         let at = |reader: &Option<Reader>| reader.as_ref().is_some_and(|reader| reader.feed == *channel_id);
-        let place = self.readers.iter().position(at)?;
-        let place = Place(u8::try_from(place).expect("a place fits"));
-        self.rules.subscription(place)?.is_fetching().then_some(sight)
+        let place = self.readers.iter().position(at).and_then(|at| u8::try_from(at).ok());
+        let subscription = place.and_then(|at| self.rules.subscription(Place(at)));
+        subscription.is_some_and(|one| one.is_fetching())
     }
 
     /// Whether it would write if it could.
