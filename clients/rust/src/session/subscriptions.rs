@@ -31,6 +31,13 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_s
 /// channel to load.
 const HOARDING_MAX: Duration = Duration::from_secs(1);
 
+/// The least that nothing is attached for after the server said that this client attaches too fast.
+///
+/// The server names the moment when it would take one more. At a few hundred a second that is milliseconds away, and a
+/// client with thousands of channels would be refused nearly as often as it asks; after a quarter of a second it is let
+/// in by dozens.
+const HOLD_MIN: Duration = Duration::from_millis(250);
+
 /// The subscriptions of a client.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
@@ -40,6 +47,8 @@ pub(super) struct Subscriptions {
     unattached: BTreeSet<SubscriptionId>,
     /// Of this connection.
     routes: Routes,
+    /// Nothing is attached before: the server said that it was too much at once.
+    hold: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -100,6 +109,7 @@ impl Subscriptions {
 
     /// Attaches what can be attached.
     pub(super) fn attach(&mut self, turn: &mut Turn<'_>) {
+        self.hold = self.hold.filter(|until| turn.now < *until);
         let is_attaching = |entry: &&Entry| matches!(entry.channel.attachment(), Attachment::Attaching);
         let attaching = self
             .unattached
@@ -107,7 +117,10 @@ impl Subscriptions {
             .filter_map(|id| self.entries.get(id))
             .filter(is_attaching)
             .count();
-        let mut room = ATTACHING_MAX.saturating_sub(attaching);
+        let mut room = match self.hold {
+            Some(_) => 0,
+            None => ATTACHING_MAX.saturating_sub(attaching),
+        };
         for id in &self.unattached {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
@@ -148,6 +161,9 @@ impl Subscriptions {
     /// The server refused to attach a subscription.
     pub(super) fn refused(&mut self, id: SubscriptionId, refusal: Refusal, turn: &mut Turn<'_>) {
         self.routes.free_place(id);
+        if refusal.code() == Some(ErrorCode::RateLimited) {
+            return self.held_back(id, &refusal, turn);
+        }
         self.judge(id, refusal, turn);
     }
 
@@ -194,6 +210,7 @@ impl Subscriptions {
     /// The connection is gone.
     pub(super) fn disconnected(&mut self) {
         self.routes = Routes::default();
+        self.hold = None;
         for (id, entry) in &mut self.entries {
             entry.channel.detached(None);
             self.unattached.insert(*id);
@@ -241,7 +258,11 @@ impl Subscriptions {
             .iter()
             .filter_map(|id| self.entries.get(id))
             .filter_map(due);
-        unattached.chain(self.hoarder(credit).map(|(_, until)| until)).min()
+        let hold = self.hold.filter(|_| connected);
+        unattached
+            .chain(self.hoarder(credit).map(|(_, until)| until))
+            .chain(hold)
+            .min()
     }
 
     /// The subscription that has sat longest on page credit that another needs, and until when it may.
@@ -281,6 +302,18 @@ impl Subscriptions {
             self.detached(id, Some(&refusal), turn);
         } else {
             self.fail(id, SubscribeError::Refused(refusal), turn);
+        }
+    }
+
+    /// The server takes attaches more slowly. That is no fault of this channel: all wait together, and none of them
+    /// for longer because it was refused more often.
+    fn held_back(&mut self, id: SubscriptionId, refusal: &Refusal, turn: &mut Turn<'_>) {
+        let until = turn.now + refusal.retry_after.unwrap_or_default().max(HOLD_MIN);
+        self.hold = self.hold.max(Some(until));
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.channel.detached(None);
+        if let Some(waiting) = &mut entry.waiting {
+            waiting.cause = Some(refusal.to_string());
         }
     }
 

@@ -73,6 +73,39 @@ fn a_refusal_for_now_is_tried_again_until_the_time_is_over() {
 }
 
 #[test]
+fn when_attaches_come_too_fast_all_wait_together() {
+    let mut bench = Bench::open();
+    let too_fast = |request, retry_after_ms| v1::Error {
+        retry_after_ms,
+        ..refusal(request, 0, ErrorCode::RateLimited)
+    };
+    let subscribe = |bench: &mut Bench, channel| bench.subscribe(channel, SubscribeOptions::default());
+    let first = subscribe(&mut bench, "demo:a").request();
+    let second = subscribe(&mut bench, "demo:b").request();
+    bench.frame(too_fast(first, 5));
+    bench.frame(too_fast(second, 5));
+    assert!(
+        subscribe(&mut bench, "demo:c").sent.is_empty(),
+        "nor a channel that was not refused"
+    );
+    assert_eq!(bench.wakes_at(), 250);
+    assert!(bench.wake(249).sent.is_empty());
+    let did = bench.wake(250);
+    assert_eq!(did.names(), ["attach"; 3]);
+    // What the server asks for counts if it is longer, and one that was refused often does not wait longer than others.
+    let mut request = did.request();
+    for at in [2_250, 4_250, 6_250, 8_250_u64] {
+        bench.frame(too_fast(request, 2_000));
+        assert_eq!(bench.wakes_at(), u128::from(at));
+        request = bench.wake(at).request();
+    }
+    // A new connection begins anew.
+    bench.frame(too_fast(request, 60_000));
+    bench.lost();
+    assert!(bench.reconnect().names().contains(&"attach"));
+}
+
+#[test]
 fn a_subscription_without_a_connection_fails_with_the_reason() {
     let mut bench = Bench::new(&[A], "", false);
     bench.feed(Input::Start);
