@@ -1,6 +1,7 @@
 //! A connection that carries frames, whatever it is made of.
 //!
 //! - `dial.rs`: from a node's HTTP base to an open connection: discovery, then one transport or a race of both;
+//! - `losers.rs`: where WebTransport lost the race, so that it gets no head start again;
 //! - `websocket.rs`: a frame is a binary message;
 //! - `webtransport.rs`: frames with their lengths on one stream, opened by the client.
 
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use crate::Transport;
 
 pub(crate) mod dial;
+mod losers;
 mod websocket;
 mod webtransport;
 

@@ -10,16 +10,17 @@ use thiserror::Error;
 use tokio::time::timeout;
 use url::Url;
 
+use super::losers::{LOSERS, Losers};
 use super::{Connection, websocket, webtransport};
-use crate::Transports;
 use crate::discovery::{self, FetchError};
 use crate::tls::Tls;
+use crate::{Transport, Transports};
 
 /// The time for all of it. Operating systems and QUIC would wait far longer for a host that does not answer.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What WebTransport gets before the WebSocket is tried too: a round trip around the world, and one retransmission.
-/// Where UDP is blocked, a connection costs this much more.
+/// Where UDP is blocked, a connection costs this much more; [`Losers`] has the next one spared of it.
 const HEAD_START: Duration = Duration::from_millis(500);
 
 /// Makes connections.
@@ -74,13 +75,43 @@ impl Dialer {
             (Transports::WebSocket, _) | (Transports::Auto, None) => websocket.await?,
             (Transports::WebTransport, Some(webtransport)) => webtransport.await?,
             (Transports::WebTransport, None) => return Err(DialError::NoWebTransport { base: base.clone() }),
-            (Transports::Auto, Some(webtransport)) => race(webtransport, HEAD_START, websocket).await?,
+            (Transports::Auto, Some(webtransport)) => contest(base, webtransport, websocket, &LOSERS).await?,
         };
         Ok(Dialed {
             connection,
             nodes: node.neighbours,
         })
     }
+}
+
+/// What can win a race.
+trait Racer {
+    fn is_webtransport(&self) -> bool;
+}
+
+impl Racer for Connection {
+    fn is_webtransport(&self) -> bool {
+        self.transport == Transport::WebTransport
+    }
+}
+
+/// Races both transports to the node at `base`, and remembers how it went.
+async fn contest<T: Racer>(
+    base: &Url,
+    webtransport: impl Future<Output = Result<T, DialError>>,
+    websocket: impl Future<Output = Result<T, DialError>>,
+    losers: &Losers,
+) -> Result<T, DialError> {
+    let is_even = losers.knows(base);
+    let head_start = if is_even { Duration::ZERO } else { HEAD_START };
+    let won = race(webtransport, head_start, websocket).await?;
+    match (won.is_webtransport(), is_even) {
+        (true, _) => losers.won(base),
+        (false, false) => losers.lost(base),
+        // Of an even race nobody learns anything: the loss is forgotten in its time, and then there is a head start.
+        (false, true) => {}
+    }
+    Ok(won)
 }
 
 /// The first to succeed. The second starts after the head start, or as soon as the first has failed; the loser is
@@ -158,5 +189,38 @@ mod tests {
         assert_eq!(raced((600, Err(())), (300, Ok("ws"))).await, (Some("ws"), 800));
         assert_eq!(raced((900, Ok("wt")), (10, Err(()))).await, (Some("wt"), 900));
         assert_eq!(raced((900, Err(())), (10, Err(()))).await, (None, 900));
+    }
+
+    impl Racer for &str {
+        fn is_webtransport(&self) -> bool {
+            *self == "wt"
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_lost_gets_no_head_start_again_until_it_is_forgotten() {
+        let (base, losers) = (Url::parse("https://a.example").expect("a URL"), Losers::new());
+        let contest = async |webtransport: u64, websocket: u64| {
+            let started = Instant::now();
+            let (webtransport, websocket) = (after(webtransport, Ok("wt")), after(websocket, Ok("ws")));
+            let won = contest(&base, webtransport, websocket, &losers).await;
+            (won.expect("both connect"), started.elapsed().as_millis())
+        };
+        let blocked = 60_000;
+        assert_eq!(contest(blocked, 10).await, ("ws", 510), "a head start for nothing");
+        assert_eq!(contest(blocked, 10).await, ("ws", 10));
+        sleep(Duration::from_secs(200)).await;
+        assert_eq!(contest(blocked, 10).await, ("ws", 10));
+        sleep(Duration::from_secs(200)).await;
+        assert_eq!(contest(blocked, 10).await, ("ws", 510), "an even race renews nothing");
+        assert_eq!(contest(20, 30).await, ("wt", 20), "it may win an even race");
+        assert_eq!(contest(40, 10).await, ("wt", 40), "and then has its head start back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_down_teaches_nothing() {
+        let (base, losers) = (Url::parse("https://a.example").expect("a URL"), Losers::new());
+        let down = contest(&base, after(1, Err(())), after(1, Err(())), &losers).await;
+        assert!(down.is_err() && !losers.knows(&base));
     }
 }
