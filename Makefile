@@ -60,6 +60,15 @@ test: ## check, then every test; installs what it needs
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc
 	@scripts/step --end "make test"
 
+.PHONY: endurance
+endurance: export STARLING_CUTS := $(or $(CUTS),100)
+endurance: export STARLING_CUTS_SECONDS := $(or $(CUTS_SECONDS),120)
+endurance: export STARLING_STALL_SECONDS := $(or $(STALL_SECONDS),60)
+endurance: export STARLING_STEPS := $(CARGO_TARGET_DIR)/steps
+endurance: ## The long forms of the tests from outside: ten minutes (CUTS=, CUTS_SECONDS=, STALL_SECONDS=, SEED=)
+	@scripts/need compiler tools
+	@$(if $(SEED),STARLING_SEED=$(SEED)) scripts/nextest run --profile endurance --package starling-mesh --test e2e $(ARGS)
+
 .PHONY: simulate
 simulate: ## Runs the simulation: SEED=8121 or SEEDS=100, SCENARIO=restart, ARGS=--trace
 	@scripts/need compiler

@@ -13,12 +13,11 @@
 //! One test binary for all: it is linked once, and what `support` offers and nobody needs is noticed. Every test starts
 //! its own node on ports that the system chooses.
 //!
-//! `make test` runs a short form. The long one is made by the environment, and run without a runner that ends a test
-//! after a minute; `STARLING_SEED` repeats a run of cuts:
+//! `make test` runs a short form, and `make endurance` the long one of `cuts.rs` and `slow_readers.rs`. How long is said
+//! by the environment, and a profile of the runner lets a test take its time; `STARLING_SEED` repeats a run of cuts:
 //!
 //! ```text
-//! STARLING_CUTS=100 STARLING_CUTS_SECONDS=120 cargo test --profile ci --test e2e -- --nocapture cuts
-//! STARLING_STALL_SECONDS=60 cargo test --profile ci --test e2e -- --nocapture slow_readers
+//! make endurance CUTS=100 CUTS_SECONDS=120 STALL_SECONDS=60 SEED=8121 ARGS=webtransport
 //! ```
 
 mod cli;
