@@ -128,19 +128,21 @@ impl Node {
         tracing::info!(node, generation, url, admin = admin_address, "serving");
         // In a task of its own: it answers to the end, so that whoever asks while the node drains is told no.
         let mut admin = tokio::spawn(admin::serve(admin, registry.clone(), draining.subscribe()));
+        let mut listeners = accept::serve(clients, &registry);
         let ended = |part| move |source| NodeError::Ended { part, source };
         let outcome = tokio::select! {
             reason = stop => {
                 tracing::info!(reason, "draining");
                 Ok(())
             }
-            result = accept::serve(clients, registry.clone()) => result.map_err(ended("the client port")),
+            result = listeners.ended() => result.map_err(ended("the client port")),
             result = &mut admin => {
                 let result = result.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
                 result.map_err(ended("the admin port"))
             }
         };
         draining.send_replace(true);
+        listeners.stop().await;
         services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX).await;
         admin.abort();
         registry.stop();

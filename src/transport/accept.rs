@@ -99,11 +99,31 @@ fn url(services: &Services, address: SocketAddr, certificate: &Certificate) -> S
     }
 }
 
-/// Takes connections in until one of the listeners fails.
-///
-/// # Errors
-/// What the listener says.
-pub async fn serve(port: ClientPort, registry: Registry) -> io::Result<()> {
+/// What takes connections in.
+pub struct Listeners(JoinSet<io::Result<()>>);
+
+impl Listeners {
+    /// Waits until one of them has failed.
+    ///
+    /// # Errors
+    /// What the listener says.
+    pub async fn ended(&mut self) -> io::Result<()> {
+        match self.0.join_next().await {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => Err(io::Error::other(panic)),
+            None => unreachable!("a port has a listener"),
+        }
+    }
+
+    /// Takes nobody in any more. Waits until no listener runs: one that did while the runtime goes would find
+    /// its endpoint gone, which wtransport takes for a fault and panics.
+    pub async fn stop(mut self) {
+        self.0.shutdown().await;
+    }
+}
+
+/// Takes connections in from now on.
+pub fn serve(port: ClientPort, registry: &Registry) -> Listeners {
     let ClientPort {
         tcp,
         udp,
@@ -127,9 +147,5 @@ pub async fn serve(port: ClientPort, registry: Registry) -> io::Result<()> {
         certificate.rotate().await;
         Ok(())
     });
-    match listeners.join_next().await {
-        Some(Ok(result)) => result,
-        Some(Err(panic)) => Err(io::Error::other(panic)),
-        None => unreachable!("a port has a listener"),
-    }
+    Listeners(listeners)
 }
