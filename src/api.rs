@@ -20,6 +20,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::actor::registry::Registry;
+use crate::quotas::Party;
 use crate::transport::accept::Admitted;
 use crate::transport::tls::Certificate;
 
@@ -28,7 +29,7 @@ mod discovery;
 mod error;
 mod publish;
 
-use error::ApiError;
+use error::{ApiError, Refused};
 
 /// Where sessions begin, on both transports.
 pub const CONNECT_PATH: &str = "/connect";
@@ -55,6 +56,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Whose requests it makes while it names nobody.
+    fn party(&self) -> Party {
+        Party::at(self.address.ip())
+    }
+
     /// The connection has shown that it speaks HTTP.
     fn opened(&self) {
         if let Some(admitted) = &mut *self.admitted.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -78,6 +84,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&site), check_origin))
+        .layer(from_fn_with_state(Arc::clone(&site), count_refusal))
         .layer(DefaultBodyLimit::max(usize::try_from(body_max).unwrap_or(usize::MAX)))
         .with_state(site)
 }
@@ -96,6 +103,15 @@ async fn check_origin(State(site): State<Arc<Site>>, request: Request, next: Nex
         return Err(ApiError::forbidden_origin());
     }
     Ok(next.run(request).await)
+}
+
+/// Counts what is refused, whoever refused it.
+async fn count_refusal(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if let Some(Refused { code, limit }) = response.extensions().get() {
+        site.registry.services().metrics.refused(code, *limit);
+    }
+    response
 }
 
 /// A header's value, if it is text.

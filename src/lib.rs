@@ -17,6 +17,7 @@ pub mod config;
 pub mod fanout;
 pub mod metrics;
 pub mod node;
+pub mod quotas;
 pub mod session;
 mod signal;
 pub mod telemetry;

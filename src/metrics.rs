@@ -170,10 +170,17 @@ impl Metrics {
                 self.count(|| counter!("starling_recoveries_total", "result" => result));
             }
             Answer::Refused { refusal, .. } | Answer::PullRefused { refusal, .. } => {
-                let code = wire::refusal_code(refusal).name();
-                self.count(|| counter!("starling_refusals_total", "code" => code));
+                self.refused(wire::refusal_code(refusal).name(), refusal.limit());
             }
             _ => {}
+        }
+    }
+
+    /// A request was refused with a code of this name, because of this limit if it was one.
+    pub fn refused(&self, code: &'static str, limit: Option<&'static str>) {
+        self.count(|| counter!("starling_refusals_total", "code" => code));
+        if let Some(limit) = limit {
+            self.count(|| counter!("starling_limits_reached_total", "limit" => limit));
         }
     }
 
@@ -238,6 +245,10 @@ fn describe() {
     );
     describe_counter!("starling_dropped_messages_total", "Messages left out for a reader.");
     describe_counter!("starling_refusals_total", "Requests refused, by code.");
+    describe_counter!(
+        "starling_limits_reached_total",
+        "Requests refused, by the limit of the configuration that they met."
+    );
     describe_counter!("starling_auth_failures_total", "Clients not let in.");
     describe_counter!(
         "starling_actor_restarts_total",

@@ -59,7 +59,7 @@ pub use attach::{Attachment, From, Outcome, Reason, Values};
 pub use config::{Config, Durability, Window};
 pub use message::Message;
 pub use read::{Page, Range};
-pub use refusal::Refusal;
+pub use refusal::{Limit, Refusal};
 pub use state::State;
 pub use turn::{Ack, Effect, Input, Opening, Proposal, Publish, Retired, Skip, Ticket};
 pub use view::View;

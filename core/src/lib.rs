@@ -11,6 +11,7 @@
 //! * [`namespace`]: what holds for the channels of a namespace;
 //! * [`session`]: one client at its gateway: what it may do, and what it is told;
 //! * [`access`]: which channels a session may do what with;
+//! * [`rate`]: how often a session, or a party with many requests, may ask for something;
 //! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun;
 //! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed.
 //!
@@ -27,6 +28,7 @@ pub mod channel;
 pub mod fault;
 pub mod id;
 pub mod namespace;
+pub mod rate;
 pub mod ring;
 pub mod session;
 #[cfg(feature = "sim")]

@@ -14,7 +14,7 @@
 //! * [`request`]: what a client can ask, as types; [`answer`]: what it is told;
 //! * `reading`, `publishing`: what becomes of its requests;
 //! * [`subscription`], `places`: the channels of the session;
-//! * [`credit`]: how many bytes of pages the client takes; [`rate`]: how fast it may publish;
+//! * [`credit`]: how many bytes of pages the client takes;
 //! * `liveness`: whether the other side is there.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::access::{Grant, Operation};
 use crate::fault::Faults;
 use crate::id::{ChannelName, PublisherId, Seq};
 use crate::namespace::Namespaces;
+use crate::rate::Rate;
 use crate::ring::Span;
 use crate::time::Now;
 
@@ -32,7 +33,6 @@ pub mod credit;
 mod liveness;
 mod places;
 mod publishing;
-pub mod rate;
 mod reading;
 pub mod request;
 pub mod subscription;
@@ -44,7 +44,6 @@ use answer::{Answer, Farewell};
 use credit::Credit;
 use liveness::{Liveness, Silence};
 use places::Places;
-use rate::Rate;
 use reading::Attaching;
 use request::Request;
 use subscription::{Next, Subscription};
@@ -78,6 +77,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// Channels attached at once, at most [`PLACES_MAX`].
     pub channels_max: usize,
+    /// Time between two attaches on average; `None` sets no rate.
+    pub attach_interval: Option<Duration>,
     /// Publishes and skips taken and not yet answered.
     pub publishes_in_flight_max: u16,
     /// The channels that exist, by namespace.
@@ -102,7 +103,8 @@ pub struct Session {
     grant: Option<Arc<Grant>>,
     publisher: PublisherId,
     credit: Credit,
-    rate: Rate,
+    publish_rate: Rate,
+    attach_rate: Rate,
     places: Places,
     /// Attaches on their way to their owner.
     attaching: Vec<Attaching>,
@@ -120,18 +122,20 @@ enum Phase {
 }
 
 impl Session {
-    /// A connection that has not said hello.
+    /// A connection that has not said hello. Its time for that began at `since`: what the transport
+    /// needed to get here is part of it.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, now: Instant) -> Self {
+    pub fn new(settings: Arc<Settings>, since: Instant, now: Instant) -> Self {
         Self {
             phase: Phase::Opening {
-                deadline: now + settings.hello_timeout,
+                deadline: since + settings.hello_timeout,
             },
             settings,
             grant: None,
             publisher: PublisherId::default(),
             credit: Credit::new(0),
-            rate: Rate::default(),
+            publish_rate: Rate::default(),
+            attach_rate: Rate::default(),
             places: Places::default(),
             attaching: Vec::new(),
             in_flight: 0,
@@ -255,7 +259,7 @@ impl Session {
             Request::Hello(_) => self.close(Farewell::HelloTwice, out),
             Request::Ping { nonce } => out.push(Effect::Send(Answer::Pong { nonce, time: now.wall })),
             Request::Pong | Request::Malformed => {}
-            Request::Attach(attach) => self.attach(attach, out),
+            Request::Attach(attach) => self.attach(attach, now.instant, out),
             Request::Detach { request, channel_id } => self.detach(request, channel_id, out),
             Request::Publish(publish) => self.publish(publish, now, out),
             Request::Skip(skip) => self.skip(skip, out),

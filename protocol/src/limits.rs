@@ -21,7 +21,7 @@ limits! {
     /// and every other field of Hello at its limit. A longer one closes the session with `frame_too_large`.
     HELLO_BYTES_MAX: usize = 4 * 1024;
 
-    /// Milliseconds from an open transport to a complete Hello.
+    /// Milliseconds from the first packet, over WebSocket the request to upgrade, to a complete Hello.
     ///
     /// A browser on a poor mobile network sends one packet within two; the rest is room for a retransmission. Later,
     /// the session is closed with `hello_timeout`, which lets the client return.

@@ -13,6 +13,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use starling_protocol::limits;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::error::ApiError;
@@ -38,10 +39,11 @@ pub(super) async fn connect(
         .ok_or_else(not_an_upgrade)?;
     let admitted = peer.take().ok_or_else(not_an_upgrade)?;
     let registry = site.registry.clone();
+    let since = Instant::now();
     tokio::spawn(async move {
         // An error means that the client went before it had the answer.
         if let Ok(upgraded) = upgrade.await {
-            serve(upgraded, registry, admitted);
+            serve(upgraded, registry, admitted, since);
         }
     });
     let response = Response::builder()
@@ -81,17 +83,17 @@ fn not_an_upgrade() -> ApiError {
 
 /// Serves a session on the connection itself: what HTTP kept around it is let go. A task of its own
 /// for each kind, so that a session over plain TCP does not take the room that TLS needs.
-fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted) {
+fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted, since: Instant) {
     let hello_max = limits::HELLO_BYTES_MAX;
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
             let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
-            tokio::spawn(session::serve(connection, registry, admitted));
+            tokio::spawn(session::serve(connection, registry, admitted, since));
         }
         Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
             Ok(parts) => {
                 let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
-                tokio::spawn(session::serve(connection, registry, admitted));
+                tokio::spawn(session::serve(connection, registry, admitted, since));
             }
             Err(_) => unreachable!("a connection is plain TCP or TLS over it"),
         },

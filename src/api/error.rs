@@ -14,6 +14,16 @@ use crate::wire;
 pub(super) struct ApiError {
     status: StatusCode,
     body: Body,
+    limit: Option<&'static str>,
+}
+
+/// What a refusal is counted as; stands in the extensions of its response.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused {
+    /// The code's name.
+    pub(super) code: &'static str,
+    /// The limit of the configuration that was met, if it was one.
+    pub(super) limit: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,6 +49,7 @@ impl ApiError {
         Self {
             status,
             body: Body { error },
+            limit: None,
         }
     }
 
@@ -77,7 +88,10 @@ impl From<Refusal> for ApiError {
         };
         let mut error = Self::new(status, code.name(), refusal.to_string());
         let retry_after = refusal.retry_after().map(|after| after.as_millis());
-        error.body.error.retry_after_ms = retry_after.and_then(|after| u64::try_from(after).ok());
+        error.limit = refusal.limit();
+        error.body.error.retry_after_ms = retry_after
+            .and_then(|after| u64::try_from(after).ok())
+            .map(|millis| millis.max(1));
         error
     }
 }
@@ -85,7 +99,12 @@ impl From<Refusal> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let retry_after = self.body.error.retry_after_ms;
+        let refused = Refused {
+            code: self.body.error.code,
+            limit: self.limit,
+        };
         let mut response = (self.status, Json(self.body)).into_response();
+        response.extensions_mut().insert(refused);
         if let Some(millis) = retry_after {
             // Whole seconds are all that the header takes.
             response

@@ -55,6 +55,9 @@ pub(super) async fn publish(
     request: Request,
 ) -> Result<Json<Published>, ApiError> {
     let services = site.registry.services();
+    let party = peer.party();
+    // Before the body: a flood is not worth reading.
+    services.quotas.publish(&party, services.clock.now().instant)?;
     let headers = request.headers().clone();
     let body = read(request, services.config.limits.http_header_timeout).await?;
     peer.opened();
@@ -98,6 +101,9 @@ pub(super) async fn publish(
         payload: payload(body.data, body.data_base64)?,
         since: services.clock.now().wall,
     };
+    if site.registry.running(&channel).is_none() {
+        services.quotas.open(&party, services.clock.now().instant)?;
+    }
     // Nobody waits in line over HTTP: a busy channel is told at once, and the client comes back.
     if site.registry.try_send(&channel, Message::Publish(publish)).is_err() {
         return Err(Refusal::Busy.into());

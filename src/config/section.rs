@@ -89,6 +89,8 @@ pub struct Session {
     pub heartbeat: Duration,
     /// Channels one session may be attached to.
     pub channels_max: u32,
+    /// Attaches a second that one session may make; 0 for no limit.
+    pub attach_rate: u32,
     /// Publishes one session may have unanswered.
     pub publishes_in_flight_max: u32,
     /// Bytes encoded for one session and not yet taken by its connection.
@@ -115,6 +117,8 @@ pub struct Limits {
     pub http_header_timeout: Duration,
     /// Longest body taken from an HTTP request.
     pub http_body: Size,
+    /// Publishes a second that one party may send over HTTP; 0 for no limit.
+    pub http_publish_rate: u32,
 }
 
 /// `[auth]`: who may connect.
@@ -133,6 +137,8 @@ pub struct Slots {
     pub count: u16,
     /// Channels one slot may know at once.
     pub channels_max: u32,
+    /// Channels a second that one party may put into use; 0 for no limit.
+    pub open_rate: u32,
     /// How long a channel that nobody uses keeps its actor.
     #[serde(with = "unit::duration")]
     pub channel_idle: Duration,

@@ -9,7 +9,7 @@ use starling_core::namespace::{Namespace, Namespaces};
 use starling_core::session::answer::Farewell;
 use starling_core::session::{PLACES_MAX, Settings};
 use starling_core::time::{Now, WallTime};
-use starling_core::{backpressure, ring, slot};
+use starling_core::{backpressure, rate, ring, slot};
 use starling_protocol::{limits, v1};
 use starling_runtime::wheel::Wheel;
 
@@ -18,6 +18,7 @@ use crate::auth::Auth;
 use crate::config::{self, Config};
 use crate::fanout::Gateway;
 use crate::metrics::Metrics;
+use crate::quotas::Quotas;
 use crate::transport::accept::Admission;
 use crate::wire::Greeting;
 
@@ -78,6 +79,8 @@ pub struct Services {
     pub admission: Arc<Admission>,
     /// Who may do what.
     pub auth: Auth,
+    /// How often one party may ask for what lasts.
+    pub quotas: Quotas,
     /// The channels that are read here.
     pub gateway: Arc<Gateway>,
     /// What is counted.
@@ -103,6 +106,7 @@ impl Services {
         let namespaces: Namespaces = config.namespaces.iter().map(|one| namespace(one, &config)).collect();
         let settings = Settings {
             hello_timeout: config.session.hello_timeout,
+            attach_interval: rate::interval(config.session.attach_rate),
             heartbeat: config.session.heartbeat,
             channels_max: (config.session.channels_max as usize).min(PLACES_MAX),
             publishes_in_flight_max: u16::try_from(config.session.publishes_in_flight_max).unwrap_or(u16::MAX),
@@ -123,6 +127,7 @@ impl Services {
             windows: Wheel::start(WINDOWS_TICK, WINDOWS_BUCKETS),
             admission: Arc::new(Admission::new(&config.limits, Arc::clone(&metrics))),
             auth: Auth::new(config.auth.anonymous),
+            quotas: Quotas::new(&config),
             gateway: Arc::new(Gateway::new(ring::Bounds {
                 messages: config.fanout.ring_messages as usize,
                 bytes: size(config.fanout.ring_bytes),
@@ -200,9 +205,6 @@ fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
             config::Policy::Drop => backpressure::Policy::Drop,
             config::Policy::Disconnect => backpressure::Policy::Disconnect,
         },
-        publish_interval: match one.publish_rate {
-            0 => None,
-            rate => Some(Duration::from_secs(1) / rate),
-        },
+        publish_interval: rate::interval(one.publish_rate),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use starling_core::channel::{From, Publish as OwnerPublish, Range, Skip as OwnerSkip};
+use starling_core::channel::{From, Publish as OwnerPublish, Range, Refusal, Skip as OwnerSkip};
 use starling_core::id::{Author, ChannelName, Epoch, Seq};
 use starling_core::session::request::{Publish, RequestId, Skip};
-use starling_core::session::{PageTicket, Place};
+use starling_core::session::{Input, PageTicket, Place};
 use starling_core::slot::Origin;
 
 use super::task::Task;
@@ -23,6 +23,9 @@ const PAGE_MESSAGES_MAX: u32 = 4_096;
 
 impl<C: Connection> Task<C> {
     pub(super) fn forward_attach(&mut self, request: RequestId, channel: &ChannelName, from: From) {
+        if let Err(refusal) = self.may_use(channel) {
+            return self.handle(Input::AttachRefused { request, refusal });
+        }
         let to = Reply::to_attach(Arc::clone(&self.mailbox), request);
         self.forward(channel, Message::Attach { to, from });
     }
@@ -38,6 +41,9 @@ impl<C: Connection> Task<C> {
             delete,
             payload,
         } = publish;
+        if let Err(refusal) = self.may_use(&channel) {
+            return self.handle(Input::PublishRefused { request, refusal });
+        }
         let publish = OwnerPublish {
             to: Reply::to_publish(Arc::clone(&self.mailbox), request, serial),
             origin: Origin::Publisher { author, serial, base },
@@ -57,6 +63,9 @@ impl<C: Connection> Task<C> {
             base,
             since,
         } = skip;
+        if let Err(refusal) = self.may_use(&channel) {
+            return self.handle(Input::PublishRefused { request, refusal });
+        }
         let skip = OwnerSkip {
             to: Reply::to_publish(Arc::clone(&self.mailbox), request, serial),
             author,
@@ -77,6 +86,16 @@ impl<C: Connection> Task<C> {
         };
         // A full mailbox answers "busy" by letting go of the reply; the reader asks again.
         let _ = self.registry.try_send(&feed.channel, Message::Read { to, range });
+    }
+
+    /// Whether the party may use a channel: one that is in use, or one more that is not. What it puts into
+    /// use costs an actor now and its slot a name for a day.
+    fn may_use(&self, channel: &ChannelName) -> Result<(), Refusal> {
+        if self.registry.running(channel).is_some() {
+            return Ok(());
+        }
+        let now = self.services.clock.now().instant;
+        self.services.quotas.open(&self.party, now)
     }
 
     /// Hands a request to the owner, or waits for room: meanwhile nothing is read from the client.

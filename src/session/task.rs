@@ -1,5 +1,6 @@
 //! The session's loop: see what happened, let the rules decide, write.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,7 @@ use super::{Delivery, Mailbox, PageAnswer};
 use crate::actor::registry::Registry;
 use crate::fanout::Feed;
 use crate::node::Services;
+use crate::quotas::Party;
 use crate::transport::accept::Admitted;
 use crate::transport::{Connection, Ended};
 use crate::wire::{self, Rejected};
@@ -34,12 +36,20 @@ const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Serves one connection until it ends. The future is a plain struct rather than an `async` block,
 /// which would hold the connection more than once: an idle session is nothing but this.
-pub fn serve<C: Connection>(connection: C, registry: Registry, admitted: Admitted) -> Serve<C> {
+///
+/// Its time to say hello began at `since`.
+pub fn serve<C: Connection>(connection: C, registry: Registry, admitted: Admitted, since: Instant) -> Serve<C> {
     let services = Arc::clone(registry.services());
     let mailbox = Arc::new(Mailbox::default());
     let number = services.sessions.list(&mailbox);
     Serve {
-        stage: Stage::Serving(Task::new(connection, registry, mailbox, number)),
+        stage: Stage::Serving(Task::new(
+            connection,
+            registry,
+            mailbox,
+            number,
+            (admitted.address(), since),
+        )),
         admitted,
         began: Instant::now(),
         opened: false,
@@ -117,6 +127,8 @@ pub(super) struct Task<C> {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) rules: Session,
     pub(super) number: u64,
+    /// Whose requests it makes.
+    pub(super) party: Party,
     /// By place: the feed that is read there.
     pub(super) readers: Vec<Option<Reader>>,
     /// A feed that the rules are about to give a place.
@@ -146,9 +158,19 @@ pub(super) struct Window {
 }
 
 impl<C: Connection> Task<C> {
-    fn new(connection: C, registry: Registry, mailbox: Arc<Mailbox>, number: u64) -> Self {
+    fn new(
+        connection: C,
+        registry: Registry,
+        mailbox: Arc<Mailbox>,
+        number: u64,
+        (address, since): (IpAddr, Instant),
+    ) -> Self {
         let services = Arc::clone(registry.services());
-        let rules = Session::new(Arc::clone(&services.settings), services.clock.now().instant);
+        let rules = Session::new(
+            Arc::clone(&services.settings),
+            since.into_std(),
+            services.clock.now().instant,
+        );
         Self {
             connection,
             registry,
@@ -156,6 +178,7 @@ impl<C: Connection> Task<C> {
             mailbox,
             rules,
             number,
+            party: Party::at(address),
             readers: Vec::new(),
             arriving: None,
             due: 0,

@@ -3,6 +3,7 @@
 //!
 //! * `frames`: what is no frame, or out of place: the session ends;
 //! * `requests`: what is not allowed: the request is refused, and the session goes on;
+//! * `rates`: what is allowed, and asked for too often;
 //! * `websocket`, `webtransport`: what only one transport makes possible;
 //! * `origins`: pages of foreign sites; `http`: the plain API; `admission`: too many at once.
 
@@ -17,6 +18,7 @@ mod admission;
 mod frames;
 mod http;
 mod origins;
+mod rates;
 mod requests;
 mod websocket;
 mod webtransport;

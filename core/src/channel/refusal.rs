@@ -74,9 +74,11 @@ pub enum Refusal {
     /// A queue on the way is full.
     #[error("the channel has too much unfinished work; nothing was published, try again shortly")]
     Busy,
-    /// The session publishes faster than it may.
-    #[error("this session publishes faster than it may; nothing was published, try again in {} ms", .retry_after.as_millis())]
+    /// The client asks more often than it may.
+    #[error("this client {} faster than it may; nothing was done, try again in {} ms", .limit.beyond(), .retry_after.as_millis())]
     RateLimited {
+        /// Which limit it met.
+        limit: Limit,
         /// When there is room again.
         retry_after: Duration,
     },
@@ -112,7 +114,55 @@ pub enum Refusal {
     Internal,
 }
 
+/// What bounds how often a client may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Publishes of a session to a namespace.
+    PublishRate,
+    /// Attaches of a session.
+    AttachRate,
+    /// Channels that one party puts into use.
+    OpenRate,
+    /// Publishes of one party over HTTP.
+    HttpPublishRate,
+}
+
+impl Limit {
+    /// The name in metrics, which is that of the key in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PublishRate => "publish_rate",
+            Self::AttachRate => "attach_rate",
+            Self::OpenRate => "open_rate",
+            Self::HttpPublishRate => "http_publish_rate",
+        }
+    }
+
+    /// What a client does that goes beyond it.
+    const fn beyond(self) -> &'static str {
+        match self {
+            Self::PublishRate => "publishes",
+            Self::AttachRate => "attaches to channels",
+            Self::OpenRate => "puts channels into use that nobody uses",
+            Self::HttpPublishRate => "publishes over HTTP",
+        }
+    }
+}
+
 impl Refusal {
+    /// The limit of a rate or a number in the configuration that the request met, for metrics.
+    #[must_use]
+    pub const fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::RateLimited { limit, .. } => Some(limit.name()),
+            Self::TooManyInFlight { .. } => Some("publishes_in_flight_max"),
+            Self::TooManyChannels { .. } => Some("channels_max"),
+            Self::PayloadTooLarge { .. } => Some("payload_max"),
+            _ => None,
+        }
+    }
+
     /// When the same request may succeed; `None` if it cannot as it stands.
     ///
     /// The figures are hints: short where a queue drains by itself, long where nodes, timers or
@@ -120,7 +170,7 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Busy | Self::TooManyInFlight { .. } => Some(Duration::from_millis(100)),
             Self::InsufficientReplicas | Self::Unavailable | Self::Draining => Some(Duration::from_millis(500)),
             Self::Internal => Some(Duration::from_secs(1)),

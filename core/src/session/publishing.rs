@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::request::{Publish, RequestId, Skip};
 use super::turn::Effect;
 use crate::access::Operation;
-use crate::channel::{self, Refusal};
+use crate::channel::{self, Limit, Refusal};
 use crate::id::{Author, ChannelName, Serial};
 use crate::namespace::Namespace;
 use crate::time::Now;
@@ -21,8 +21,11 @@ impl Session {
                         bytes: publish.payload.len(),
                         bytes_max: namespace.channel.payload_bytes_max,
                     }
-                } else if let Err(retry_after) = self.rate.take(namespace.publish_interval, now.instant) {
-                    Refusal::RateLimited { retry_after }
+                } else if let Err(retry_after) = self.publish_rate.take(namespace.publish_interval, now.instant) {
+                    Refusal::RateLimited {
+                        limit: Limit::PublishRate,
+                        retry_after,
+                    }
                 } else {
                     self.in_flight += 1;
                     return out.push(Effect::Publish { author, publish });

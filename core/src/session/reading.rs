@@ -1,6 +1,7 @@
 //! What a session reads: attach, pages, pull, detach.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::answer::Answer;
 use super::request::{Attach, RequestId};
@@ -9,7 +10,7 @@ use super::turn::{Effect, Fetched};
 use super::{ChannelId, PLACES_MAX, PageTicket, Place, Session};
 use crate::access::Operation;
 use crate::backpressure::Policy;
-use crate::channel::{self, Attachment, Outcome, Reason, Refusal};
+use crate::channel::{self, Attachment, Limit, Outcome, Reason, Refusal};
 use crate::id::{ChannelName, Seq};
 use crate::namespace::Namespace;
 
@@ -24,7 +25,7 @@ pub(super) struct Attaching {
 }
 
 impl Session {
-    pub(super) fn attach(&mut self, attach: Attach, out: &mut Vec<Effect>) {
+    pub(super) fn attach(&mut self, attach: Attach, now: Instant, out: &mut Vec<Effect>) {
         let Attach {
             request,
             channel,
@@ -68,10 +69,15 @@ impl Session {
                 out,
             );
         }
+        let namespace = Arc::clone(namespace);
+        if let Err(retry_after) = self.attach_rate.take(self.settings.attach_interval, now) {
+            let limit = Limit::AttachRate;
+            return refuse(Refusal::RateLimited { limit, retry_after }, out);
+        }
         self.attaching.push(Attaching {
             request,
-            namespace: Arc::clone(namespace),
             policy: policy.unwrap_or(namespace.policy),
+            namespace,
             live_only,
         });
         out.push(Effect::Attach { request, channel, from });

@@ -7,7 +7,7 @@ use super::*;
 use crate::access::{Capability, Operations, Pattern};
 use crate::backpressure::Policy;
 use crate::channel::tests::start;
-use crate::channel::{self, Attachment, From, Outcome, Reason, Refusal};
+use crate::channel::{self, Attachment, From, Limit, Outcome, Reason, Refusal};
 use crate::id::{Epoch, Position, Serial, Subject, Term};
 use crate::namespace::Namespace;
 use crate::time::WallTime;
@@ -36,6 +36,7 @@ impl Harness {
             hello_timeout: 5 * SECOND,
             heartbeat: 10 * SECOND,
             channels_max: 2,
+            attach_interval: None,
             publishes_in_flight_max: 2,
             namespaces: [namespace("chat", None), namespace("slow", Some(SECOND))]
                 .into_iter()
@@ -45,7 +46,7 @@ impl Harness {
         change(&mut settings);
         let start = start();
         Self {
-            session: Session::new(Arc::new(settings), start),
+            session: Session::new(Arc::new(settings), start, start),
             start,
             now: Now {
                 instant: start,
@@ -222,6 +223,14 @@ fn hello_has_a_deadline() {
 }
 
 #[test]
+fn the_time_for_hello_began_before_the_session() {
+    let harness = Harness::new(|_| {});
+    let later = harness.start + 3 * SECOND;
+    let session = Session::new(Arc::clone(&harness.session.settings), harness.start, later);
+    assert_eq!(session.wake_at(), Some(harness.start + 5 * SECOND));
+}
+
+#[test]
 fn a_refused_hello_ends_the_session_and_nothing_is_taken_after() {
     let mut harness = Harness::new(|_| {});
     harness.receive(Request::Hello(hello()));
@@ -311,6 +320,34 @@ fn attaching_takes_a_namespace_a_right_and_room() {
         harness.attach(5, "chat:c", From::Head)[..],
         [Effect::Attach { .. }]
     ));
+}
+
+#[test]
+fn attaching_has_a_rate_that_a_refused_attach_does_not_use_up() {
+    let mut harness = Harness::new(|settings| {
+        settings.attach_interval = Some(SECOND);
+        settings.channels_max = 100;
+    });
+    harness.say_hello("chat:*", Operations::ALL);
+    for (request, channel) in [(1, "nope:a"), (2, "slow:a")] {
+        let effects = harness.attach(request, channel, From::Head);
+        assert!(refusal(&effects).retry_after().is_none(), "{effects:?}");
+    }
+    for request in [3, 4] {
+        harness.attached(request, "chat:a", 9, 0, 0);
+    }
+    let limited = Refusal::RateLimited {
+        limit: Limit::AttachRate,
+        retry_after: SECOND,
+    };
+    assert_eq!(*refusal(&harness.attach(5, "chat:a", From::Head)), limited);
+    harness.at(SECOND);
+    harness.attached(6, "chat:a", 9, 0, 0);
+    assert_eq!(*refusal(&harness.attach(7, "chat:b", From::Head)), limited);
+    assert!(
+        matches!(harness.publish(8, "chat:a", b"x")[..], [Effect::Publish { .. }]),
+        "publishing has a rate of its own"
+    );
 }
 
 #[test]
@@ -442,7 +479,10 @@ fn publishing_has_limits_of_size_right_and_rate() {
     harness.publish(2, "slow:a", b"x");
     assert!(matches!(
         refusal(&harness.publish(3, "slow:a", b"x")),
-        Refusal::RateLimited { .. }
+        Refusal::RateLimited {
+            limit: Limit::PublishRate,
+            ..
+        }
     ));
     let mut reader = Harness::new(|_| {});
     reader.say_hello("*", Operations::default().with(Operation::Subscribe));

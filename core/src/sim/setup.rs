@@ -76,6 +76,7 @@ impl Setup {
             hello_timeout: Duration::from_secs(5),
             heartbeat,
             channels_max: 100,
+            attach_interval: dice.percent(15).then_some(MILLI * 400),
             publishes_in_flight_max: *dice.pick(&[4, 16, 64]),
             namespaces: namespaces.into_iter().collect::<Namespaces>(),
             faults,

@@ -33,6 +33,8 @@ sights! {
     OutcomeUnknown,
     /// A session published faster than it may.
     RateLimited,
+    /// A session attached faster than it may.
+    AttachLimited,
     /// A payload was too large.
     PayloadTooLarge,
     /// A request arrived over a connection that its client had given up.

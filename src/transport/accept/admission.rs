@@ -104,6 +104,12 @@ impl Admission {
 }
 
 impl Admitted {
+    /// Where it comes from.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// The connection has shown what it wants.
     pub fn opened(&mut self) {
         if std::mem::take(&mut self.opening) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use starling_core::session::answer::Farewell;
 use starling_protocol::limits;
+use tokio::time::{Instant, timeout_at};
 use wtransport::endpoint::IncomingSession;
 use wtransport::quinn::crypto::rustls::QuicServerConfig;
 use wtransport::quinn::{self, IdleTimeout, TransportConfig};
@@ -91,6 +92,7 @@ fn config(socket: UdpSocket, certificate: &Certificate, registry: &Registry) -> 
 }
 
 fn accept(incoming: IncomingSession, registry: &Registry) {
+    let since = Instant::now();
     let services = registry.services();
     let crowded = services.admission.is_crowded();
     if crowded && !incoming.remote_address_validated() {
@@ -99,23 +101,24 @@ fn accept(incoming: IncomingSession, registry: &Registry) {
     let address = incoming.remote_address();
     match services.admission.admit(address.ip(), Transport::WebTransport) {
         Ok(admitted) => {
-            tokio::spawn(open(incoming, registry.clone(), admitted));
+            tokio::spawn(open(incoming, registry.clone(), admitted, since));
         }
         Err(_) => incoming.refuse(),
     }
 }
 
-async fn open(incoming: IncomingSession, registry: Registry, admitted: Admitted) {
+/// Takes the first steps. Their time and that of the hello is one: it runs from the first packet.
+async fn open(incoming: IncomingSession, registry: Registry, admitted: Admitted, since: Instant) {
     let services = Arc::clone(registry.services());
-    let time_max = services.settings.hello_timeout;
-    let Ok(Some(connection)) = tokio::time::timeout(time_max, handshake(incoming, &registry)).await else {
+    let deadline = since + services.settings.hello_timeout;
+    let Ok(Some(connection)) = timeout_at(deadline, handshake(incoming, &registry)).await else {
         return services.metrics.accepted(Transport::WebTransport, "handshake_failed");
     };
-    match tokio::time::timeout(time_max, connection.accept_bi()).await {
+    match timeout_at(deadline, connection.accept_bi()).await {
         Ok(Ok(stream)) => {
             let connection = WebTransport::new(connection, stream, limits::HELLO_BYTES_MAX);
             // A task of its own: what the first steps needed is let go.
-            tokio::spawn(session::serve(connection, registry, admitted));
+            tokio::spawn(session::serve(connection, registry, admitted, since));
         }
         Ok(Err(_)) => services.metrics.accepted(Transport::WebTransport, "handshake_failed"),
         Err(_) => {

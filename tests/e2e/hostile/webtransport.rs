@@ -1,11 +1,11 @@
 //! What only WebTransport makes possible.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use starling_mesh::transport::Transport;
 use starling_protocol::close::CloseCode;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use wtransport::error::ConnectingError;
 
 use super::grew_little;
@@ -114,6 +114,31 @@ async fn a_session_without_a_stream() {
     let ended = soon("the end", session.closed()).await;
     assert!(format!("{ended:?}").contains("4508"), "{ended:?}");
     drop(session);
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+/// Handshake, session, stream and hello share one deadline: a step that is put off is no reason for more time.
+#[tokio::test]
+async fn the_time_for_hello_runs_from_the_first_packet() {
+    let node = Node::start(Settings::default().set("session.hello_timeout", "3s")).await;
+    let endpoint = Endpoint::new(&node, false).await;
+    let began = Instant::now();
+    let session = endpoint.session(&[]).await.expect("a session");
+    sleep(Duration::from_secs(2)).await;
+    let (mut send, mut receive) = session.open_bi().await.expect("room").await.expect("a stream");
+    send.write_all(&[1]).await.expect("the node reads"); // half a frame, so that there is a stream
+    let mut goodbye = [0; 1_024];
+    let length = soon("the goodbye", receive.read(&mut goodbye)).await;
+    let after = began.elapsed();
+    assert!(length.expect("a stream").is_some_and(|length| length > 20));
+    assert!(
+        (Duration::from_millis(2_900)..Duration::from_millis(4_500)).contains(&after),
+        "after {after:?}"
+    );
+    let ended = soon("the end", session.closed()).await;
+    assert!(format!("{ended:?}").contains("4508"), "{ended:?}");
+    drop((session, send, receive));
     node.is_unharmed().await;
     node.stop().await;
 }

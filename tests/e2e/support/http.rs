@@ -20,6 +20,8 @@ pub(crate) struct Request {
 pub(crate) struct Answer {
     /// Its status.
     pub(crate) status: u16,
+    /// Status line and headers, in lower case.
+    head: String,
     /// Its body.
     pub(crate) body: String,
 }
@@ -117,10 +119,17 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length = length.map_or(0, |length| length.parse().expect("a length"));
     let body = String::from_utf8_lossy(body.get(..length)?).into_owned();
-    Some(Answer { status, body })
+    Some(Answer { status, head, body })
 }
 
 impl Answer {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let value = |line: &'_ str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(": "));
+        let line = self.head.lines().find(|line| value(line))?;
+        line.split_once(": ").map(|(_, value)| value)
+    }
+
     /// Its body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))

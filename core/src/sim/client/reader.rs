@@ -17,6 +17,7 @@ use crate::session::request::{Request, RequestId};
 use crate::sim::fact::{Fact, ReaderId, Seen};
 use crate::sim::plan::Start;
 use crate::sim::scene::Scene;
+use crate::sim::sight::Sight;
 
 /// See the module.
 #[derive(Debug)]
@@ -181,9 +182,12 @@ impl Reader {
     }
 
     /// The attach was refused. Whether for good.
-    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, scene: &Scene) -> bool {
+    pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal, scene: &mut Scene) -> bool {
         if !self.awaits(request) {
             return false;
+        }
+        if matches!(refusal, Refusal::RateLimited { .. }) {
+            scene.saw(Sight::AttachLimited);
         }
         let retry = refusal.retry_after().map(|after| scene.now().instant + after);
         self.standing = Standing::Apart(retry);

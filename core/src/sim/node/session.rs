@@ -58,7 +58,11 @@ pub(super) struct SessionTask {
 impl SessionTask {
     fn new(scene: &Scene) -> Self {
         Self {
-            rules: Session::new(Arc::clone(&scene.setup.session), scene.now().instant),
+            rules: Session::new(
+                Arc::clone(&scene.setup.session),
+                scene.now().instant,
+                scene.now().instant,
+            ),
             inbox: Vec::new(),
             incoming: VecDeque::new(),
             queue: VecDeque::new(),

@@ -1,21 +1,28 @@
-//! How fast one session may publish: the generic cell rate algorithm (ITU-T I.371), which needs one
-//! instant per session and no timer.
+//! How often something may be asked for: the generic cell rate algorithm (ITU-T I.371), which needs
+//! one instant for each who asks and no timer.
+//!
+//! [`Rate`] is kept by whoever asks for long, a session for one; [`Quotas`] keeps one for each of
+//! many who come and go.
 
 use std::time::{Duration, Instant};
 
-/// Publishes a session may send at once before the rate holds, in seconds of its rate: a page that
-/// loads may burst, a flood may not.
+mod quotas;
+
+pub use quotas::Quotas;
+
+/// What may come at once before a rate holds, in seconds of it: a page that loads may burst, a flood
+/// may not.
 const BURST: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// When the next publish would be exactly on schedule; `None` before the first.
+    /// When the next one would be exactly on schedule; `None` before the first.
     on_schedule: Option<Instant>,
 }
 
 impl Rate {
-    /// Takes one publish, `interval` after the previous on average; `None` sets no rate.
+    /// Takes one, `interval` after the previous on average; `None` sets no rate.
     ///
     /// # Errors
     /// How long to wait until it would be taken.
@@ -30,6 +37,21 @@ impl Rate {
         }
         self.on_schedule = Some(on_schedule + interval);
         Ok(())
+    }
+
+    /// Whether as much may come as if nothing ever had.
+    #[must_use]
+    pub fn is_at_rest(&self, now: Instant) -> bool {
+        self.on_schedule.is_none_or(|at| at <= now)
+    }
+}
+
+/// The time between two at so many a second; `None` for 0, which sets no rate.
+#[must_use]
+pub const fn interval(per_second: u32) -> Option<Duration> {
+    match per_second {
+        0 => None,
+        rate => Some(Duration::from_nanos(1_000_000_000 / rate as u64)),
     }
 }
 

@@ -1,0 +1,110 @@
+//! How often one party may ask for what costs the node something lasting, over all its sessions and
+//! requests: a client that connects again begins no new count.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use starling_core::channel::{Limit, Refusal};
+use starling_core::id::Subject;
+use starling_core::rate::Quotas as Table;
+
+use crate::config::Config;
+
+/// Parties told apart at once, in each table. At some hundred bytes each a table takes less than two
+/// megabytes; those who find no room in it share one rate.
+const PARTIES_MAX: usize = 16_384;
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// Whom a token names.
+    Subject(Subject),
+    /// Whoever asks from an address and names nobody.
+    Address(IpAddr),
+}
+
+impl Party {
+    /// Whoever asks from `address`. An IPv6 network of 64 bits counts as one: whoever has an address in it
+    /// has all of them.
+    #[must_use]
+    pub fn at(address: IpAddr) -> Self {
+        Self::Address(match address {
+            IpAddr::V6(address) => match address.to_ipv4_mapped() {
+                Some(address) => address.into(),
+                None => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+            },
+            address => address,
+        })
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Quotas {
+    openings: Mutex<Table<Party>>,
+    http_publishes: Mutex<Table<Party>>,
+}
+
+impl Quotas {
+    /// Nobody has asked for anything.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let table = |per_second| Mutex::new(Table::new(per_second, PARTIES_MAX));
+        Self {
+            openings: table(config.slots.open_rate),
+            http_publishes: table(config.limits.http_publish_rate),
+        }
+    }
+
+    /// Puts a channel into use that nobody uses.
+    ///
+    /// # Errors
+    /// When the party has done so too often.
+    pub fn open(&self, party: &Party, now: Instant) -> Result<(), Refusal> {
+        take(&self.openings, Limit::OpenRate, party, now)
+    }
+
+    /// Publishes over HTTP.
+    ///
+    /// # Errors
+    /// When the party has done so too often.
+    pub fn publish(&self, party: &Party, now: Instant) -> Result<(), Refusal> {
+        take(&self.http_publishes, Limit::HttpPublishRate, party, now)
+    }
+}
+
+fn take(table: &Mutex<Table<Party>>, limit: Limit, party: &Party, now: Instant) -> Result<(), Refusal> {
+    let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+    table
+        .take(party.clone(), now)
+        .map_err(|retry_after| Refusal::RateLimited { limit, retry_after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_one_party_and_a_mapped_address_is_the_one_it_maps() {
+        let at = |text: &str| Party::at(text.parse().expect("an address"));
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:0:0:2"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+    }
+
+    #[test]
+    fn each_limit_is_told_by_its_name_and_counts_alone() {
+        let mut config = Config::default();
+        (config.slots.open_rate, config.limits.http_publish_rate) = (1, 1);
+        let (quotas, now) = (Quotas::new(&config), Instant::now());
+        let party = Party::Subject(Subject::new("anna"));
+        let used_up = |take: &dyn Fn() -> Result<(), Refusal>| (0..9).find_map(|_| take().err()).expect("a limit");
+        let refusal = used_up(&|| quotas.open(&party, now));
+        assert_eq!(refusal.limit(), Some("open_rate"));
+        let refusal = used_up(&|| quotas.publish(&party, now));
+        assert_eq!(refusal.limit(), Some("http_publish_rate"));
+        assert!(quotas.open(&Party::Subject(Subject::new("ben")), now).is_ok());
+    }
+}
