@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(reader.next(span(11, 20), &mut credit, TICKET), Next::Nothing);
         assert!(reader.awaits(TICKET) && !reader.awaits(PageTicket(8)));
         reader.paged(Seq(8));
+        credit.settle(PAGE_BYTES_MAX as usize);
         assert_eq!(
             reader.next(span(11, 20), &mut credit, TICKET),
             Next::Nothing,
