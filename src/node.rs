@@ -19,6 +19,7 @@ use crate::{admin, signal};
 mod services;
 mod sessions;
 
+pub(crate) use services::WINDOWS_TICK;
 pub use services::{Clock, Services};
 pub use sessions::Sessions;
 

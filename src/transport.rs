@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use starling_core::session::answer::Farewell;
+use tokio::time::Instant;
 
 use crate::fanout::Frame;
 
@@ -73,8 +74,9 @@ pub trait Connection: Send + Unpin + 'static {
     /// The longest frame taken from now on, in bytes.
     fn limit_frames(&mut self, bytes_max: usize);
 
-    /// Ends the connection, telling the transport's own close code where it has one.
-    fn close(self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
+    /// Ends the connection, telling the transport's own close code where it has one. What was written before may be
+    /// read until `deadline`, or until the client closes.
+    fn close(self, code: u16, reason: &str, deadline: Instant) -> impl Future<Output = ()> + Send;
 }
 
 /// Why no frame comes from a connection.

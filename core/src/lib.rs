@@ -13,6 +13,7 @@
 //! * [`access`]: which channels a session may do what with;
 //! * [`rate`]: how often a session, or a party with many requests, may ask for something;
 //! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun;
+//! * [`pulse`]: when readers are told that there is something new;
 //! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed.
 //!
 //! A publish passes from the channel, which gives it a seq, to the slot, which gives it an index
@@ -28,6 +29,7 @@ pub mod channel;
 pub mod fault;
 pub mod id;
 pub mod namespace;
+pub mod pulse;
 pub mod rate;
 pub mod ring;
 pub mod session;

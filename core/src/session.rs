@@ -15,7 +15,7 @@
 //! * `reading`, `publishing`: what becomes of its requests;
 //! * [`subscription`], `places`: the channels of the session;
 //! * [`credit`]: how many bytes of pages the client takes;
-//! * `liveness`: whether the other side is there.
+//! * `liveness`: whether the other side is there; `pace`: whether it waits for its acks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ use crate::time::Now;
 pub mod answer;
 pub mod credit;
 mod liveness;
+mod pace;
 mod places;
 mod publishing;
 mod reading;
@@ -43,6 +44,7 @@ pub use turn::{Effect, Fetched, Input};
 use answer::{Answer, Farewell};
 use credit::Credit;
 use liveness::{Liveness, Silence};
+use pace::Pace;
 use places::Places;
 use reading::Attaching;
 use request::Request;
@@ -81,6 +83,8 @@ pub struct Settings {
     pub attach_interval: Option<Duration>,
     /// Publishes and skips taken and not yet answered.
     pub publishes_in_flight_max: u16,
+    /// How long the acks of a client that does not wait for them are collected into one write.
+    pub window: Duration,
     /// The channels that exist, by namespace.
     pub namespaces: Namespaces,
     /// Planted faults; none outside the simulation.
@@ -109,6 +113,7 @@ pub struct Session {
     /// Attaches on their way to their owner.
     attaching: Vec<Attaching>,
     in_flight: u16,
+    pace: Pace,
     page_tickets: u32,
     liveness: Liveness,
 }
@@ -139,6 +144,7 @@ impl Session {
             places: Places::default(),
             attaching: Vec::new(),
             in_flight: 0,
+            pace: Pace::default(),
             page_tickets: 0,
             liveness: Liveness::new(now),
         }
@@ -169,9 +175,17 @@ impl Session {
         }
     }
 
-    /// Something was written to the client.
+    /// Everything that was queued is written to the client.
     pub fn wrote(&mut self, now: Instant) {
         self.liveness.said(now);
+        self.pace.wrote(self.settings.window, now);
+    }
+
+    /// Until when acks may wait for others to share a write with, as long as nothing else is to be written; `None` when
+    /// they are to be written at once.
+    #[must_use]
+    pub fn acks_held_until(&self) -> Option<Instant> {
+        self.pace.held_until(self.settings.window)
     }
 
     /// The one entrance.

@@ -118,6 +118,12 @@ impl Config {
         );
         found.between_times("session.window", session.window, Duration::ZERO, Duration::from_secs(1));
         found.between_times(
+            "session.window_busy",
+            session.window_busy,
+            Duration::ZERO,
+            Duration::from_secs(1),
+        );
+        found.between_times(
             "limits.http_header_timeout",
             limits.http_header_timeout,
             Duration::from_millis(100),

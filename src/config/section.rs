@@ -98,6 +98,9 @@ pub struct Session {
     /// How long messages to a connection that was just written to are collected.
     #[serde(with = "unit::duration")]
     pub window: Duration,
+    /// The same for a channel of which a window holds several messages.
+    #[serde(with = "unit::duration")]
+    pub window_busy: Duration,
 }
 
 /// `[limits]`: what the node as a whole takes.

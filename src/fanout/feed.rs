@@ -1,14 +1,18 @@
 //! One channel at this gateway, and all of them.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use dashmap::DashMap;
 use starling_core::channel::Message;
 use starling_core::id::{ChannelName, Epoch, Position};
+use starling_core::pulse::{Pulse, Tell, Windows};
 use starling_core::ring::{self, Ring, Span};
 use starling_core::session::answer::Farewell;
 use starling_core::session::{ChannelId, Place};
+use starling_runtime::wheel::{Alarm, Wheel};
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Frame;
@@ -16,7 +20,6 @@ use crate::session::{Delivery, Mailbox};
 use crate::wire;
 
 /// One channel at this gateway: its newest messages, encoded, and who reads them.
-#[derive(Debug)]
 pub struct Feed {
     /// Stands for the channel in every frame of this gateway.
     pub channel_id: ChannelId,
@@ -24,6 +27,8 @@ pub struct Feed {
     pub channel: ChannelName,
     fed: RwLock<Fed>,
     readers: Mutex<Readers>,
+    pulse: Mutex<Pulse>,
+    wheel: Wheel,
 }
 
 #[derive(Debug)]
@@ -83,7 +88,7 @@ impl Feed {
         look(&self.fed().ring)
     }
 
-    /// Adds the channel's next message. Encodes it, once for all. Readers are told by [`Self::wake`].
+    /// Adds the channel's next message. Encodes it, once for all. Readers are told by [`Self::moved`].
     pub fn push(&self, message: &Message) {
         let frame = wire::publication(self.channel_id, message);
         let slot = ring::Slot {
@@ -108,10 +113,23 @@ impl Feed {
         }
     }
 
-    /// Tells every reader that the feed has moved.
-    pub fn wake(&self) {
-        for (mailbox, place) in self.readers().entries.iter().flatten() {
-            mailbox.mark(*place);
+    /// Tells the readers that the feed has moved by so many messages: now, or when its window ends.
+    pub fn moved(self: &Arc<Self>, messages: u32) {
+        let tell = self.pulse().moved(messages, Instant::now().into_std());
+        self.tell(tell);
+    }
+
+    fn tell(self: &Arc<Self>, tell: Tell) {
+        match tell {
+            Tell::Now => {
+                for (mailbox, place) in self.readers().entries.iter().flatten() {
+                    mailbox.mark(*place);
+                }
+            }
+            Tell::At(at) => self
+                .wheel
+                .set(Instant::from_std(at), Arc::new(PulseAlarm(Arc::clone(self)))),
+            Tell::Nothing => {}
         }
     }
 
@@ -123,25 +141,52 @@ impl Feed {
         self.fed.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn readers(&self) -> MutexGuard<'_, Readers> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Rings at the end of a feed's window.
+struct PulseAlarm(Arc<Feed>);
+
+impl Alarm for PulseAlarm {
+    fn ring(&self) {
+        let tell = self.0.pulse().rung(Instant::now().into_std());
+        self.0.tell(tell);
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("channel_id", &self.channel_id)
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The feeds of this node. A channel has one here while somebody reads it.
-#[derive(Debug)]
 pub struct Gateway {
     bounds: ring::Bounds,
+    windows: Windows,
+    wheel: Wheel,
     feeds: DashMap<ChannelName, Arc<Feed>>,
     next_id: AtomicU32,
 }
 
 impl Gateway {
-    /// No feeds; each will keep its newest messages within `bounds`.
+    /// No feeds; each will keep its newest messages within `bounds`, and tell its readers of them once a window, which
+    /// ends on a tick of `wheel`.
     #[must_use]
-    pub fn new(bounds: ring::Bounds) -> Self {
+    pub fn new(bounds: ring::Bounds, windows: Windows, wheel: Wheel) -> Self {
         Self {
             bounds,
+            windows,
+            wheel,
             feeds: DashMap::new(),
             next_id: AtomicU32::new(1),
         }
@@ -164,6 +209,8 @@ impl Gateway {
                     ring: Ring::new(self.bounds, head.seq),
                 }),
                 readers: Mutex::default(),
+                pulse: Mutex::new(Pulse::new(self.windows)),
+                wheel: self.wheel.clone(),
             })
         });
         Arc::clone(&feed)

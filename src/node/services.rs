@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use starling_core::channel;
 use starling_core::fault::Faults;
 use starling_core::namespace::{Namespace, Namespaces};
+use starling_core::pulse::Windows;
 use starling_core::session::answer::Farewell;
 use starling_core::session::{PLACES_MAX, Settings};
 use starling_core::time::{Now, WallTime};
@@ -31,7 +32,7 @@ const TIMERS_BUCKETS: usize = 300;
 
 /// Ticks of the wheel for coalescing windows, which are a few milliseconds long. Tokio's own timers
 /// are no finer.
-const WINDOWS_TICK: Duration = Duration::from_millis(1);
+pub(crate) const WINDOWS_TICK: Duration = Duration::from_millis(1);
 
 /// Buckets of that wheel: the longest window in use is 40 ms.
 const WINDOWS_BUCKETS: usize = 64;
@@ -89,8 +90,6 @@ pub struct Services {
     pub sessions: Sessions,
     /// Bytes queued for one session before what follows stays in the ring.
     pub send_queue: usize,
-    /// How long messages wait for others to share a write with.
-    pub window: Duration,
     /// The longest frame taken from an open session.
     pub frame_bytes: usize,
     /// How long a channel is followed after its last reader has left.
@@ -107,6 +106,7 @@ impl Services {
         let settings = Settings {
             hello_timeout: config.session.hello_timeout,
             attach_interval: rate::interval(config.session.attach_rate),
+            window: config.session.window,
             heartbeat: config.session.heartbeat,
             channels_max: (config.session.channels_max as usize).min(PLACES_MAX),
             publishes_in_flight_max: u16::try_from(config.session.publishes_in_flight_max).unwrap_or(u16::MAX),
@@ -114,6 +114,15 @@ impl Services {
             faults: Faults::default(),
         };
         let metrics = Arc::new(Metrics::new());
+        let windows = Wheel::start(WINDOWS_TICK, WINDOWS_BUCKETS);
+        let gathering = Windows {
+            window: config.session.window,
+            busy: config.session.window_busy,
+        };
+        let bounds = ring::Bounds {
+            messages: config.fanout.ring_messages as usize,
+            bytes: size(config.fanout.ring_bytes),
+        };
         Self {
             slot_config: slot::Config {
                 channels_max: config.slots.channels_max as usize,
@@ -124,18 +133,14 @@ impl Services {
             settings: Arc::new(settings),
             clock: Clock,
             timers: Wheel::start(TIMERS_TICK, TIMERS_BUCKETS),
-            windows: Wheel::start(WINDOWS_TICK, WINDOWS_BUCKETS),
             admission: Arc::new(Admission::new(&config.limits, Arc::clone(&metrics))),
             auth: Auth::new(config.auth.anonymous),
             quotas: Quotas::new(&config),
-            gateway: Arc::new(Gateway::new(ring::Bounds {
-                messages: config.fanout.ring_messages as usize,
-                bytes: size(config.fanout.ring_bytes),
-            })),
+            gateway: Arc::new(Gateway::new(bounds, gathering, windows.clone())),
+            windows,
             metrics,
             sessions: Sessions::default(),
             send_queue: size(config.session.send_queue),
-            window: config.session.window,
             frame_bytes: size(config.limits.frame),
             linger: config.fanout.linger,
             channel_idle: config.slots.channel_idle,

@@ -15,6 +15,7 @@ use super::snapshot::{Progress, Snapshot};
 use super::task::{ANSWERS_BYTES_MAX, Task};
 use crate::fanout::{EncodedPage, Feed, Frame, Listener};
 use crate::metrics::FrameKind;
+use crate::node::WINDOWS_TICK;
 use crate::transport::Connection;
 use crate::wire;
 
@@ -67,9 +68,10 @@ impl<C: Connection> Task<C> {
         }
         self.due |= self.mailbox.take_moved();
         let before = self.connection.queued_bytes();
-        let mut pending = self.due;
+        let first = self.first;
+        let mut pending = self.due.rotate_right(first);
         while pending != 0 {
-            let place = Place(pending.trailing_zeros() as u8);
+            let place = Place(((pending.trailing_zeros() + first) % u128::BITS) as u8);
             pending &= pending - 1;
             match self.step(place) {
                 Room::Left => self.due &= !(1 << place.0),
@@ -92,11 +94,13 @@ impl<C: Connection> Task<C> {
             .set(Instant::now() + RETRY_AFTER, Arc::clone(&self.mailbox) as _);
     }
 
-    /// How long messages have to wait so that several share a write: until one window after the
-    /// last write. A connection that was quiet does not wait at all.
+    /// How long messages have to wait so that several share a write: until one window after the last write. A
+    /// connection that was quiet does not wait at all, and a wait of less than a tick is none: readers that were told
+    /// together write one after the other, and are told again a window later.
     fn window_left(&self, now: Instant) -> Option<Duration> {
         let since = now.duration_since(self.window.written?);
-        self.services.window.checked_sub(since).filter(|left| !left.is_zero())
+        let left = self.services.settings.window.checked_sub(since);
+        left.filter(|left| *left >= WINDOWS_TICK)
     }
 
     /// Queues what is due to the reader at `place`.
@@ -121,6 +125,7 @@ impl<C: Connection> Task<C> {
                 Next::Messages => self.queue_messages(place, &feed),
                 Next::Latest => self.queue_latest(place, &feed),
                 Next::Page { after, ticket } => {
+                    self.first = u32::from(place.0) + 1;
                     let epoch = self.subscription(place).epoch.clone();
                     self.forward_read(place, ticket, &feed, epoch, after);
                     return Room::Left;
@@ -206,11 +211,16 @@ impl<C: Connection> Task<C> {
     /// Queues an answer.
     pub(super) fn tell(&mut self, answer: Answer) {
         self.services.metrics.answered(&answer);
+        let may_wait = matches!(answer, Answer::Ack { .. }) && self.rules.acks_held_until().is_some();
+        let before = self.connection.queued_bytes();
         let frame = wire::answer(answer, &self.services.greeting, self.number);
         self.services
             .metrics
             .sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());
         self.answer(&frame);
+        if may_wait {
+            self.patient += self.connection.queued_bytes() - before;
+        }
     }
 
     /// Queues the frame of an answer.

@@ -30,9 +30,13 @@ const FRAMES_PER_TURN: usize = 64;
 /// client that asks on without reading is not read either, until it has taken everything.
 pub(super) const ANSWERS_BYTES_MAX: usize = 16 * 1024;
 
-/// How long what is queued at the end of a session may take to be written: the goodbye, and what
-/// stands before it. A client that does not read loses the goodbye and nothing else.
-const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(2);
+/// Bytes of acks that may wait for others to share a write with: a hundred, more than a client may have unanswered.
+const ACKS_BYTES_MAX: usize = 4 * 1024;
+
+/// How long the end of a session may take: what is queued, the goodbye after it, and the client's own close. What a
+/// transport has taken and a slow phone still has to read is about 200 KiB, so half a megabit is enough. Within the
+/// time that a node takes to stop. A client that does not read loses the goodbye and nothing else.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(4_500);
 
 /// Serves one connection until it ends. The future is a plain struct rather than an `async` block,
 /// which would hold the connection more than once: an idle session is nothing but this.
@@ -141,6 +145,10 @@ pub(super) struct Task<C> {
     pub(super) starved: bool,
     /// Bytes of answers queued since the connection had last taken everything.
     pub(super) answers: usize,
+    /// Bytes of acks queued since the last write that may wait for others.
+    pub(super) patient: usize,
+    /// The place that is looked at first, so that all take their turn with pages.
+    pub(super) first: u32,
     /// The client was not listened to, because its answers wait.
     deaf: bool,
     /// When messages were written last, and whether an alarm is set for the end of the window.
@@ -185,6 +193,8 @@ impl<C: Connection> Task<C> {
             retry: 0,
             starved: false,
             answers: 0,
+            patient: 0,
+            first: 0,
             deaf: false,
             window: Window {
                 written: None,
@@ -215,9 +225,10 @@ impl<C: Connection> Task<C> {
         }
         loop {
             self.deliver();
-            if self.connection.queued_bytes() == 0 {
+            if self.connection.queued_bytes() == 0 || self.acks_wait() {
                 break;
             }
+            self.patient = 0;
             match self.connection.poll_flush(cx) {
                 Poll::Ready(Ok(())) => {
                     self.rules.wrote(self.services.clock.now().instant);
@@ -238,6 +249,25 @@ impl<C: Connection> Task<C> {
         }
         self.set_alarm();
         Poll::Pending
+    }
+
+    /// Whether all that is queued may wait for others to share a write with; if so, an alarm ends the wait.
+    fn acks_wait(&mut self) -> bool {
+        let waiting = self.connection.queued_bytes();
+        if waiting > self.patient || waiting >= ACKS_BYTES_MAX {
+            return false;
+        }
+        let Some(until) = self.rules.acks_held_until().map(Instant::from_std) else {
+            return false;
+        };
+        if until <= Instant::now() {
+            return false;
+        }
+        if !self.window.alarmed {
+            self.window.alarmed = true;
+            self.services.windows.set(until, Arc::clone(&self.mailbox) as _);
+        }
+        true
     }
 
     /// Reads frames while there are some, there is room for answers, and no owner is waited for.
@@ -398,13 +428,11 @@ impl<C: Connection> Task<C> {
             let retry_after = self.services.retry_after(&farewell);
             self.connection.queue(&wire::goodbye(code, &reason, retry_after));
         }
-        let last_words = async move {
-            let written = std::future::poll_fn(|cx| self.connection.poll_flush(cx)).await;
-            if written.is_ok() {
-                self.connection.close(code.number(), &reason).await;
-            }
-        };
-        let _ = tokio::time::timeout(LAST_WORDS_TIME_MAX, last_words).await;
+        let deadline = Instant::now() + LAST_WORDS_TIME_MAX;
+        let flushed = std::future::poll_fn(|cx| self.connection.poll_flush(cx));
+        if let Ok(Ok(())) = tokio::time::timeout_at(deadline, flushed).await {
+            self.connection.close(code.number(), &reason, deadline).await;
+        }
     }
 }
 

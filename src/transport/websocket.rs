@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::queue::WriteQueue;
 use super::{Connection, Ended, Transport};
@@ -23,9 +23,6 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Frames handed to the system in one write.
 const SLICES_MAX: usize = 64;
-
-/// How long a client may take to read its goodbye and close.
-const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
@@ -132,7 +129,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
         self.decoder.limit(bytes_max);
     }
 
-    async fn close(mut self, code: u16, reason: &str) {
+    async fn close(mut self, code: u16, reason: &str, deadline: Instant) {
         let mut payload = code.to_be_bytes().to_vec();
         payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)]);
         self.queue.push(codec::encode(Opcode::Close, &payload));
@@ -145,6 +142,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
             }
             io::Result::Ok(())
         };
-        let _ = tokio::time::timeout(GOODBYE_TIME_MAX, closed).await;
+        let _ = tokio::time::timeout_at(deadline, closed).await;
     }
 }

@@ -3,11 +3,11 @@
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use starling_core::session::answer::Farewell;
 use starling_protocol::frame::{DecodeError, Decoder};
+use tokio::time::Instant;
 use wtransport::{RecvStream, SendStream, VarInt};
 
 use super::queue::WriteQueue;
@@ -114,7 +114,7 @@ impl Connection for WebTransport {
         self.decoder = Decoder::new(bytes_max);
     }
 
-    async fn close(mut self, code: u16, reason: &str) {
+    async fn close(mut self, code: u16, reason: &str, deadline: Instant) {
         // Browsers do not see the code of a closed connection, and closing it drops what is still on
         // its way: end the stream, let the goodbye arrive, and only then close.
         let goodbye = async {
@@ -122,10 +122,7 @@ impl Connection for WebTransport {
                 self.connection.closed().await;
             }
         };
-        let _ = tokio::time::timeout(GOODBYE_TIME_MAX, goodbye).await;
+        let _ = tokio::time::timeout_at(deadline, goodbye).await;
         self.connection.close(VarInt::from(u32::from(code)), reason.as_bytes());
     }
 }
-
-/// How long a client may take to read its goodbye and close.
-const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);

@@ -28,6 +28,7 @@ impl Session {
                     }
                 } else {
                     self.in_flight += 1;
+                    self.pace.published(now.instant);
                     return out.push(Effect::Publish { author, publish });
                 }
             }
@@ -87,6 +88,7 @@ impl Session {
         out: &mut Vec<Effect>,
     ) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.pace.acknowledged(now.instant);
         out.push(Effect::Send(Answer::Ack {
             request,
             serial,

@@ -34,6 +34,7 @@ impl Harness {
         };
         let mut settings = Settings {
             hello_timeout: 5 * SECOND,
+            window: Duration::from_millis(5),
             heartbeat: 10 * SECOND,
             channels_max: 2,
             attach_interval: None,

@@ -74,6 +74,7 @@ impl Setup {
         let heartbeat = Duration::from_secs(mix.heartbeat_secs);
         let settings = Settings {
             hello_timeout: Duration::from_secs(5),
+            window: Duration::from_millis(5),
             heartbeat,
             channels_max: 100,
             attach_interval: dice.percent(15).then_some(MILLI * 400),

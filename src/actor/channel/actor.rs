@@ -150,7 +150,7 @@ impl State {
             self.perform(effect, &mut proposals);
         }
         self.effects = effects;
-        self.feeding.wake();
+        self.feeding.tell();
         if !proposals.is_empty() {
             let propose = slot::Message::Propose {
                 channel: self.channel.clone(),

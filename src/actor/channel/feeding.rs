@@ -19,8 +19,8 @@ pub(super) struct Feeding {
     gateway: Arc<Gateway>,
     feed: Option<Arc<Feed>>,
     pages: PageCache,
-    /// Messages were pushed since the readers were woken.
-    moved: bool,
+    /// Messages pushed in this turn.
+    moved: u32,
     /// When a reader joined or read back last.
     used: Instant,
 }
@@ -33,7 +33,7 @@ impl Feeding {
             gateway: Arc::clone(&services.gateway),
             feed: services.gateway.find(channel),
             pages: PageCache::default(),
-            moved: false,
+            moved: 0,
             used: Instant::now(),
         };
         let Some(feed) = feeding.feed.clone() else {
@@ -46,7 +46,7 @@ impl Feeding {
                     Some(first) if first.seq != feed.span().head.next() => feed.restart(view.head_position()),
                     _ => missed.iter().for_each(|message| feeding.push(message)),
                 }
-                feeding.wake();
+                feeding.tell();
             }
             // What was fed is gone: its readers come back with their positions and are told why.
             _ => {
@@ -74,16 +74,17 @@ impl Feeding {
     pub(super) fn push(&mut self, message: &Message) {
         if let Some(feed) = &self.feed {
             feed.push(message);
-            self.moved = true;
+            self.moved += 1;
         }
     }
 
-    /// Wakes the readers, once for all that was pushed in this turn.
-    pub(super) fn wake(&mut self) {
-        if std::mem::take(&mut self.moved)
+    /// Tells the readers, once for all that was pushed in this turn.
+    pub(super) fn tell(&mut self) {
+        let moved = std::mem::take(&mut self.moved);
+        if moved > 0
             && let Some(feed) = &self.feed
         {
-            feed.wake();
+            feed.moved(moved);
         }
     }
 

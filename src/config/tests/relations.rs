@@ -58,6 +58,7 @@ fn each_is_refused_with_its_keys() {
         (with("session.hello_timeout = \"0s\""), &["session.hello_timeout"]),
         (with("session.heartbeat = \"999ms\""), &["session.heartbeat"]),
         (with("session.window = \"2s\""), &["session.window"]),
+        (with("session.window_busy = \"2s\""), &["session.window_busy"]),
         (with("session.channels_max = 0"), &["session.channels_max"]),
         (with("session.channels_max = 129"), &["session.channels_max"]),
         (
