@@ -11,12 +11,13 @@ use crate::support::eventually::{becomes, soon};
 use crate::support::http::Request;
 use crate::support::node::Node;
 use crate::support::over_both;
-use crate::support::raw::{Heard, Raw};
+use crate::support::raw::{Dialer, Heard, Raw, publish};
 use crate::support::settings::Settings;
 
 over_both! {
     a_crash_is_told_and_publishing_goes_on
     a_silent_client_is_cut_off
+    a_reader_that_is_far_behind_still_hears_the_goodbye
 }
 
 #[tokio::test]
@@ -163,4 +164,32 @@ async fn a_silent_client_is_cut_off(transport: Transport) {
     assert_eq!(node.metrics().await.closed(transport, "silent"), 1.0);
     node.is_unharmed().await;
     node.stop().await;
+}
+
+async fn a_reader_that_is_far_behind_still_hears_the_goodbye(transport: Transport) {
+    const CHANNEL: &str = "demo:backlog";
+    const STANDS_STILL: Duration = Duration::from_millis(2_500);
+    let mut node = Node::start(Settings::default()).await;
+    let mut reader = Dialer::narrow(&node, transport).await.open().await;
+    reader.attach(CHANNEL).await;
+    let mut publisher = Raw::open(&node, transport).await;
+    for serial in 1..=50 {
+        publisher.send(publish(serial, CHANNEL, vec![b'x'; 8 * 1024])).await;
+        publisher.ack(serial).await;
+    }
+    drop(publisher);
+
+    node.terminate();
+    // As long as a phone needs for what is on its way to it, and its reader for nothing.
+    tokio::time::sleep(STANDS_STILL).await;
+    let code = loop {
+        match reader.next().await {
+            Heard::Frame(Body::Goodbye(goodbye)) => break goodbye.code,
+            Heard::Frame(_) => {}
+            Heard::Closed(code) => panic!("closed with {code:?} and without a goodbye"),
+        }
+    };
+    assert_eq!(code, u32::from(CloseCode::Draining.number()));
+    drop(reader);
+    assert_eq!(node.ended().await, Some(0), "{}", node.log().text());
 }
