@@ -23,9 +23,9 @@ pub(crate) use services::WINDOWS_TICK;
 pub use services::{Clock, Services};
 pub use sessions::Sessions;
 
-/// How long clients get to read their goodbye when the node stops. Longer than a slow phone needs
-/// for one frame; a client that has gone without reading must not hold up the stop.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long what was taken may still be answered when the node stops, and clients read their goodbye: the two times that a
+/// session has for them. A client that has gone without reading must not hold up the stop.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(7);
 
 /// Why a node does not start, or stops.
 #[derive(Debug, Error)]
@@ -143,8 +143,11 @@ impl Node {
             }
         };
         draining.send_replace(true);
-        listeners.stop().await;
-        services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX).await;
+        let requests = listeners.stop().await;
+        tokio::join!(
+            services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX),
+            requests.answered(DRAIN_TIME_MAX),
+        );
         admin.abort();
         registry.stop();
         tracing::info!("stopped");

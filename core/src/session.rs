@@ -6,8 +6,8 @@
 //! ([`Session::next`]) and the task copies encoded frames from the channel's ring.
 //!
 //! ```text
-//!   Opening ──hello──▶ Authenticating ──granted──▶ Open ──▶ Closed
-//!      └── deadline, anything else ─────refused──────┴── goodbye, silence, fault, drain
+//!   Opening ──hello──▶ Authenticating ──granted──▶ Open ──drain──▶ Draining ──▶ Closed
+//!      └── deadline, anything else ─────refused──────┴── goodbye, silence, fault ──┘
 //! ```
 //!
 //! * [`turn`]: inputs and effects;
@@ -57,6 +57,10 @@ pub const PAGE_BYTES_MAX: u32 = 256 * 1024;
 /// Channels one session may ever hold, whatever the configuration says: the places fit in the two
 /// words that a session and its channels signal with.
 pub const PLACES_MAX: usize = 128;
+
+/// How long a node that stops waits for the answers to what its sessions have published. A commit takes milliseconds;
+/// a store that takes longer than this has stopped to answer.
+const DRAINING_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Stands for a channel on one node until it restarts; the same for all its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,9 +124,15 @@ pub struct Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Opening { deadline: Instant },
+    Opening {
+        deadline: Instant,
+    },
     Authenticating,
     Open,
+    /// The node stops: nothing new is taken, and what was taken is still answered.
+    Draining {
+        deadline: Instant,
+    },
     Closed,
 }
 
@@ -167,6 +177,7 @@ impl Session {
     pub fn wake_at(&self) -> Option<Instant> {
         match self.phase {
             Phase::Opening { deadline } => Some(deadline),
+            Phase::Draining { deadline } => Some(deadline),
             Phase::Authenticating | Phase::Open => {
                 let Settings { heartbeat, .. } = *self.settings;
                 Some(self.liveness.due(heartbeat, self.settings.silence_max()))
@@ -210,8 +221,15 @@ impl Session {
             Input::PublishRefused { request, refusal } => self.publish_refused(request, refusal, out),
             Input::Fetched { place, ticket, page } => self.fetched(place, ticket, page, out),
             Input::Wake => self.wake(now.instant, out),
+            Input::Dismiss(Farewell::Draining) if self.is_open() => {
+                let deadline = now.instant + DRAINING_TIME_MAX;
+                self.phase = Phase::Draining { deadline };
+            }
             Input::Dismiss(farewell) => self.close(farewell, out),
             Input::Stuck => self.liveness.stuck(),
+        }
+        if matches!(self.phase, Phase::Draining { .. }) && self.in_flight == 0 && self.attaching.is_empty() {
+            self.close(Farewell::Draining, out);
         }
     }
 
@@ -264,7 +282,8 @@ impl Session {
                 self.close(Farewell::HelloFirst, out);
             }
             (Phase::Open, request) => self.serve(request, now, out),
-            (Phase::Closed, _) => {}
+            // What comes from now on is for the next session: the goodbye says that it is not answered.
+            (Phase::Draining { .. } | Phase::Closed, _) => {}
         }
     }
 
@@ -303,6 +322,7 @@ impl Session {
     fn wake(&mut self, now: Instant, out: &mut Vec<Effect>) {
         match self.phase {
             Phase::Opening { deadline } if now >= deadline => self.close(Farewell::HelloLate, out),
+            Phase::Draining { deadline } if now >= deadline => self.close(Farewell::Draining, out),
             Phase::Authenticating | Phase::Open => {
                 let Settings { heartbeat, .. } = *self.settings;
                 match self.liveness.look(heartbeat, self.settings.silence_max(), now) {
@@ -312,7 +332,7 @@ impl Session {
                     Silence::Stuck => self.close(Farewell::Slow, out),
                 }
             }
-            Phase::Opening { .. } | Phase::Closed => {}
+            Phase::Opening { .. } | Phase::Draining { .. } | Phase::Closed => {}
         }
     }
 

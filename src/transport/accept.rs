@@ -9,8 +9,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::tls::Certificate;
@@ -100,7 +102,11 @@ fn url(services: &Services, address: SocketAddr, certificate: &Certificate) -> S
 }
 
 /// What takes connections in.
-pub struct Listeners(JoinSet<io::Result<()>>);
+pub struct Listeners {
+    tasks: JoinSet<io::Result<()>>,
+    /// Tells HTTP connections to end. Each holds a receiver until it has, or has become a WebSocket.
+    stopping: watch::Sender<bool>,
+}
 
 impl Listeners {
     /// Waits until one of them has failed.
@@ -108,7 +114,7 @@ impl Listeners {
     /// # Errors
     /// What the listener says.
     pub async fn ended(&mut self) -> io::Result<()> {
-        match self.0.join_next().await {
+        match self.tasks.join_next().await {
             Some(Ok(result)) => result,
             Some(Err(panic)) => Err(io::Error::other(panic)),
             None => unreachable!("a port has a listener"),
@@ -117,8 +123,25 @@ impl Listeners {
 
     /// Takes nobody in any more. Waits until no listener runs: one that did while the runtime goes would find
     /// its endpoint gone, which wtransport takes for a fault and panics.
-    pub async fn stop(mut self) {
-        self.0.shutdown().await;
+    #[must_use]
+    pub async fn stop(mut self) -> Requests {
+        self.tasks.shutdown().await;
+        Requests(self.stopping)
+    }
+}
+
+/// The requests over HTTP that were taken in before.
+pub struct Requests(watch::Sender<bool>);
+
+impl Requests {
+    /// Waits until all are answered, at most so long. Their connections take no other.
+    pub async fn answered(self, time_max: Duration) {
+        self.0.send_replace(true);
+        if tokio::time::timeout(time_max, self.0.closed()).await.is_err() {
+            tracing::warn!(
+                "some requests over HTTP were not answered in time; who sent them has to ask what became of them"
+            );
+        }
     }
 }
 
@@ -130,7 +153,8 @@ pub fn serve(port: ClientPort, registry: &Registry) -> Listeners {
         certificate,
         url,
     } = port;
-    let mut listeners = JoinSet::new();
+    let mut tasks = JoinSet::new();
+    let (stopping, stops) = watch::channel(false);
     let site = Arc::new(crate::api::Site {
         url,
         webtransport: !udp.is_empty(),
@@ -138,14 +162,19 @@ pub fn serve(port: ClientPort, registry: &Registry) -> Listeners {
         registry: registry.clone(),
     });
     for listener in tcp {
-        listeners.spawn(http::listen(listener, certificate.clone(), Arc::clone(&site)));
+        tasks.spawn(http::listen(
+            listener,
+            certificate.clone(),
+            Arc::clone(&site),
+            stops.clone(),
+        ));
     }
     for socket in udp {
-        listeners.spawn(quic::listen(socket, certificate.clone(), registry.clone()));
+        tasks.spawn(quic::listen(socket, certificate.clone(), registry.clone()));
     }
-    listeners.spawn(async move {
+    tasks.spawn(async move {
         certificate.rotate().await;
         Ok(())
     });
-    Listeners(listeners)
+    Listeners { tasks, stopping }
 }

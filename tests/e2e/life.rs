@@ -6,6 +6,8 @@ use starling_client::{Event, Reason, State, SubscribeOptions};
 use starling_mesh::transport::Transport;
 use starling_protocol::close::CloseCode;
 use starling_protocol::v1::server_frame::Body;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::eventually::{becomes, soon};
 use crate::support::http::Request;
@@ -42,6 +44,45 @@ async fn a_node_that_stops_says_so_to_everyone_first() {
     drop(sessions);
     assert_eq!(node.ended().await, Some(0), "{}", node.log().text());
     node.log().has_no_panic();
+}
+
+#[tokio::test]
+async fn a_node_that_stops_answers_the_request_it_is_reading() {
+    let mut node = Node::start(Settings::default()).await;
+    let body = r#"{"data":"the last one"}"#;
+    let (first, rest) = body.split_at(10);
+    let mut stream = TcpStream::connect(node.address())
+        .await
+        .expect("the node takes a connection");
+    let head = format!(
+        "POST /v1/channels/demo:last/messages HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        node.address(),
+        body.len()
+    );
+    stream
+        .write_all(format!("{head}{first}").as_bytes())
+        .await
+        .expect("the head is taken");
+    // An answer to another one says that the node has read the first.
+    assert_eq!(
+        Request::get("/.well-known/starling").send(node.address()).await.status,
+        200
+    );
+    node.terminate();
+    becomes("readiness while it drains", 503, async || {
+        Request::get("/health/ready").send(node.admin()).await.status
+    })
+    .await;
+    stream.write_all(rest.as_bytes()).await.expect("the rest is taken");
+    let mut answer = String::new();
+    soon("the answer, and the end", stream.read_to_string(&mut answer))
+        .await
+        .expect("read");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""seq":1"#),
+        "{answer}"
+    );
+    assert_eq!(node.ended().await, Some(0), "{}", node.log().text());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
@@ -31,7 +33,12 @@ const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Takes TCP connections in.
-pub(super) async fn listen(listener: TcpListener, certificate: Certificate, site: Arc<Site>) -> io::Result<()> {
+pub(super) async fn listen(
+    listener: TcpListener,
+    certificate: Certificate,
+    site: Arc<Site>,
+    stops: watch::Receiver<bool>,
+) -> io::Result<()> {
     let tls = certificate
         .is_configured()
         .then(|| TlsAcceptor::from(certificate.server_config(b"http/1.1")));
@@ -48,15 +55,14 @@ pub(super) async fn listen(listener: TcpListener, certificate: Certificate, site
         let services = site.registry.services();
         match services.admission.admit(address.ip(), Transport::WebSocket) {
             Ok(admitted) => {
-                let connection = open(
-                    stream,
+                let accepted = Accepted {
                     address,
-                    tls.clone(),
-                    router.clone(),
-                    Arc::clone(&site),
+                    router: router.clone(),
+                    site: Arc::clone(&site),
                     admitted,
-                );
-                tokio::spawn(connection);
+                    stops: stops.clone(),
+                };
+                tokio::spawn(open(stream, tls.clone(), accepted));
             }
             Err(_) => {
                 let _ = stream.try_write(NO_ROOM);
@@ -65,35 +71,42 @@ pub(super) async fn listen(listener: TcpListener, certificate: Certificate, site
     }
 }
 
-async fn open(
-    stream: TcpStream,
+/// A connection that was let in, and what it is served with.
+struct Accepted {
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
     router: Router,
     site: Arc<Site>,
     admitted: Admitted,
-) {
+    stops: watch::Receiver<bool>,
+}
+
+async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, accepted: Accepted) {
     // A frame is written when it is due: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return serve(stream, address, router, &site, admitted).await;
+        return serve(stream, accepted).await;
     };
-    let time_max = site.registry.services().config.limits.http_header_timeout;
+    let services = Arc::clone(accepted.site.registry.services());
+    let time_max = services.config.limits.http_header_timeout;
     match tokio::time::timeout(time_max, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve(stream, address, router, &site, admitted).await,
+        Ok(Ok(stream)) => serve(stream, accepted).await,
         Ok(Err(_)) | Err(_) => {
-            site.registry
-                .services()
-                .metrics
-                .accepted(Transport::WebSocket, "handshake_failed");
+            services.metrics.accepted(Transport::WebSocket, "handshake_failed");
         }
     }
 }
 
-async fn serve<T>(stream: T, address: SocketAddr, router: Router, site: &Site, admitted: Admitted)
+async fn serve<T>(stream: T, accepted: Accepted)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Accepted {
+        address,
+        router,
+        site,
+        admitted,
+        mut stops,
+    } = accepted;
     let peer = Peer {
         address,
         admitted: Arc::new(Mutex::new(Some(admitted))),
@@ -109,6 +122,14 @@ where
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
+    let mut connection = pin!(connection);
     // A connection that ends badly has told its client, or has none.
-    let _ = connection.await;
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = async { stops.wait_for(|stops| *stops).await.is_ok() } => {
+            // It answers the request it is working on, and takes no other.
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
 }
