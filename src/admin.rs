@@ -3,7 +3,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /health/live` | 200 while the process can answer at all |
-//! | `GET /health/ready` | 200 while clients should be sent here, 503 when it drains |
+//! | `GET /health/ready` | 200 while clients should be sent here, 503 when it drains or its store cannot be written |
 //! | `GET /metrics` | everything counted, in Prometheus' text format |
 
 use std::io;
@@ -38,9 +38,12 @@ pub async fn serve(listener: TcpListener, registry: Registry, draining: watch::R
 }
 
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    match *admin.draining.borrow() {
-        false => (StatusCode::OK, "ready\n"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    let storage = admin.registry.services().storage.as_ref();
+    let writable = storage.is_none_or(|storage| storage.store.is_writable());
+    match (*admin.draining.borrow(), writable) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be written\n"),
+        (false, true) => (StatusCode::OK, "ready\n"),
     }
 }
 

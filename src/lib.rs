@@ -20,6 +20,7 @@ pub mod node;
 pub mod quotas;
 pub mod session;
 mod signal;
+pub mod storage;
 pub mod telemetry;
 pub mod transport;
 pub mod wire;

@@ -23,6 +23,9 @@ const PUBLISH_BOUNDS: [f64; 15] = [
 /// Bounds of how long connections lived, in seconds: from a failed try to a day.
 const LIFETIME_BOUNDS: [f64; 8] = [1.0, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 28_800.0, 86_400.0];
 
+/// Bounds of how many entries share a commit of the store: from a publish by itself to all that fits.
+const ENTRIES_BOUNDS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 250.0, 1_000.0];
+
 /// What a frame sent is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
@@ -52,6 +55,18 @@ struct Instruments {
     publish_duration: Histogram,
     lifetime: Histogram,
     dropped: Counter,
+    store: StoreInstruments,
+}
+
+/// What the store's threads touch.
+struct StoreInstruments {
+    queue: Gauge,
+    batch: Histogram,
+    commit: Histogram,
+    entries: Counter,
+    written: Counter,
+    bytes: Gauge,
+    writable: Gauge,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -77,6 +92,8 @@ impl Metrics {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(full("starling_publish_duration_seconds"), &PUBLISH_BOUNDS)
             .and_then(|it| it.set_buckets_for_metric(full("starling_connection_duration_seconds"), &LIFETIME_BOUNDS))
+            .and_then(|it| it.set_buckets_for_metric(full("starling_store_commit_duration_seconds"), &PUBLISH_BOUNDS))
+            .and_then(|it| it.set_buckets_for_metric(full("starling_store_commit_entries"), &ENTRIES_BOUNDS))
             .expect("bounds that are not empty are taken")
             .build_recorder();
         let sent = |kind: &'static str, transport: Transport| counter!("starling_messages_sent_total", "kind" => kind, "transport" => transport.name());
@@ -95,6 +112,15 @@ impl Metrics {
                 publish_duration: histogram!("starling_publish_duration_seconds"),
                 lifetime: histogram!("starling_connection_duration_seconds"),
                 dropped: counter!("starling_dropped_messages_total", "reason" => "slow_reader"),
+                store: StoreInstruments {
+                    queue: gauge!("starling_store_queue_batches"),
+                    batch: histogram!("starling_store_commit_entries"),
+                    commit: histogram!("starling_store_commit_duration_seconds"),
+                    entries: counter!("starling_store_entries_total"),
+                    written: counter!("starling_store_written_bytes_total"),
+                    bytes: gauge!("starling_store_bytes"),
+                    writable: gauge!("starling_store_writable"),
+                },
             }
         };
         Self {
@@ -204,6 +230,34 @@ impl Metrics {
         self.count(|| counter!("starling_actor_restarts_total", "kind" => kind));
     }
 
+    /// So many batches wait for the store.
+    pub fn store_queue(&self, batches: usize) {
+        self.hot.store.queue.set(batches as f64);
+    }
+
+    /// The store synced so many entries of so many bytes in one transaction.
+    pub fn store_committed(&self, entries: usize, bytes: usize, took: Duration) {
+        self.hot.store.batch.record(entries as f64);
+        self.hot.store.commit.record(took);
+        self.hot.store.entries.increment(entries as u64);
+        self.hot.store.written.increment(bytes as u64);
+    }
+
+    /// Something of this kind failed in the store.
+    pub fn store_failed(&self, kind: &'static str) {
+        self.count(|| counter!("starling_store_errors_total", "kind" => kind));
+    }
+
+    /// Whether the store could be written last.
+    pub fn store_writable(&self, writable: bool) {
+        self.hot.store.writable.set(if writable { 1.0 } else { 0.0 });
+    }
+
+    /// The store's files take so many bytes.
+    pub fn store_bytes(&self, bytes: u64) {
+        self.hot.store.bytes.set(bytes as f64);
+    }
+
     /// The client port's certificate ends then, in seconds since 1970.
     pub fn certificate_expires(&self, at: f64) {
         metrics::with_local_recorder(&self.recorder, || {
@@ -253,6 +307,23 @@ fn describe() {
     describe_counter!(
         "starling_actor_restarts_total",
         "Actors that failed and were started again."
+    );
+    describe_gauge!("starling_store_queue_batches", "Batches that wait for the store.");
+    describe_histogram!("starling_store_commit_entries", "Entries that shared a commit.");
+    describe_histogram!(
+        "starling_store_commit_duration_seconds",
+        "One transaction of the store, its sync included."
+    );
+    describe_counter!("starling_store_entries_total", "Entries that were synced.");
+    describe_counter!("starling_store_written_bytes_total", "Bytes of those entries.");
+    describe_counter!(
+        "starling_store_errors_total",
+        "What failed in the store: a transaction, one batch, a read."
+    );
+    describe_gauge!("starling_store_bytes", "Size of the store's files.");
+    describe_gauge!(
+        "starling_store_writable",
+        "1 while the store can be written, 0 while it cannot."
     );
     describe_gauge!(
         "starling_tls_certificate_expiry_timestamp_seconds",

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use starling_core::session::answer::Farewell;
+use starling_core::slot::StoreFailure;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::actor::registry::Registry;
-use crate::config::Config;
+use crate::config::{Config, Durability};
+use crate::metrics::Metrics;
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{OpenError, Store as _, sweep};
 use crate::transport::accept::{self, ClientPort};
 use crate::transport::tls;
 use crate::{admin, signal};
@@ -20,7 +24,7 @@ mod services;
 mod sessions;
 
 pub(crate) use services::WINDOWS_TICK;
-pub use services::{Clock, Services};
+pub use services::{Clock, Services, Storage, name_of};
 pub use sessions::Sessions;
 
 /// How long what was taken may still be answered when the node stops, and clients read their goodbye: the two times that a
@@ -43,6 +47,17 @@ pub enum NodeError {
     /// The certificate could not be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The store could not be written.
+    #[error("cannot take over the store in {directory}: {source}; make room on the disk, or look into the log")]
+    Claim {
+        /// Where it is.
+        directory: std::path::PathBuf,
+        /// What it says.
+        source: StoreFailure,
+    },
     /// An actor did not start.
     #[error("the node's supervisor did not start: {0}; report this")]
     Actor(#[from] ractor::SpawnErr),
@@ -77,7 +92,9 @@ impl Node {
         let admin = bind(config.admin.listen, "admin").await?;
         let certificate = tls::Certificate::of(&config.client)?;
         let (draining, _) = watch::channel(false);
-        let services = Arc::new(Services::new(config));
+        let metrics = Arc::new(Metrics::new());
+        let storage = open_storage(&config, &metrics).await?;
+        let services = Arc::new(Services::new(config, metrics, storage));
         let clients = ClientPort::bind(&services, certificate).await?;
         services.metrics.certificate_expires(clients.certificate_expires());
         let registry = Registry::start(services).await?;
@@ -130,6 +147,10 @@ impl Node {
         // In a task of its own: it answers to the end, so that whoever asks while the node drains is told no.
         let mut admin = tokio::spawn(admin::serve(admin, registry.clone(), draining.subscribe()));
         let mut listeners = accept::serve(clients, &registry);
+        let sweep = services
+            .storage
+            .as_ref()
+            .map(|storage| tokio::spawn(sweep::run(registry.clone(), Arc::clone(&storage.store))));
         let ended = |part| move |source| NodeError::Ended { part, source };
         let outcome = tokio::select! {
             reason = stop => {
@@ -149,8 +170,34 @@ impl Node {
             requests.answered(DRAIN_TIME_MAX),
         );
         admin.abort();
+        if let Some(sweep) = sweep {
+            sweep.abort();
+        }
         registry.stop();
+        if let Some(storage) = &services.storage {
+            storage.store.close().await;
+        }
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Opens the store and takes its slots over, if any namespace is persisted.
+async fn open_storage(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Storage>, NodeError> {
+    let persisted = config
+        .namespaces
+        .iter()
+        .any(|one| one.durability == Durability::Persisted);
+    if !persisted {
+        return Ok(None);
+    }
+    let directory = config.node.data_dir.clone();
+    let store = Sqlite::open(&directory, config.slots.count, Arc::clone(metrics))?;
+    let (owner, generation) = (name_of(config).into(), Clock.now().wall.0);
+    let claims = store.claim(&owner, generation).await;
+    let claims = claims.map_err(|source| NodeError::Claim { directory, source })?;
+    Ok(Some(Storage {
+        store: Arc::new(store),
+        claims: claims.into(),
+    }))
 }

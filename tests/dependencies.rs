@@ -65,7 +65,10 @@ const NEVER: &[(&str, &[&str])] = &[
 ];
 
 /// Who alone may name a crate.
-const ALONE: &[(&str, &[&str])] = &[("ractor", &["starling-mesh", "starling-runtime"])];
+const ALONE: &[(&str, &[&str])] = &[
+    ("ractor", &["starling-mesh", "starling-runtime"]),
+    ("rusqlite", &["starling-mesh"]),
+];
 
 #[test]
 fn the_manifests_keep_to_the_arrows() {

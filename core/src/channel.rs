@@ -16,12 +16,14 @@
 //! answer before its entry is committed, so nobody sees a message that can vanish.
 //!
 //! A channel comes to be with the first input that needs it. An ephemeral channel goes the same way
-//! without the slot: its changes are committed as they are made, and it keeps no history.
+//! without the slot: its changes are committed as they are made, and it keeps no history. A stored
+//! channel goes it as a logged one does: only its slot knows that the commit is a store's.
 //!
 //! * [`turn`]: inputs and effects;
 //! * [`config`]: what an operator decides;
 //! * [`state`], [`view`], [`history`], [`terms`], [`keys`], [`publishers`], [`idempotency`]: the
 //!   replicated state and its parts;
+//! * [`stored`], [`spilled`]: the state as a store holds it, and what stays there;
 //! * `publish`: which publishes are taken;
 //! * `tail`: what waits for its commit;
 //! * [`attach`], [`read`]: what readers are answered;
@@ -49,18 +51,21 @@ mod publish;
 pub mod publishers;
 pub mod read;
 pub mod refusal;
+pub mod spilled;
 pub mod state;
+pub mod stored;
 mod tail;
 pub mod terms;
 pub mod turn;
 pub mod view;
 
 pub use attach::{Attachment, From, Outcome, Reason, Values};
-pub use config::{Config, Durability, Window};
+pub use config::{Config, Durability, Memory, Window};
 pub use message::Message;
-pub use read::{Page, Range};
+pub use read::{Page, PageRoom, Range};
 pub use refusal::{Limit, Refusal};
 pub use state::State;
+pub use stored::{Damage, Stored};
 pub use turn::{Ack, Effect, Input, Opening, Proposal, Publish, Retired, Skip, Ticket};
 pub use view::View;
 
@@ -161,7 +166,7 @@ impl<R> Channel<R> {
             state: match self.config.durability {
                 Durability::Ephemeral => self.working.map(Box::new),
                 // The slot has it all.
-                Durability::Logged => None,
+                Durability::Logged | Durability::Stored => None,
             },
         }
     }

@@ -9,6 +9,9 @@
 pub struct Faults {
     /// A publish is acknowledged when it is proposed rather than when it is committed.
     pub ack_before_append: bool,
+    /// A change of a stored channel is committed when it is sent to the store rather than when the
+    /// store has synced it.
+    pub ack_before_sync: bool,
     /// The publisher table is not asked and not filled: a retry is published again.
     pub dedup_dropped: bool,
     /// A reader that resumes behind the head is started one message too late.
@@ -47,6 +50,8 @@ macro_rules! switches {
 switches! {
     /// Whether to acknowledge before the commit.
     ack_before_append,
+    /// Whether to commit before the store has synced.
+    ack_before_sync,
     /// Whether to publish retries again.
     dedup_dropped,
     /// Whether to lose a message at resume.

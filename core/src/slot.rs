@@ -9,10 +9,14 @@
 //! every channel, whether or not an actor runs for it. It trusts a channel of the present round to
 //! propose what fits; a change that does not fit sets the channel aside rather than stop the slot.
 //!
+//! Channels of which an acknowledgement promises that a store has them go another way, the stored lane
+//! ([`stored`]), and share nothing with the log.
+//!
 //! * [`turn`]: inputs and effects;
 //! * [`entry`]: what the log is made of;
 //! * [`commit`]: how far the log is committed: where replication plugs in;
 //! * [`log`]: what is appended, what is committed, and the tail for those who catch up;
+//! * [`stored`]: the channels that a store keeps;
 //! * [`snapshot`]: all channels at one index;
 //! * `due`, `expiry`: which channels have something due, and when to look.
 
@@ -36,16 +40,19 @@ pub mod entry;
 mod expiry;
 pub mod log;
 pub mod snapshot;
+pub mod stored;
 pub mod turn;
 
 pub use commit::CommitPoint;
 pub use entry::{Change, Entry, Origin};
 pub use log::TailBounds;
 pub use snapshot::{FollowError, Snapshot};
+pub use stored::{Batch, Lease, StoreFailure};
 pub use turn::{Effect, Input, Timer};
 
 use expiry::Expiry;
 use log::Log;
+use stored::Lane;
 
 /// The settings of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +101,8 @@ pub struct Slot {
     commit: CommitPoint,
     /// What is committed.
     channels: BTreeMap<ChannelName, State>,
+    /// The channels that a store keeps.
+    stored: Lane,
     /// What ephemeral channels left behind.
     parked: BTreeMap<ChannelName, State>,
     /// The latest opening of each channel that is open.
@@ -127,6 +136,7 @@ impl Slot {
             config,
             commit,
             channels: BTreeMap::new(),
+            stored: Lane::default(),
             parked: BTreeMap::new(),
             rounds: BTreeMap::new(),
             rounds_opened: 0,
@@ -141,11 +151,24 @@ impl Slot {
         match input {
             Input::Open { channel } => self.open(channel, out),
             Input::Propose { channel, proposals } => self.propose(channel, proposals, now, out),
-            Input::Park { channel, retired } => self.park(channel, retired),
+            Input::Park { channel, retired } => self.park(channel, retired, out),
             Input::Used { channel, at } => self.touch(&channel, at),
             Input::Quarantine { channel } => {
                 self.quarantined.insert(channel);
             }
+            Input::Loaded { channel, found, wall } => self.loaded(channel, found, now, wall, out),
+            Input::Stored { channel, through } => self.stored(&channel, through, now, out),
+            Input::StoreFailed {
+                channel,
+                through,
+                failure,
+            } => self.store_failed(channel, through, failure, out),
+            Input::Decline { channel, round } => {
+                if self.rounds.get(&channel) == Some(&round) {
+                    self.refuse(channel, Refusal::Busy, out);
+                }
+            }
+            Input::Restarted => self.abandon(),
             Input::Release { channel } => {
                 self.quarantined.remove(&channel);
                 self.look_at(&channel, now, out);
@@ -161,12 +184,12 @@ impl Slot {
     /// The committed state of a channel.
     #[must_use]
     pub fn channel(&self, channel: &ChannelName) -> Option<&State> {
-        self.channels.get(channel)
+        self.channels.get(channel).or_else(|| self.stored.channels.get(channel))
     }
 
-    /// Every channel that is committed, in the order of their names.
+    /// Every channel that is committed and in memory.
     pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, &State)> {
-        self.channels.iter()
+        self.channels.iter().chain(&self.stored.channels)
     }
 
     /// Whether a channel is set aside.
@@ -182,16 +205,37 @@ impl Slot {
     }
 
     fn open(&mut self, channel: ChannelName, out: &mut Vec<Effect>) {
-        out.push(if self.quarantined.contains(&channel) {
-            Effect::Barred { channel }
-        } else {
-            let opening = Box::new(self.opening(&channel));
-            Effect::Opened { channel, opening }
-        });
+        if self.quarantined.contains(&channel) {
+            let reason = Refusal::Quarantined;
+            return out.push(Effect::Barred { channel, reason });
+        }
+        if self.is_stored(&channel) {
+            return self.open_stored(channel, out);
+        }
+        let opening = Box::new(self.opening(&channel));
+        out.push(Effect::Opened { channel, opening });
+    }
+
+    /// What the channel begins with, under a new round.
+    fn opening(&mut self, channel: &ChannelName) -> Opening {
+        let durability = self.settings.of(channel).durability;
+        if let (Durability::Stored, Some(lease)) = (durability, self.stored.leased()) {
+            return self.opening_stored(channel, lease);
+        }
+        Opening {
+            copies: self.commit.reached(self.log.committed()).copies,
+            state: match durability {
+                Durability::Logged => self.channels.get(channel).cloned(),
+                Durability::Ephemeral => self.parked.remove(channel),
+                Durability::Stored => None,
+            },
+            tail: self.log.uncommitted_of(channel),
+            ..self.begin_round(channel)
+        }
     }
 
     /// Begins a round of the channel: proposals of earlier ones are not taken any more.
-    fn opening(&mut self, channel: &ChannelName) -> Opening {
+    fn begin_round(&mut self, channel: &ChannelName) -> Opening {
         self.rounds_opened += 1;
         let round = self.rounds_opened;
         self.rounds.insert(channel.clone(), round);
@@ -200,12 +244,9 @@ impl Slot {
             lineage: self.lineage,
             round,
             seed: xxh3_64_with_seed(&round.to_le_bytes(), self.seed),
-            copies: self.commit.reached(self.log.committed()).copies,
-            state: match self.settings.of(channel).durability {
-                Durability::Logged => self.channels.get(channel).cloned(),
-                Durability::Ephemeral => self.parked.remove(channel),
-            },
-            tail: self.log.uncommitted_of(channel),
+            copies: 0,
+            state: None,
+            tail: Vec::new(),
         }
     }
 
@@ -213,7 +254,11 @@ impl Slot {
         let round = self.rounds.get(&channel);
         if proposals.iter().any(|proposal| round != Some(&proposal.ticket.round)) {
             // Its channel has been told, or is gone.
-            return debug!(%channel, "proposals of an earlier round dropped");
+            debug!(%channel, "proposals of an earlier round dropped");
+            return out.push(Effect::Dropped { channel });
+        }
+        if self.is_stored(&channel) {
+            return self.propose_stored(channel, proposals, now, out);
         }
         let mut refusal = None;
         for proposal in proposals {
@@ -282,21 +327,28 @@ impl Slot {
 
     fn apply(&mut self, entry: &Entry, now: Instant) -> Result<(), Misfit> {
         let Entry { channel, change, .. } = entry;
-        match (self.channels.get_mut(channel), change) {
+        let settings = self.settings.of(channel);
+        let channels = match settings.durability {
+            Durability::Stored => &mut self.stored.channels,
+            Durability::Logged | Durability::Ephemeral => &mut self.channels,
+        };
+        match (channels.get_mut(channel), change) {
             (None, Change::Create { epoch, keyed }) => {
                 let state = State::create(epoch, *keyed, now);
-                self.channels.insert(channel.clone(), state);
+                channels.insert(channel.clone(), state);
             }
             (Some(_), Change::ForgetHead) => {
-                self.channels.remove(channel);
+                channels.remove(channel);
             }
-            (Some(state), change) => state.apply(change, now)?,
+            (Some(state), change) => {
+                state.apply(change, now)?;
+                state.spill(settings.spills());
+            }
             (None, _) => return Err(Misfit::Lifetime),
         }
-        let settings = self.settings.of(channel);
         let due = match channel::soonest(change, settings) {
             Some(after) => now.checked_add(after),
-            None => self.channels.get(channel).and_then(|state| state.next_due(settings)),
+            None => channels.get(channel).and_then(|state| state.next_due(settings)),
         };
         if let Some(at) = due {
             self.expiry.expect(channel, at);
@@ -305,18 +357,22 @@ impl Slot {
     }
 
     fn touch(&mut self, channel: &ChannelName, at: Instant) {
-        if let Some(state) = self.channels.get_mut(channel) {
+        let stored = self.stored.channels.get_mut(channel);
+        if let Some(state) = self.channels.get_mut(channel).or(stored) {
             state.touch(at);
         }
     }
 
-    fn park(&mut self, channel: ChannelName, retired: Retired) {
+    fn park(&mut self, channel: ChannelName, retired: Retired, out: &mut Vec<Effect>) {
         if self.rounds.get(&channel) != Some(&retired.round) {
             return; // opened again meanwhile: what was left behind is out of date
         }
         self.rounds.remove(&channel);
         if let Some(at) = retired.used {
             self.touch(&channel, at);
+        }
+        if self.is_stored(&channel) {
+            return self.park_stored(&channel, out);
         }
         if self.config.faults.forget_head_at_retirement() {
             self.channels.remove(&channel);

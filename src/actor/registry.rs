@@ -228,7 +228,7 @@ impl Registry {
         let machine = entry.machine.get_or_init(|| {
             let services = &self.0.services;
             let settings = Arc::new(services.settings.namespaces.clone());
-            let machine = Slot::new(
+            let mut machine = Slot::new(
                 services.slot_config,
                 settings,
                 CommitPoint::Standalone,
@@ -236,6 +236,9 @@ impl Registry {
                 0,
                 &mut rand::rng(),
             );
+            if let Some(storage) = &services.storage {
+                machine.lease(storage.claims[usize::from(slot.0)].lease);
+            }
             Arc::new(Mutex::new(machine))
         });
         let room = Room::new(slot::MAILBOX_SIZE);

@@ -121,7 +121,11 @@ impl Reply {
                 mailbox.deliver(Delivery::PublishRefused { request, refusal });
             }
             Some(Asker::Read { mailbox, place, ticket }) => {
-                let page = PageAnswer::Busy;
+                let page = match refusal {
+                    // Asking again would not help.
+                    Refusal::Quarantined => PageAnswer::Refused(refusal),
+                    _ => PageAnswer::Busy,
+                };
                 mailbox.deliver(Delivery::Fetched { place, ticket, page });
             }
             Some(Asker::Http(sender)) => {

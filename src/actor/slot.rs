@@ -3,13 +3,13 @@
 //! The machine outlives its actor: after a panic the next actor goes on with the state it had. The
 //! lock around it is never waited for, because only one actor of a slot runs at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_core::channel::{Opening, Proposal, Retired};
-use starling_core::id::{ChannelName, SlotId};
-use starling_core::slot::{Effect, Input, Slot, Timer};
+use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored};
+use starling_core::id::{ChannelName, Index, SlotId};
+use starling_core::slot::{Effect, Input, Slot, StoreFailure, Timer};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
 use starling_runtime::wheel::Alarm;
 use tokio::sync::oneshot;
@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 use super::channel;
 use super::registry::Registry;
+
+mod storing;
 
 /// Room that a slot's mailbox has of its own. Nothing takes it: proposals come in the room of their
 /// channel's message, and everything else is one of a kind.
@@ -29,8 +31,24 @@ pub enum Message {
     Open {
         /// Which.
         channel: ChannelName,
-        /// What the slot holds of it; `None` if it is set aside.
-        reply: oneshot::Sender<Option<Box<Opening>>>,
+        /// What the slot holds of it, or why it is not to start.
+        reply: oneshot::Sender<Result<Box<Opening>, Refusal>>,
+    },
+    /// The store says what it holds of a channel.
+    Loaded {
+        /// Which.
+        channel: ChannelName,
+        /// What.
+        found: Result<Option<Box<Stored>>, StoreFailure>,
+    },
+    /// The store says what became of a batch.
+    Stored {
+        /// Of which channel.
+        channel: ChannelName,
+        /// Which.
+        through: Index,
+        /// Whether it is synced.
+        outcome: Result<(), StoreFailure>,
     },
     /// A channel wants changes appended.
     Propose {
@@ -79,6 +97,9 @@ pub struct Arguments {
 
 /// What a slot is while it runs.
 pub struct State {
+    slot: SlotId,
+    /// Who waits for a channel to be opened: the latest actor of each.
+    openers: BTreeMap<ChannelName, oneshot::Sender<Result<Box<Opening>, Refusal>>>,
     machine: Arc<Mutex<Slot>>,
     registry: Registry,
     me: Address<Message>,
@@ -95,6 +116,8 @@ impl Actor for SlotActor {
     async fn pre_start(&self, me: ActorRef<Self::Msg>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         tracing::trace!(slot = arguments.slot.0, "slot started");
         let mut state = State {
+            slot: arguments.slot,
+            openers: BTreeMap::new(),
             machine: arguments.machine,
             registry: arguments.registry,
             me: Address::new(me, arguments.room),
@@ -102,7 +125,8 @@ impl Actor for SlotActor {
             rooms: VecDeque::new(),
         };
         // After a panic nobody else would.
-        state.turn(Input::Wake(Timer::Due), None);
+        state.turn(Input::Restarted);
+        state.turn(Input::Wake(Timer::Due));
         Ok(state)
     }
 
@@ -114,22 +138,60 @@ impl Actor for SlotActor {
     ) -> Result<(), ActorProcessingErr> {
         let Envelope { message, permit } = envelope;
         match message {
-            Message::Open { channel, reply } => state.turn(Input::Open { channel }, Some(reply)),
+            Message::Open { channel, reply } => {
+                // An actor that asked before and has not been answered is gone.
+                state.openers.insert(channel.clone(), reply);
+                state.turn(Input::Open { channel });
+            }
             Message::Propose { channel, proposals } => {
                 state.rooms.push_back((channel.clone(), permit));
-                state.turn(Input::Propose { channel, proposals }, None);
+                let input = state.propose(channel, proposals);
+                state.turn(input);
             }
-            Message::Park { channel, retired } => state.turn(Input::Park { channel, retired }, None),
-            Message::Used { channel, at } => state.turn(Input::Used { channel, at }, None),
-            Message::Quarantine { channel } => state.turn(Input::Quarantine { channel }, None),
-            Message::Wake => state.turn(Input::Wake(Timer::Due), None),
+            Message::Park { channel, retired } => state.turn(Input::Park { channel, retired }),
+            Message::Used { channel, at } => state.turn(Input::Used { channel, at }),
+            Message::Quarantine { channel } => state.turn(Input::Quarantine { channel }),
+            Message::Loaded { channel, found } => {
+                let wall = state.registry.services().clock.now().wall;
+                state.turn(Input::Loaded { channel, found, wall });
+            }
+            Message::Stored {
+                channel,
+                through,
+                outcome,
+            } => state.turn(match outcome {
+                Ok(()) => Input::Stored { channel, through },
+                Err(failure) => Input::StoreFailed {
+                    channel,
+                    through,
+                    failure,
+                },
+            }),
+            Message::Wake => state.turn(Input::Wake(Timer::Due)),
         }
         Ok(())
     }
 }
 
 impl State {
-    fn turn(&mut self, input: Input, mut opening: Option<oneshot::Sender<Option<Box<Opening>>>>) {
+    /// What a channel proposes, unless it is for the store and the way there is full.
+    fn propose(&self, channel: ChannelName, proposals: Vec<Proposal>) -> Input {
+        let services = self.registry.services();
+        let is_stored = services.settings.namespaces.channel(&channel).durability == Durability::Stored;
+        let storage = services.storage.as_ref().filter(|_| is_stored);
+        match (
+            storage.is_some_and(|storage| !storage.store.has_room()),
+            proposals.first(),
+        ) {
+            (true, Some(first)) => Input::Decline {
+                round: first.ticket.round,
+                channel,
+            },
+            _ => Input::Propose { channel, proposals },
+        }
+    }
+
+    fn turn(&mut self, input: Input) {
         let now = self.registry.services().clock.now().instant;
         let mut effects = std::mem::take(&mut self.effects);
         self.machine
@@ -138,8 +200,22 @@ impl State {
             .handle(input, now, &mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Opened { opening: found, .. } => answer(opening.take(), Some(found)),
-                Effect::Barred { .. } => answer(opening.take(), None),
+                Effect::Opened { channel, opening } => self.answer(&channel, Ok(opening)),
+                Effect::Barred { channel, reason } => self.answer(&channel, Err(reason)),
+                Effect::Load { channel } => storing::load(&self.registry, channel),
+                Effect::Store(batch) => storing::store(&self.registry, self.slot, batch),
+                Effect::Mark { channel, used, due } => storing::mark(&self.registry, self.slot, channel, used, due),
+                Effect::Closed { channel, reason } => {
+                    // All it has proposed is given up, and with it the room that came along.
+                    self.rooms.retain(|(of, _)| *of != channel);
+                    if let Some(address) = self.registry.running(&channel) {
+                        let _ = address.post_single(channel::Message::Closed { reason }); // gone: nobody waits
+                    }
+                }
+                Effect::Dropped { channel } => {
+                    let last = self.rooms.iter().rposition(|(of, _)| *of == channel);
+                    drop(last.and_then(|at| self.rooms.remove(at)));
+                }
                 Effect::Committed {
                     channel,
                     through,
@@ -162,19 +238,23 @@ impl State {
         self.effects = effects;
     }
 
+    fn answer(&mut self, channel: &ChannelName, opening: Result<Box<Opening>, Refusal>) {
+        if let Some(opener) = self.openers.remove(channel) {
+            let _ = opener.send(opening); // a channel that was stopped while it started needs none
+        }
+    }
+
     /// Answers a channel in the room of its proposal. A channel that is gone has nobody waiting.
     fn tell(&mut self, channel: &ChannelName, message: channel::Message) {
         let room = self.rooms.iter().position(|(of, _)| of == channel);
         let room = room.and_then(|at| self.rooms.remove(at));
-        if let (Some(address), Some((_, permit))) = (self.registry.running(channel), room) {
-            let _ = address.post(message, permit);
+        if let Some(address) = self.registry.running(channel) {
+            let _ = match room {
+                Some((_, permit)) => address.post(message, permit),
+                // A batch that was taken in part gets two answers.
+                None => address.post_single(message),
+            };
         }
-    }
-}
-
-fn answer(reply: Option<oneshot::Sender<Option<Box<Opening>>>>, opening: Option<Box<Opening>>) {
-    if let Some(reply) = reply {
-        let _ = reply.send(opening); // a channel that was stopped while it started needs none
     }
 }
 

@@ -12,6 +12,7 @@ use super::registry::Registry;
 use super::reply::Reply;
 use super::slot;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::node::Services;
 use crate::session::{Delivery, Mailbox};
 
@@ -22,7 +23,8 @@ async fn registry() -> Registry {
     let mut config = Config::for_dev(0, std::path::Path::new("unused"));
     config.slots.channel_idle = Duration::from_secs(10);
     config.fanout.linger = Duration::from_secs(5);
-    Registry::start(Arc::new(Services::new(config))).await.expect("starts")
+    let services = Services::new(config, Arc::new(Metrics::new()), None);
+    Registry::start(Arc::new(services)).await.expect("starts")
 }
 
 fn name(text: &str) -> ChannelName {

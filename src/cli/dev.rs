@@ -12,15 +12,15 @@ use super::settings::{Flags, environment};
 
 /// Runs a node on this machine for development: nothing to configure, open to whoever sits at it.
 ///
-/// It serves the namespaces "demo" (messages with two minutes of history) and "live" (nothing is kept), on loopback
-/// addresses only.
+/// It serves the namespaces "demo" (messages with two minutes of history), "log" (messages that outlive the node) and
+/// "live" (nothing is kept), on loopback addresses only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]
 pub(super) struct Dev {
     /// Port for clients; the admin port is the one after it. 0 takes free ones
     #[arg(long, default_value_t = 4433)]
     port: u16,
-    /// Where the node keeps what must outlive it
+    /// Where the node keeps what must outlive it: the messages of "log"
     #[arg(long, value_name = "DIR", default_value = ".starling")]
     data_dir: PathBuf,
     #[command(flatten)]

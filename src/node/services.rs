@@ -20,6 +20,7 @@ use crate::config::{self, Config};
 use crate::fanout::Gateway;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
+use crate::storage::{Claim, Store};
 use crate::transport::accept::Admission;
 use crate::wire::Greeting;
 
@@ -86,6 +87,8 @@ pub struct Services {
     pub gateway: Arc<Gateway>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where persisted channels are kept, if any are.
+    pub storage: Option<Storage>,
     /// Who is connected.
     pub sessions: Sessions,
     /// Bytes queued for one session before what follows stays in the ring.
@@ -98,10 +101,18 @@ pub struct Services {
     pub channel_idle: Duration,
 }
 
+/// The store, and what was claimed of it: a slot's claim at the slot's place.
+pub struct Storage {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// One for each slot.
+    pub claims: Box<[Claim]>,
+}
+
 impl Services {
     /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, metrics: Arc<Metrics>, storage: Option<Storage>) -> Self {
         let namespaces: Namespaces = config.namespaces.iter().map(|one| namespace(one, &config)).collect();
         let settings = Settings {
             hello_timeout: config.session.hello_timeout,
@@ -113,7 +124,6 @@ impl Services {
             namespaces,
             faults: Faults::default(),
         };
-        let metrics = Arc::new(Metrics::new());
         let windows = Wheel::start(WINDOWS_TICK, WINDOWS_BUCKETS);
         let gathering = Windows {
             window: config.session.window,
@@ -124,6 +134,7 @@ impl Services {
             bytes: size(config.fanout.ring_bytes),
         };
         Self {
+            storage,
             slot_config: slot::Config {
                 channels_max: config.slots.channels_max as usize,
                 ..slot::Config::default()
@@ -162,13 +173,19 @@ fn size(size: config::Size) -> usize {
     usize::try_from(size.bytes()).unwrap_or(usize::MAX)
 }
 
+/// What the node is called: as configured, or as its machine is.
+#[must_use]
+pub fn name_of(config: &Config) -> String {
+    match config.node.name.as_str() {
+        "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        name => name.to_owned(),
+    }
+}
+
 fn greeting(config: &Config, settings: &Settings) -> Greeting {
     let Now { wall, .. } = Clock.now();
     Greeting {
-        node: match config.node.name.as_str() {
-            "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            name => name.to_owned(),
-        },
+        node: name_of(config),
         // New at each start, and later starts have higher ones.
         generation: wall.0,
         heartbeat: settings.heartbeat,
@@ -188,7 +205,8 @@ fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
         channel: channel::Config {
             durability: match one.durability {
                 config::Durability::Ephemeral => channel::Durability::Ephemeral,
-                config::Durability::Replicated | config::Durability::Persisted => channel::Durability::Logged,
+                config::Durability::Replicated => channel::Durability::Logged,
+                config::Durability::Persisted => channel::Durability::Stored,
             },
             keyed: one.keyed,
             window: channel::Window {
@@ -196,6 +214,7 @@ fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
                 bytes: bytes.bytes(),
                 age,
             },
+            memory: channel::Memory::default(),
             payload_bytes_max: size(one.payload_max).min(limits::PAYLOAD_BYTES_MAX),
             keys_max: one.keys_max as usize,
             values_bytes_max: one.values_max.bytes(),

@@ -92,6 +92,8 @@ pub enum PageAnswer {
     },
     /// The channel could not look now.
     Busy,
+    /// The channel is set aside.
+    Refused(Refusal),
 }
 
 impl Mailbox {

@@ -341,6 +341,7 @@ impl<C: Connection> Task<C> {
                         self.retry_later(place);
                         Fetched::Busy
                     }
+                    PageAnswer::Refused(refusal) => Fetched::Refused(refusal),
                 };
                 Input::Fetched { place, ticket, page }
             }

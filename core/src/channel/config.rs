@@ -14,6 +14,8 @@ pub struct Config {
     pub keyed: bool,
     /// How far back messages are kept.
     pub window: Window,
+    /// How many of them stay in memory when a store has them all.
+    pub memory: Memory,
     /// Bytes of one payload; a larger one is refused.
     pub payload_bytes_max: usize,
     /// Keys one channel holds, removed ones that are still remembered included; one more is refused.
@@ -35,6 +37,8 @@ pub struct Config {
 pub enum Durability {
     /// The message is in the slot's log, on as many copies as the log is kept on.
     Logged,
+    /// The message is in the store, and the store has synced it.
+    Stored,
     /// The message passed through the owner's memory. Nothing is kept, and nothing is copied.
     Ephemeral,
 }
@@ -50,6 +54,27 @@ pub struct Window {
     pub age: Duration,
 }
 
+/// What a stored channel holds in memory of its newest messages; the rest is read from the store.
+/// The bound that is reached first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Messages.
+    pub messages: u32,
+    /// Their weight, see [`Message::weight`](super::Message::weight).
+    pub bytes: u64,
+}
+
+impl Default for Memory {
+    /// As much as a ring keeps encoded: whoever is further behind pages, and a page costs the store
+    /// less than a millisecond. Ten thousand open channels then hold at most 5 GiB, and most far less.
+    fn default() -> Self {
+        Self {
+            messages: 1_024,
+            bytes: 512 * 1024,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -60,6 +85,7 @@ impl Default for Config {
                 bytes: 8 * 1024 * 1024,
                 age: Duration::from_secs(120),
             },
+            memory: Memory::default(),
             payload_bytes_max: 64 * 1024,
             keys_max: 10_000,
             values_bytes_max: 8 * 1024 * 1024,
@@ -75,7 +101,12 @@ impl Config {
     /// Whether messages can be read back at all.
     #[must_use]
     pub fn keeps_history(&self) -> bool {
-        self.durability == Durability::Logged && self.window.messages > 0
+        self.durability != Durability::Ephemeral && self.window.messages > 0
+    }
+
+    /// What stays in memory, if the store has the rest.
+    pub(crate) fn spills(&self) -> Option<Memory> {
+        (self.durability == Durability::Stored).then_some(self.memory)
     }
 
     /// The window that holds in effect.

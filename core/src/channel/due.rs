@@ -46,7 +46,7 @@ impl<R> Channel<R> {
             self.propose(Change::ExpireKeys { through }, None, now, out);
         }
         self.expire_publishers(now, out);
-        if self.config.durability == Durability::Logged {
+        if self.config.durability != Durability::Ephemeral {
             out.push(Effect::Used { at: used });
         }
     }

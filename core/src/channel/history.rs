@@ -2,14 +2,18 @@
 //!
 //! What is kept is decided by the owner and carried by log entries as a *floor*, the first seq that
 //! is still kept. A copy never decides by itself, or copies would differ.
+//!
+//! A stored channel keeps only its newest messages in memory; of those before them it knows what is
+//! needed to say when they go ([`Spilled`]), and they are read from the store.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::config::Window;
+use super::config::{Memory, Window};
 use super::learnt::Learnt;
 use super::message::Message;
+use super::spilled::{Chunk, Spilled};
 use crate::id::Seq;
 
 /// Room for so many messages is kept even when there are none, so that a channel that keeps none
@@ -20,9 +24,14 @@ const ROOM_MIN: usize = 32;
 /// Consecutive messages up to the head, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
+    /// What is in memory: all of it, or the newest.
     messages: VecDeque<Kept>,
     bytes: u64,
+    /// What is in the store only: from the floor to the first in memory.
+    spilled: Spilled,
     floor: Seq,
+    /// The first seq in memory; one after the head when none is.
+    resident: Seq,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,42 +42,52 @@ struct Kept {
 
 impl Default for History {
     fn default() -> Self {
-        Self {
-            messages: VecDeque::new(),
-            bytes: 0,
-            floor: Seq(1),
-        }
+        Self::beginning_at(Seq(1))
     }
 }
 
 impl History {
+    /// Nothing is kept, and `next` is the seq of the next message.
+    pub(super) fn beginning_at(next: Seq) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            spilled: Spilled::default(),
+            floor: next,
+            resident: next,
+        }
+    }
+
     /// The first seq that is still kept; one after the head when nothing is.
-    #[must_use]
     pub const fn floor(&self) -> Seq {
         self.floor
     }
 
+    /// The first seq that is in memory; one after the head when none is. What is kept below it is in
+    /// the store.
+    pub const fn resident(&self) -> Seq {
+        self.resident
+    }
+
     /// How many messages are kept.
-    #[must_use]
     pub fn len(&self) -> usize {
-        self.messages.len()
+        let spilled = usize::try_from(self.resident.0 - self.floor.0).unwrap_or(usize::MAX);
+        spilled.saturating_add(self.messages.len())
     }
 
     /// Whether nothing is kept.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.len() == 0
     }
 
     /// The weight of all that is kept.
-    #[must_use]
     pub const fn bytes(&self) -> u64 {
-        self.bytes
+        self.spilled.bytes() + self.bytes
     }
 
-    /// The kept messages after `after`, in order.
+    /// The messages in memory after `after`, in order.
     pub fn after(&self, after: Seq) -> impl Iterator<Item = &Arc<Message>> {
-        let skipped = after.next().0.saturating_sub(self.floor.0);
+        let skipped = after.next().0.saturating_sub(self.resident.0);
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.messages.len());
         self.messages.range(skipped..).map(|kept| &kept.message)
     }
@@ -78,11 +97,19 @@ impl History {
         if window.messages == 0 || weight > window.bytes {
             return seq.next();
         }
+        let least = Seq(seq.next().0.saturating_sub(u64::from(window.messages)));
         let mut floor = self.floor;
-        let mut bytes = self.bytes + weight;
+        let mut bytes = self.bytes() + weight;
+        for chunk in self.spilled.iter() {
+            let fits = chunk.last >= least && bytes - chunk.bytes <= window.bytes;
+            if fits && !chunk.learnt.is_older(window.age, now) {
+                return floor.max(least);
+            }
+            bytes -= chunk.bytes;
+            floor = chunk.last.next();
+        }
         for kept in &self.messages {
-            let messages = seq.0 - floor.0 + 1;
-            let fits = messages <= u64::from(window.messages) && bytes <= window.bytes;
+            let fits = floor >= least && bytes <= window.bytes;
             if fits && !kept.learnt.is_older(window.age, now) {
                 break;
             }
@@ -94,14 +121,19 @@ impl History {
 
     /// The floor once everything of `age` is dropped, if anything is.
     pub(super) fn floor_by_age(&self, age: Duration, now: Instant) -> Option<Seq> {
+        let spilled = self.spilled.last_by_age(age, now).map(Seq::next);
+        if spilled.unwrap_or(self.floor) < self.resident {
+            return spilled;
+        }
         let old = self.messages.iter().take_while(|kept| kept.learnt.is_older(age, now));
-        let old = old.count() as u64;
-        (old > 0).then(|| Seq(self.floor.0 + old))
+        let floor = Seq(self.resident.0 + old.count() as u64);
+        (floor > self.floor).then_some(floor)
     }
 
-    /// When the oldest message was learnt of.
+    /// When the oldest message was learnt of, or the newest of the chunk it is in.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.messages.front().map(|kept| kept.learnt.0)
+        let resident = self.messages.front().map(|kept| kept.learnt.0);
+        self.spilled.oldest().or(resident)
     }
 
     /// Appends the message at the head, then drops what is below `floor`.
@@ -116,12 +148,37 @@ impl History {
 
     /// Drops what is below `floor`.
     pub(super) fn truncate(&mut self, floor: Seq) {
-        while self.floor < floor {
-            if let Some(kept) = self.messages.pop_front() {
-                self.bytes -= kept.message.weight();
-            }
-            self.floor = self.floor.next();
+        self.spilled.truncate(floor);
+        while self.resident < floor
+            && let Some(kept) = self.messages.pop_front()
+        {
+            self.bytes -= kept.message.weight();
+            self.resident = self.resident.next();
         }
+        self.floor = self.floor.max(floor);
+        self.shrink();
+    }
+
+    /// Lets go of the oldest messages that are in memory beyond `memory`: the store has them.
+    pub(super) fn spill(&mut self, memory: Memory) {
+        while self.messages.len() > memory.messages as usize || self.bytes > memory.bytes {
+            let Some(kept) = self.messages.pop_front() else {
+                break;
+            };
+            self.bytes -= kept.message.weight();
+            self.resident = self.resident.next();
+            self.spilled.add(&kept.message, kept.learnt);
+        }
+        self.shrink();
+    }
+
+    /// Adds messages that are in the store only, when nothing is in memory yet.
+    pub(super) fn add_spilled(&mut self, chunk: Chunk) {
+        self.resident = chunk.last.next();
+        self.spilled.push(chunk);
+    }
+
+    fn shrink(&mut self) {
         if self.messages.capacity() > ROOM_MIN && self.messages.len() < self.messages.capacity() / 4 {
             self.messages.shrink_to(self.messages.len() * 2);
         }
@@ -134,6 +191,7 @@ impl History {
 
     /// Takes everything for learnt of now.
     pub(super) fn restamp(&mut self, now: Instant) {
+        self.spilled.restamp(now);
         for kept in &mut self.messages {
             kept.learnt = Learnt(now);
         }

@@ -14,7 +14,7 @@ use crate::id::{IdempotencyKey, Seq, Subject, Term};
 /// Keys kept per channel. Requests come from backends at tens a second at most; with
 /// [`KEY_AGE`] this covers eight a second. At the end the oldest key goes, and repeating its
 /// request would publish again.
-const KEYS_MAX: usize = 1_000;
+pub const KEYS_MAX: usize = 1_000;
 
 /// How long a key counts: longer than an HTTP client and the proxies before it retry.
 const KEY_AGE: Duration = Duration::from_secs(120);
@@ -64,6 +64,21 @@ impl IdempotencyKeys {
         {
             self.requests.remove(&oldest);
         }
+    }
+
+    /// Every request that is known, oldest first.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn requests(&self) -> impl Iterator<Item = (&Subject, &IdempotencyKey, Seq, Term, Instant)> {
+        self.by_seq.values().map(|request| {
+            let published = &self.requests[request];
+            (
+                &request.0,
+                &request.1,
+                published.seq,
+                published.term,
+                published.learnt.0,
+            )
+        })
     }
 
     /// Takes everything for learnt of now.

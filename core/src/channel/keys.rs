@@ -72,7 +72,7 @@ impl Keys {
         self.select(|message| message.seq > seq)
     }
 
-    fn select(&self, wanted: impl Fn(&Message) -> bool) -> Vec<Arc<Message>> {
+    pub(super) fn select(&self, wanted: impl Fn(&Message) -> bool) -> Vec<Arc<Message>> {
         let rows = self.rows.values().map(|row| &row.message);
         let mut messages: Vec<_> = rows.filter(|message| wanted(message)).cloned().collect();
         messages.sort_unstable_by_key(|message| message.seq);
@@ -158,6 +158,33 @@ impl Keys {
             self.rows.remove(&key);
         }
         self.floor = self.floor.max(through);
+    }
+
+    /// The values and removals of a store, in the order of publication, none of which is below
+    /// `floor`. `learnt` says when each was.
+    pub(super) fn restored(
+        floor: Seq,
+        messages: &[Arc<Message>],
+        learnt: impl Fn(&Message) -> Instant,
+    ) -> Option<Self> {
+        let mut keys = Self::default();
+        for message in messages {
+            let key = message.key.clone()?;
+            if message.deleted {
+                keys.tombstones.insert(message.seq, key.clone());
+            } else {
+                keys.bytes += message.weight();
+            }
+            let row = Row {
+                message: Arc::clone(message),
+                learnt: Learnt(learnt(message)),
+            };
+            if keys.rows.insert(key, row).is_some() {
+                return None;
+            }
+        }
+        keys.floor = floor;
+        Some(keys)
     }
 
     /// Takes everything for learnt of now.

@@ -19,7 +19,7 @@ use crate::time::WallTime;
 
 /// Results kept per publisher: as many as a session may have unanswered. An older serial is
 /// answered with [`Check::OutcomeUnknown`].
-const RESULTS_MAX: usize = 64;
+pub const RESULTS_MAX: usize = 64;
 
 /// How long a publisher is remembered after its last entry.
 pub(super) const PUBLISHER_AGE: Duration = Duration::from_secs(10 * 60);
@@ -122,6 +122,23 @@ impl Publishers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Takes a result from the store; those of an author come in the order of their serials.
+    pub(super) fn restore(&mut self, author: &Author, serial: Serial, fate: Fate, at: Instant) -> Result<(), Misfit> {
+        self.fits(author, serial)?;
+        self.record(author, serial, fate, at);
+        Ok(())
+    }
+
+    /// Every result that is known, with when its publisher was used last.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn results(&self) -> impl Iterator<Item = (&Author, Serial, Fate, Instant)> {
+        self.0.iter().flat_map(|(author, row)| {
+            let first = row.highest.0 + 1 - row.results.len() as u64;
+            let serials = row.results.iter().zip(first..);
+            serials.map(move |(fate, serial)| (author, Serial(serial), *fate, row.used.0))
+        })
     }
 
     /// Whether an entry about `serial` follows what is known of `author`.

@@ -37,6 +37,17 @@ pub enum Page {
         /// The newest message of the channel; there is more to read if the page ends before it.
         head: Position,
     },
+    /// What the reader wants is in the store only.
+    Stored {
+        /// The messages wanted follow this position.
+        after: Position,
+        /// No later ones are in the store only.
+        through: Seq,
+        /// No more bytes than this, but always one message.
+        bytes_max: u32,
+        /// No more messages than this.
+        messages_max: u32,
+    },
     /// What the reader wants cannot be read.
     Lost {
         /// Why.
@@ -44,6 +55,38 @@ pub enum Page {
         /// Where delivery can go on: the head.
         position: Position,
     },
+}
+
+/// What still fits a page: also for whoever makes one from a store.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRoom {
+    bytes: u64,
+    messages: u32,
+    is_empty: bool,
+}
+
+impl PageRoom {
+    /// The room of a page of so many bytes and messages; always one message.
+    #[must_use]
+    pub const fn new(bytes_max: u32, messages_max: u32) -> Self {
+        Self {
+            bytes: bytes_max as u64,
+            messages: if messages_max == 0 { 1 } else { messages_max },
+            is_empty: true,
+        }
+    }
+
+    /// Whether the message still fits; it is counted if it does.
+    pub fn take(&mut self, message: &Message) -> bool {
+        let left = self.bytes.checked_sub(message.weight() + FRAME_BYTES);
+        if self.messages == 0 || (left.is_none() && !self.is_empty) {
+            return false;
+        }
+        self.bytes = left.unwrap_or(0);
+        self.messages -= 1;
+        self.is_empty = false;
+        true
+    }
 }
 
 impl View {
@@ -67,16 +110,17 @@ impl View {
             Some(_) if range.after < start => return lost(Reason::Truncated),
             Some(_) => range.after,
         };
-        let mut left = u64::from(range.bytes_max);
-        let mut messages = Vec::new();
-        for message in self.history().after(after).take(range.messages_max.max(1) as usize) {
-            match left.checked_sub(message.weight() + FRAME_BYTES) {
-                Some(rest) => left = rest,
-                None if messages.is_empty() => left = 0,
-                None => break,
-            }
-            messages.push(Arc::clone(message));
+        if after.next() < self.history().resident() {
+            return Page::Stored {
+                after: self.position(after),
+                through: self.history().resident().previous(),
+                bytes_max: range.bytes_max,
+                messages_max: range.messages_max.max(1),
+            };
         }
+        let mut room = PageRoom::new(range.bytes_max, range.messages_max);
+        let kept = self.history().after(after);
+        let messages = kept.take_while(|message| room.take(message)).cloned().collect();
         Page::Messages {
             after: self.position(after),
             messages,

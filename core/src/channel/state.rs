@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::config::Memory;
 use super::idempotency::IdempotencyKeys;
 use super::learnt::Learnt;
 use super::publishers::{Check, Fate, Publishers};
@@ -84,6 +85,31 @@ impl State {
     #[must_use]
     pub const fn publishers(&self) -> &Publishers {
         &self.publishers
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) const fn idempotency(&self) -> &IdempotencyKeys {
+        &self.idempotency
+    }
+
+    /// A state as a store holds it.
+    pub(super) const fn restored(
+        view: View,
+        publishers: Publishers,
+        idempotency: IdempotencyKeys,
+        used: Instant,
+    ) -> Self {
+        Self {
+            view,
+            publishers,
+            idempotency,
+            used: Learnt(used),
+        }
+    }
+
+    /// Lets go of messages that the store has, beyond what stays in memory.
+    pub(crate) fn spill(&mut self, memory: Option<Memory>) {
+        self.view.spill(memory);
     }
 
     /// When the channel was last used, as far as this node knows.

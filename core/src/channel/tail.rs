@@ -52,10 +52,13 @@ impl<R> Channel<R> {
     pub(super) fn propose(&mut self, change: Change, asker: Option<Waiter<R>>, now: Now, out: &mut Vec<Effect<R>>) {
         state::apply(&mut self.working, &change, now.instant)
             .expect("a change that was decided on the working state fits it");
+        if let Some(working) = &mut self.working {
+            working.spill(self.config.spills());
+        }
         let ticket = self.ticket;
         self.ticket.number += 1;
         let asker = self.acknowledge_early(&change, asker, out);
-        let logged = self.config.durability == Durability::Logged;
+        let logged = self.config.durability != Durability::Ephemeral;
         if logged {
             let change = change.clone();
             out.push(Effect::Propose(Proposal { ticket, change }));
@@ -77,6 +80,9 @@ impl<R> Channel<R> {
         while let Some(pending) = self.tail.pop_front_if(|pending| pending.ticket <= through) {
             state::apply(&mut self.shown, &pending.change, now.instant)
                 .expect("what fitted the working state fits the shown view, in the same order");
+            if let Some(shown) = &mut self.shown {
+                shown.spill(self.config.spills());
+            }
             let epoch = self.shown.as_ref().map(|shown| shown.epoch().clone());
             if let Change::Publish { message, .. } = &pending.change {
                 out.push(Effect::FanOut(message.clone()));
@@ -111,6 +117,16 @@ impl<R> Channel<R> {
                 Held::Attach { to, .. } | Held::Read { to, .. } => refuse(to),
             }));
         }
+    }
+
+    /// Ends the owner's side because what it was working on is lost. Answers with whoever waits.
+    pub fn into_waiting(self) -> impl Iterator<Item = R> {
+        let asked = self.tail.into_iter();
+        let asked = asked.flat_map(|pending| pending.asker.into_iter().chain(pending.repeaters));
+        let held = self.held.into_iter().map(|reader| match reader {
+            Held::Attach { to, .. } | Held::Read { to, .. } => to,
+        });
+        asked.map(|waiter| waiter.to).chain(held)
     }
 
     /// Takes over what the slot's log holds of the channel. Waiters of what is in it stay; the rest

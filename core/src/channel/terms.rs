@@ -7,7 +7,7 @@ use crate::id::{Seq, Term};
 /// Ranges a table holds: one per change of owner between two messages. 1,024 of them are years of
 /// daily restarts, in 16 KiB. The oldest goes first; a position in it can no longer be checked and
 /// counts as older than the window.
-const RANGES_MAX: usize = 1_024;
+pub const RANGES_MAX: usize = 1_024;
 
 /// The term of every message, as ranges. It outlives the messages, so that a position at the head
 /// can be checked when no history is left.
@@ -27,6 +27,12 @@ impl Terms {
     pub fn at(&self, seq: Seq) -> Option<Term> {
         let after = self.0.partition_point(|range| range.first <= seq);
         Some(self.0[after.checked_sub(1)?].term)
+    }
+
+    /// The first message of each range, and who wrote it.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (Seq, Term)> {
+        self.0.iter().map(|range| (range.first, range.term))
     }
 
     /// Notes that `seq`, one after the head, was written under `term`.

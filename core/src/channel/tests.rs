@@ -14,6 +14,7 @@ mod random;
 mod read;
 mod refused;
 mod state;
+mod stored;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

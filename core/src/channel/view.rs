@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::config::Memory;
 use super::history::History;
 use super::keys::Keys;
 use super::message::Message;
@@ -81,6 +82,32 @@ impl View {
 
     pub(super) fn keys_mut(&mut self) -> &mut Keys {
         &mut self.keys
+    }
+
+    /// Lets go of messages that the store has, beyond what stays in memory.
+    pub(crate) fn spill(&mut self, memory: Option<Memory>) {
+        if let Some(memory) = memory {
+            self.history.spill(memory);
+        }
+    }
+
+    /// A history as a store holds it.
+    pub(super) const fn restored(
+        epoch: Epoch,
+        keyed: bool,
+        head: Seq,
+        terms: Terms,
+        history: History,
+        keys: Keys,
+    ) -> Self {
+        Self {
+            epoch,
+            keyed,
+            head,
+            terms,
+            history,
+            keys,
+        }
     }
 
     fn publish(&mut self, message: &Arc<Message>, floor: Seq, now: Instant) -> Result<(), Misfit> {

@@ -191,6 +191,15 @@ impl Session {
                 subscription.paged(cursor);
                 self.regain(0, place, out);
             }
+            Fetched::Refused(refusal) => {
+                let channel_id = subscription.channel_id;
+                out.push(Effect::Send(Answer::PullRefused { channel_id, refusal }));
+                self.vacate(place, out);
+                out.push(Effect::Send(Answer::Detached {
+                    request: RequestId(0),
+                    channel_id,
+                }));
+            }
         }
     }
 

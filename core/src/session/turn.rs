@@ -86,6 +86,8 @@ pub enum Fetched {
     },
     /// The channel was too busy. Step the reader again after a moment.
     Busy,
+    /// The channel is set aside, and so the reader cannot go on.
+    Refused(Refusal),
 }
 
 /// What the session's task must do.

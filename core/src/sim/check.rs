@@ -22,6 +22,7 @@ use super::fact::{Fact, ReaderId};
 use super::setup::Setup;
 use super::sight::{Coverage, Sight};
 use super::suite::Tally;
+use crate::channel::Durability;
 use crate::time::Now;
 
 mod commit;
@@ -133,7 +134,9 @@ impl Checker {
                 Ok(())
             }
             Fact::Restarted { reset } => {
-                self.truth.restart(*reset);
+                let setup = &self.setup;
+                let is_stored = |name: &_| setup.namespace(name).channel.durability == Durability::Stored;
+                self.truth.restart(*reset, is_stored);
                 Ok(())
             }
             Fact::Opened { channel, found } => self.opened(channel, found.as_ref(), now.instant),

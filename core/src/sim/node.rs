@@ -8,6 +8,7 @@
 //! * `slot`, `channel`: the actors, and `turn`: what a channel does with a message;
 //! * `feed`: a channel's ring and its readers;
 //! * `mailbox`: what they all receive, and who is answered;
+//! * `store`: what outlives the node;
 //! * `session`: a client's session; `effects`: what its rules say; `forward`: from it to the channels; `deliver` and
 //!   `snapshot`: from the rings to its link.
 
@@ -20,6 +21,7 @@ use self::feed::Feed;
 use self::mailbox::{Asker, Permit, ReplyId};
 use self::session::SessionTask;
 use self::slot::SlotActor;
+use self::store::Store;
 use super::check::Rule;
 use super::fact::Fact;
 use super::link::{Down, LinkId, Up};
@@ -37,6 +39,7 @@ mod mailbox;
 mod session;
 mod slot;
 mod snapshot;
+mod store;
 mod turn;
 
 /// See the module.
@@ -44,6 +47,9 @@ mod turn;
 pub(super) struct Node {
     is_up: bool,
     resets: u32,
+    /// Which start of it this is: what an earlier one had begun comes to nothing.
+    life: u32,
+    store: Store,
     slots: BTreeMap<SlotId, SlotActor>,
     channels: BTreeMap<ChannelName, ChannelActor>,
     feeds: BTreeMap<ChannelId, Feed>,
@@ -64,6 +70,8 @@ impl Node {
         let mut node = Self {
             is_up: true,
             resets: 0,
+            life: 0,
+            store: Store::new(&mut scene.dice),
             slots: BTreeMap::new(),
             channels: BTreeMap::new(),
             feeds: BTreeMap::new(),
@@ -113,6 +121,7 @@ impl Node {
                 scene.send_down(link, Down::Closed, 0);
             }
         }
+        self.lose_unsynced(scene);
         self.slots.clear();
         self.channels.clear();
         self.feeds.clear();
@@ -125,12 +134,15 @@ impl Node {
         scene.agenda.after(downtime, Event::NodeUp);
     }
 
-    /// The node is up: its slots are empty.
+    /// The node is up: its slots are empty, and the store is as it was left.
     pub(super) fn begin(&mut self, scene: &mut Scene) {
         self.is_up = true;
+        self.life += 1;
+        self.store.starts += 1;
         for slot in 0..scene.setup.slots {
             let id = self.next_actor();
-            let actor = SlotActor::new(id, self.resets, scene);
+            let lease = self.store.lease(SlotId(slot), scene.setup.slots);
+            let actor = SlotActor::new(id, self.resets, lease, scene);
             self.slots.insert(SlotId(slot), actor);
         }
     }
@@ -160,6 +172,9 @@ impl Node {
         }
         for (id, slot) in &self.slots {
             slot.rest(*id, scene);
+        }
+        for (channel, state) in self.store.channels() {
+            slot::held(channel, state, scene);
         }
         for (channel, actor) in &self.channels {
             let taken = actor.taken;

@@ -39,8 +39,9 @@ pub(super) struct Mix {
     pub(super) long: u64,
     pub(super) long_gap: (u64, u64),
     pub(super) heartbeat_secs: u64,
-    /// How often a channel is ephemeral, and how often it carries keys.
+    /// How often a channel is ephemeral, how often a store keeps it if not, and how often it carries keys.
     pub(super) ephemeral: u64,
+    pub(super) stored: u64,
     pub(super) keyed: u64,
     /// How often the node's queues are tiny and links are narrow.
     pub(super) tight: u64,
@@ -196,6 +197,7 @@ const QUIET: Mix = Mix {
     long_gap: (1, 1),
     heartbeat_secs: 10,
     ephemeral: 10,
+    stored: 30,
     keyed: 10,
     tight: 20,
     weights: Weights {

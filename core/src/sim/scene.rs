@@ -44,6 +44,10 @@ pub(super) enum Event {
     Alarm(LinkId),
     /// The instant that a client asked for has come.
     Client(ClientId),
+    /// The store syncs what a life of the node has sent to it.
+    Sync(u32),
+    /// The store answers what it holds of a channel.
+    Load(u32, ChannelName),
     /// The node is up again.
     NodeUp,
     /// Faults stop.

@@ -8,7 +8,7 @@ use super::plan::ClientId;
 use super::scenario::{Mix, Scenario};
 use crate::access::{Capability, Grant, Operation, Operations, Pattern};
 use crate::backpressure::Policy;
-use crate::channel::{Config, Durability, Window};
+use crate::channel::{Config, Durability, Memory, Window};
 use crate::fault::Faults;
 use crate::id::{Author, ChannelName, PublisherId, Subject};
 use crate::namespace::{Namespace, Namespaces};
@@ -40,6 +40,8 @@ pub(super) struct Setup {
     pub(super) delay: (Duration, Duration),
     /// From a message in a mailbox to the turn that takes it.
     pub(super) turn: (Duration, Duration),
+    /// From a batch in the store to its sync.
+    pub(super) sync: (Duration, Duration),
     /// Bytes on their way to a client that has not read them.
     pub(super) window: usize,
     /// Bytes a link carries to a client in a millisecond.
@@ -109,9 +111,16 @@ impl Setup {
             channel_idle: heartbeat * 6,
             delay: *dice.pick(&[(MILLI / 5, MILLI), (MILLI * 5, MILLI * 40), (MILLI, MILLI * 300)]),
             turn: *dice.pick(&[(MILLI / 50, MILLI / 5), (MILLI / 10, MILLI * 3), (MILLI, MILLI * 25)]),
+            sync: *dice.pick(&[(MILLI / 5, MILLI), (MILLI, MILLI * 20), (MILLI * 20, MILLI * 400)]),
             window: if tight { 500 } else { 16_000 },
             rate: if tight { dice.between((1, 40)) } else { 2_000 },
         }
+    }
+
+    /// Whether a store keeps any of the channels.
+    pub(super) fn has_store(&self) -> bool {
+        let is_stored = |channel| self.namespace(channel).channel.durability == Durability::Stored;
+        self.channels.iter().any(is_stored)
     }
 
     /// The settings of a channel.
@@ -144,6 +153,11 @@ fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespa
     let plain = number == 0;
     let ephemeral = !plain && dice.percent(mix.ephemeral);
     let keyed = !plain && dice.percent(mix.keyed);
+    let stored = dice.percent(mix.stored);
+    let memory = Memory {
+        messages: *dice.pick(&[2, 20, 1_000]),
+        bytes: *dice.pick(&[300, 1 << 20]),
+    };
     let kept = !ephemeral && (plain || !dice.percent(10));
     let window = Window {
         messages: match kept {
@@ -162,11 +176,12 @@ fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespa
     Namespace {
         name: format!("n{number}").into(),
         channel: Config {
-            durability: if ephemeral {
-                Durability::Ephemeral
-            } else {
-                Durability::Logged
+            durability: match (ephemeral, stored) {
+                (true, _) => Durability::Ephemeral,
+                (false, true) => Durability::Stored,
+                (false, false) => Durability::Logged,
             },
+            memory,
             keyed,
             window,
             payload_bytes_max: 300,

@@ -113,6 +113,14 @@ sights! {
     KeysChanged,
     /// A keyed reader got every key.
     KeysReplaced,
+    /// A channel was opened with what its store had kept.
+    Loaded,
+    /// The node ended with changes that the store had not synced.
+    UnsyncedLost,
+    /// The store could not say whether it had synced.
+    SyncFailed,
+    /// A page was read from the store.
+    PageStored,
 }
 
 /// How often each [`Sight`] was seen.

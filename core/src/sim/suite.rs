@@ -80,8 +80,9 @@ impl fmt::Display for Suite {
 pub type Plant = fn(&mut Faults);
 
 /// Every fault that can be planted, by name.
-pub const FAULTS: [(&str, Plant); 6] = [
+pub const FAULTS: [(&str, Plant); 7] = [
     ("ack_before_append", |faults| faults.ack_before_append = true),
+    ("ack_before_sync", |faults| faults.ack_before_sync = true),
     ("dedup_dropped", |faults| faults.dedup_dropped = true),
     ("resume_off_by_one", |faults| faults.resume_off_by_one = true),
     ("evict_without_discontinuity", |faults| {

@@ -23,6 +23,8 @@ impl fmt::Display for Event {
             Self::Session(link) => write!(f, "{link} session turn"),
             Self::Alarm(link) => write!(f, "{link} session alarm"),
             Self::Client(client) => write!(f, "client {client} wakes"),
+            Self::Sync(life) => write!(f, "the store syncs for life {life}"),
+            Self::Load(life, channel) => write!(f, "the store loads {channel} for life {life}"),
             Self::NodeUp => f.write_str("the node is up"),
             Self::Heal => f.write_str("faults stop"),
             Self::Probe => f.write_str("probe"),
@@ -135,6 +137,7 @@ impl fmt::Display for Fact {
                 Page::Messages { after, messages, .. } => {
                     write!(f, "| {channel} gives {} messages after {after}", messages.len())
                 }
+                Page::Stored { after, .. } => write!(f, "| {channel} reads after {after} from its store"),
                 Page::Lost { reason, position } => write!(f, "| {channel} lost a reader: {reason:?}, on at {position}"),
             },
             Self::Began {

@@ -110,6 +110,8 @@ impl World {
             Event::Session(link) => node.session_turn(link, scene),
             Event::Alarm(link) => node.ring(link, scene),
             Event::Client(client) => self.clients[client].woken(scene),
+            Event::Sync(life) => node.sync(life, scene),
+            Event::Load(life, channel) => node.loaded(life, channel, scene),
             Event::NodeUp => node.begin(scene),
             Event::Heal => self.heal(),
             Event::Probe => self.probe(),

@@ -43,13 +43,16 @@ impl Slot {
         if self.quarantined.contains(channel) {
             return; // looked at again when it is released
         }
-        match self.channels.get(channel).and_then(|state| state.next_due(settings)) {
+        match self.channel(channel).and_then(|state| state.next_due(settings)) {
             Some(due) if due <= now => {
                 let channel = channel.clone();
                 self.expiry.expect(&channel, now + DUE_AGAIN);
                 out.push(Effect::Due { channel });
             }
-            Some(due) => self.expiry.expect(channel, due),
+            Some(due) => {
+                self.expiry.expect(channel, due);
+                self.mark(channel, out);
+            }
             None => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod quarantine;
 mod snapshot;
+mod stored;
 mod timers;
 
 use bytes::Bytes;
@@ -159,11 +160,12 @@ fn only_the_latest_round_is_heard() {
     let mut slot = slot(Config::default());
     let first = open(&mut slot, "t:a").round;
     let second = open(&mut slot, "t:a").round;
-    assert_eq!(turn(&mut slot, propose("t:a", first, vec![create()])), []);
+    let dropped = |channel: &str| Effect::Dropped { channel: name(channel) };
+    assert_eq!(turn(&mut slot, propose("t:a", first, vec![create()])), [dropped("t:a")]);
     assert_eq!(slot.committed(), Index(0));
     assert_eq!(
         turn(&mut slot, propose("t:b", second, vec![create()])),
-        [],
+        [dropped("t:b")],
         "nor another's"
     );
     assert_eq!(turn(&mut slot, propose("t:a", second, vec![create()])).len(), 1);
@@ -186,7 +188,12 @@ fn a_refusal_tells_what_was_taken_before_it() {
     assert_eq!(*reason, Refusal::Unavailable, "another owner's message is fenced");
     assert_eq!(opening.state.as_ref(), slot.channel(&name("t:a")));
     let late = turn(&mut slot, propose("t:a", round, vec![publish(2)]));
-    assert_eq!(late, [], "what was built on the refused one is not heard");
+    let channel = name("t:a");
+    assert_eq!(
+        late,
+        [Effect::Dropped { channel }],
+        "what was built on the refused one is not heard"
+    );
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use crate::channel::{Opening, Proposal, Refusal, Retired, Ticket};
-use crate::id::ChannelName;
+use super::stored::{Batch, StoreFailure};
+use crate::channel::{Opening, Proposal, Refusal, Retired, Stored, Ticket};
+use crate::id::{ChannelName, Index};
+use crate::time::WallTime;
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -41,6 +43,40 @@ pub enum Input {
         /// Which.
         channel: ChannelName,
     },
+    /// The store has answered [`Effect::Load`]: what it holds, `None` if it knows no such channel.
+    Loaded {
+        /// Of which.
+        channel: ChannelName,
+        /// What.
+        found: Result<Option<Box<Stored>>, StoreFailure>,
+        /// The wall time, which the stored ages are counted by.
+        wall: WallTime,
+    },
+    /// The store has synced a batch.
+    Stored {
+        /// Of which channel.
+        channel: ChannelName,
+        /// Which.
+        through: Index,
+    },
+    /// The store has not committed a batch.
+    StoreFailed {
+        /// Of which channel.
+        channel: ChannelName,
+        /// Which.
+        through: Index,
+        /// Why.
+        failure: StoreFailure,
+    },
+    /// The way to the store is full: what a channel proposed is not taken.
+    Decline {
+        /// Which.
+        channel: ChannelName,
+        /// The round it was proposed under.
+        round: u64,
+    },
+    /// The actor of the slot began again after a failure.
+    Restarted,
     /// An operator lifts the quarantine.
     Release {
         /// Of which.
@@ -67,10 +103,37 @@ pub enum Effect {
         /// What the slot holds of it.
         opening: Box<Opening>,
     },
-    /// Do not start the channel: it is set aside.
+    /// Do not start the channel.
     Barred {
         /// Which.
         channel: ChannelName,
+        /// Why: it is set aside, or its store does not answer.
+        reason: Refusal,
+    },
+    /// Ask the store what it holds of a channel; answer with [`Input::Loaded`].
+    Load {
+        /// Which.
+        channel: ChannelName,
+    },
+    /// Give a batch to the store, in this order; answer with [`Input::Stored`] or
+    /// [`Input::StoreFailed`], in this order too.
+    Store(Batch),
+    /// Tell the store about a channel what is in no entry. Nobody waits for it.
+    Mark {
+        /// Which.
+        channel: ChannelName,
+        /// When it was last used.
+        used: Instant,
+        /// When something of it is due.
+        due: Option<Instant>,
+    },
+    /// End the actor of a channel: nobody knows what the store holds of it. Whoever waits is refused,
+    /// and it is opened anew when it is wanted again.
+    Closed {
+        /// Which.
+        channel: ChannelName,
+        /// Why.
+        reason: Refusal,
     },
     /// Tell a channel that its proposals are committed.
     Committed {
@@ -89,6 +152,11 @@ pub enum Effect {
         reason: Refusal,
         /// What it begins again with. What is not in its tail was not taken.
         opening: Box<Opening>,
+    },
+    /// Forget what a channel has just proposed: it was of an earlier round, which has been answered.
+    Dropped {
+        /// Which.
+        channel: ChannelName,
     },
     /// Ask a channel to propose what is due, starting an actor for it if none runs.
     Due {

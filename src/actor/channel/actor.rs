@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_core::channel::{Channel, Effect, Input, Proposal, Publish, Refusal, Skip};
+use starling_core::channel::{Channel, Durability, Effect, Input, Page, Proposal, Publish, Refusal, Skip, View};
 use starling_core::id::ChannelName;
+use starling_core::slot::StoreFailure;
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
 use starling_runtime::wheel::Alarm;
 use tokio::sync::oneshot;
@@ -16,6 +17,8 @@ use super::feeding::Feeding;
 use crate::actor::registry::Registry;
 use crate::actor::reply::Reply;
 use crate::actor::slot;
+use crate::fanout::EncodedPage;
+use crate::storage::{PageFailure, Wanted};
 
 /// See [the module](super).
 pub struct ChannelActor;
@@ -74,18 +77,23 @@ impl Actor for ChannelActor {
         let services = registry.services();
         let now = services.clock.now().instant;
         let standing = match opening.await {
-            Ok(Some(opening)) => {
+            Ok(Ok(opening)) => {
                 let config = services.settings.namespaces.channel(&channel).clone();
+                // Loading took time.
+                let now = if config.durability == Durability::Stored {
+                    services.clock.now().instant
+                } else {
+                    now
+                };
                 Standing::Open(Channel::new(channel.clone(), config, *opening, now))
             }
-            Ok(None) => Standing::Closed(Refusal::Quarantined),
+            Ok(Err(refusal)) => Standing::Closed(refusal),
             Err(_) => Standing::Closed(Refusal::Unavailable),
         };
-        let view = match &standing {
-            Standing::Open(rules) => rules.view(),
-            Standing::Closed(_) => None,
+        let feeding = match &standing {
+            Standing::Open(rules) => Feeding::resume(&channel, rules.view(), services),
+            Standing::Closed(refusal) => Feeding::wait(&channel, refusal, services),
         };
-        let feeding = Feeding::resume(&channel, view, services);
         let state = State {
             standing,
             effects: Vec::new(),
@@ -116,10 +124,24 @@ impl Actor for ChannelActor {
                     to.page(page);
                     return Ok(());
                 }
-                None => Input::Read { to, range },
+                None => match state.feeding.join_fetch(&range, to, permit) {
+                    None => return Ok(()),
+                    Some((to, back)) => {
+                        state.turn(Input::Read { to, range }, back);
+                        return Ok(());
+                    }
+                },
             },
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
+            Message::Closed { reason } => {
+                state.close(reason);
+                return Ok(());
+            }
+            Message::Fetched { wanted, page } => {
+                state.fetched(&wanted, page);
+                return Ok(());
+            }
             Message::Due => Input::Due {
                 attended: state.feeding.is_attended(),
             },
@@ -146,12 +168,42 @@ impl State {
         let mut effects = std::mem::take(&mut self.effects);
         rules.handle(input, now, &mut effects);
         let mut proposals = Vec::new();
+        let mut fetch = None;
         for effect in effects.drain(..) {
-            self.perform(effect, &mut proposals);
+            match effect {
+                Effect::Page {
+                    to,
+                    page: Page::Stored { .. },
+                } if fetch.is_some() => to.refuse(Refusal::Busy), // one turn answers one read
+                Effect::Page {
+                    to,
+                    page:
+                        Page::Stored {
+                            after,
+                            through,
+                            bytes_max,
+                            messages_max,
+                        },
+                } => {
+                    let wanted = Wanted {
+                        channel: self.channel.clone(),
+                        epoch: after.epoch,
+                        after: after.seq,
+                        through,
+                        bytes_max,
+                        messages_max,
+                    };
+                    fetch = Some((to, wanted));
+                }
+                effect => self.perform(effect, &mut proposals),
+            }
         }
         self.effects = effects;
         self.feeding.tell();
-        if !proposals.is_empty() {
+        if let Some((to, wanted)) = fetch {
+            // In the room of the question, until the answer is back.
+            self.feeding.fetch(to, permit, wanted, &self.me, &self.registry);
+        } else if !proposals.is_empty() {
             let propose = slot::Message::Propose {
                 channel: self.channel.clone(),
                 proposals,
@@ -180,6 +232,32 @@ impl State {
         }
     }
 
+    /// Nobody knows what the store holds of the channel: it is opened anew when it is wanted again.
+    fn close(&mut self, reason: Refusal) {
+        let closed = Standing::Closed(reason.clone());
+        if let Standing::Open(rules) = std::mem::replace(&mut self.standing, closed) {
+            for to in rules.into_waiting() {
+                to.refuse(reason.clone());
+            }
+            self.look_later();
+        }
+    }
+
+    /// The store has answered a page.
+    fn fetched(&mut self, wanted: &Wanted, page: Result<EncodedPage, PageFailure>) {
+        let head = match &self.standing {
+            Standing::Open(rules) => rules.view().map(View::head_position),
+            Standing::Closed(_) => None,
+        };
+        if let Err(PageFailure::Store(StoreFailure::Corrupt)) = page {
+            let (channel, reason) = (self.channel.clone(), Refusal::Quarantined);
+            tracing::error!(%channel, after = wanted.after.0, "the store is damaged here; channel set aside until the node restarts");
+            let _ = self.slot.post_single(slot::Message::Quarantine { channel });
+            self.close(reason);
+        }
+        self.feeding.fetched(wanted, page, head);
+    }
+
     /// Lets go of the feed when nobody reads it, and of the actor when nobody uses it.
     fn look(&mut self, me: &ActorRef<Envelope<Message>>) {
         let services = self.registry.services();
@@ -203,14 +281,21 @@ impl State {
         }
         self.registry.forget(&self.channel, self.me.id());
         me.stop(Some("retired".to_owned()));
+        if self.feeding.is_attended() {
+            // Its readers would wait for somebody else to open it.
+            let _ = self.registry.channel(&self.channel);
+        }
     }
 
     fn look_later(&self) {
         let services = self.registry.services();
-        let wait = services
-            .linger
-            .min(services.channel_idle)
-            .max(Duration::from_millis(100));
+        let wait = services.linger.min(services.channel_idle);
+        // One that is closed is opened anew once whoever was refused may come back.
+        let wait = match &self.standing {
+            Standing::Closed(refusal) => refusal.retry_after().map_or(wait, |after| wait.min(after)),
+            Standing::Open(_) => wait,
+        };
+        let wait = wait.max(Duration::from_millis(100));
         services
             .timers
             .set(Instant::now() + wait, Arc::new(LookAlarm(self.me.clone())));

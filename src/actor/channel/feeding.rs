@@ -1,16 +1,21 @@
 //! From the owner's rules to the readers: the fan-out, and the pages read back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use starling_core::channel::{Message, Page, Range, View};
-use starling_core::id::{ChannelName, Position};
+use starling_core::channel::{Message, Page, Range, Reason, Refusal, View};
+use starling_core::id::{ChannelName, Epoch, Position, Seq, Term};
 use starling_core::session::answer::Farewell;
+use starling_core::slot::StoreFailure;
+use starling_runtime::mailbox::{Address, Permit};
 use tokio::time::Instant;
 
+use crate::actor::registry::Registry;
 use crate::actor::reply::Reply;
 use crate::fanout::{EncodedPage, Feed, Gateway, PageCache};
 use crate::node::Services;
+use crate::storage::{PageFailure, Wanted};
 use crate::wire;
 
 /// The channel's feed at this gateway, while somebody reads it.
@@ -19,6 +24,8 @@ pub(super) struct Feeding {
     gateway: Arc<Gateway>,
     feed: Option<Arc<Feed>>,
     pages: PageCache,
+    /// Pages that the store was asked for, and who waits for them, in the room of their questions.
+    fetching: BTreeMap<(Epoch, Seq), Vec<(Reply, Permit)>>,
     /// Messages pushed in this turn.
     moved: u32,
     /// When a reader joined or read back last.
@@ -33,6 +40,7 @@ impl Feeding {
             gateway: Arc::clone(&services.gateway),
             feed: services.gateway.find(channel),
             pages: PageCache::default(),
+            fetching: BTreeMap::new(),
             moved: 0,
             used: Instant::now(),
         };
@@ -41,11 +49,16 @@ impl Feeding {
         };
         match view {
             Some(view) if *view.epoch() == feed.epoch() => {
-                let missed: Vec<_> = view.history().after(feed.span().head).cloned().collect();
-                match missed.first() {
-                    Some(first) if first.seq != feed.span().head.next() => feed.restart(view.head_position()),
-                    _ => missed.iter().for_each(|message| feeding.push(message)),
+                let fed = feed.span().head;
+                let missed: Vec<_> = view.history().after(fed).cloned().collect();
+                // What is not in memory is read in pages.
+                if missed.len() as u64 == view.head().0.saturating_sub(fed.0) {
+                    missed.iter().for_each(|message| feeding.push(message));
+                } else {
+                    feed.restart(view.head_position());
                 }
+                // Also when nothing was missed: somebody may wait for a page.
+                feeding.moved = feeding.moved.max(1);
                 feeding.tell();
             }
             // What was fed is gone: its readers come back with their positions and are told why.
@@ -56,6 +69,29 @@ impl Feeding {
             }
         }
         feeding
+    }
+
+    /// The channel cannot be opened now. Its readers wait with it, unless it is set aside: then they are sent away, and
+    /// told why when they come back.
+    pub(super) fn wait(channel: &ChannelName, refusal: &Refusal, services: &Services) -> Self {
+        let feed = services.gateway.find(channel);
+        let feed = feed.filter(|feed| {
+            let set_aside = *refusal == Refusal::Quarantined;
+            if set_aside {
+                feed.dismiss(&Farewell::Internal);
+                services.gateway.forget(channel);
+            }
+            !set_aside
+        });
+        Self {
+            channel: channel.clone(),
+            gateway: Arc::clone(&services.gateway),
+            feed,
+            pages: PageCache::default(),
+            fetching: BTreeMap::new(),
+            moved: 0,
+            used: Instant::now(),
+        }
     }
 
     /// The feed for a reader that joins when the channel stands at `head`.
@@ -95,6 +131,69 @@ impl Feeding {
         Some(page.clone())
     }
 
+    /// Waits with whoever asked the store for the same page, if somebody has.
+    pub(super) fn join_fetch(&mut self, range: &Range, to: Reply, permit: Permit) -> Option<(Reply, Permit)> {
+        let place = range.epoch.clone().map(|epoch| (epoch, range.after));
+        match place.and_then(|place| self.fetching.get_mut(&place)) {
+            Some(waiting) => {
+                waiting.push((to, permit));
+                None
+            }
+            None => Some((to, permit)),
+        }
+    }
+
+    /// Asks the store for a page. It is encoded where it arrives, not in a turn of this actor.
+    pub(super) fn fetch(
+        &mut self,
+        to: Reply,
+        permit: Permit,
+        wanted: Wanted,
+        me: &Address<super::Message>,
+        registry: &Registry,
+    ) {
+        let Some(storage) = &registry.services().storage else {
+            return to.refuse(Refusal::Unavailable);
+        };
+        let place = (wanted.epoch.clone(), wanted.after);
+        self.fetching.entry(place).or_default().push((to, permit));
+        let channel_id = self
+            .attend(&Position {
+                epoch: wanted.epoch.clone(),
+                seq: wanted.after,
+                term: Term(0),
+            })
+            .channel_id;
+        let (page, me) = (storage.store.page(wanted.clone()), me.clone());
+        tokio::spawn(async move {
+            let page = page.await.map(|messages| EncodedPage {
+                after: wanted.after,
+                through: messages.last().map_or(wanted.after, |last| last.seq),
+                frame: Arc::new(wire::page(channel_id, wanted.after, &messages)),
+            });
+            let wanted = Box::new(wanted);
+            let _ = me.post_single(super::Message::Fetched { wanted, page }); // gone, and its readers ask again
+        });
+    }
+
+    /// Answers all who wait for a page of the store. `head` is where delivery goes on when it is lost.
+    pub(super) fn fetched(&mut self, wanted: &Wanted, page: Result<EncodedPage, PageFailure>, head: Option<Position>) {
+        let place = (wanted.epoch.clone(), wanted.after);
+        let waiting = self.fetching.remove(&place).unwrap_or_default();
+        if let Ok(page) = &page {
+            self.pages.keep(wanted.epoch.clone(), page.clone());
+        }
+        for (to, _room) in waiting {
+            match (&page, &head) {
+                (Ok(page), _) => to.page(page.clone()),
+                (Err(PageFailure::Truncated), Some(head)) => to.lost(Reason::Truncated, head.clone()),
+                (Err(PageFailure::Store(StoreFailure::Corrupt)), _) => to.refuse(Refusal::Quarantined),
+                (Err(PageFailure::Truncated | PageFailure::Busy), _) => to.refuse(Refusal::Busy),
+                (Err(PageFailure::Store(_)), _) => to.refuse(Refusal::Unavailable),
+            }
+        }
+    }
+
     /// Answers a read: encodes the page, once for all who will want it.
     pub(super) fn answer(&mut self, to: Reply, page: Page) {
         match page {
@@ -112,6 +211,8 @@ impl Feeding {
                 to.page(page);
             }
             Page::Lost { reason, position } => to.lost(reason, position),
+            // Taken out of the turn before: it is fetched.
+            Page::Stored { .. } => to.refuse(Refusal::Busy),
         }
     }
 

@@ -3,6 +3,8 @@
 use starling_core::channel::{From, Opening, Publish, Range, Refusal, Skip, Ticket};
 
 use crate::actor::reply::Reply;
+use crate::fanout::EncodedPage;
+use crate::storage::{PageFailure, Wanted};
 
 /// Everything that reaches the actor of a channel.
 #[derive(Debug)]
@@ -38,6 +40,18 @@ pub enum Message {
         reason: Refusal,
         /// What to begin again with.
         opening: Box<Opening>,
+    },
+    /// The slot has given the channel up: nobody knows what the store holds of it.
+    Closed {
+        /// Why.
+        reason: Refusal,
+    },
+    /// The store has answered a page.
+    Fetched {
+        /// Which.
+        wanted: Box<Wanted>,
+        /// What became of it: encoded, if it is there.
+        page: Result<EncodedPage, PageFailure>,
     },
     /// The slot says that something is due by time.
     Due,

@@ -73,11 +73,6 @@ impl Config {
 impl Namespace {
     fn check(&self, at: &mut At<'_>) {
         let History { bytes, age, .. } = self.history;
-        at.unless(
-            self.durability != Durability::Persisted,
-            &["durability"],
-            "\"persisted\" needs a store, which is not in this version; use \"replicated\", whose history is kept in memory",
-        );
         if self.durability == Durability::Ephemeral {
             at.unless(
                 self.history == History::NONE,

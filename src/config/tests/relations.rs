@@ -106,7 +106,6 @@ fn each_is_refused_with_its_keys() {
             "[[namespaces]]\nmatch = \"demo:*\"".to_owned(),
             &["namespaces[0].match"],
         ),
-        (namespace("durability = \"persisted\""), &["namespaces[0].durability"]),
         (
             namespace("durability = \"ephemeral\"\nhistory = { messages = 1 }"),
             &["namespaces[0].durability", "namespaces[0].history"],

@@ -2,6 +2,15 @@
 
 use super::*;
 
+pub(super) const LEASE: slot::Lease = slot::Lease {
+    term: Term(3),
+    lineage: Lineage {
+        resets: 0,
+        incarnation: 77,
+    },
+    channels: 0,
+};
+
 pub(super) type Effects = Vec<Effect<u32>>;
 
 /// A channel at its owner, with the slot it proposes to and nothing between them.
@@ -14,6 +23,11 @@ pub(super) struct Owner {
     /// While set, the slot gets nothing: proposals wait in `proposed`.
     pub(super) stalled: bool,
     pub(super) proposed: VecDeque<Vec<Proposal>>,
+    /// What the store of a stored channel has synced, all of it; and batches on their way there.
+    pub(super) store: Option<State>,
+    pub(super) batches: VecDeque<slot::Batch>,
+    /// While set, the store answers nothing.
+    pub(super) store_stalled: bool,
     /// Names the next request.
     pub(super) next: u32,
 }
@@ -37,8 +51,12 @@ impl Owner {
             attended: false,
             stalled: false,
             proposed: VecDeque::new(),
+            store: None,
+            batches: VecDeque::new(),
+            store_stalled: false,
             next: 0,
         };
+        owner.slot.lease(LEASE);
         owner.open(config);
         owner
     }
@@ -63,6 +81,16 @@ impl Owner {
         let channel = name("t:a");
         self.slot
             .handle(slot::Input::Open { channel }, self.now.instant, &mut out);
+        if out.contains(&slot::Effect::Load { channel: name("t:a") }) {
+            let (memory, now) = (config.memory, self.now);
+            let found = self.store.as_ref().map(|state| Box::new(state.to_stored(memory, now)));
+            let loaded = slot::Input::Loaded {
+                channel: name("t:a"),
+                found: Ok(found),
+                wall: now.wall,
+            };
+            self.slot.handle(loaded, now.instant, &mut out);
+        }
         let opening = out.into_iter().find_map(|effect| match effect {
             slot::Effect::Opened { opening, .. } => Some(*opening),
             _ => None,
@@ -158,10 +186,56 @@ impl Owner {
                     let attended = self.attended;
                     self.turn(Input::Due { attended }, seen);
                 }
-                slot::Effect::Wake { .. } => {}
+                slot::Effect::Store(batch) => {
+                    self.batches.push_back(batch);
+                    self.sync(seen);
+                }
+                slot::Effect::Closed { reason, .. } => {
+                    let channel = self.channel.take().unwrap();
+                    let config = channel.config().clone();
+                    let refuse = |to| Effect::Refuse {
+                        to,
+                        refusal: reason.clone(),
+                    };
+                    seen.extend(channel.into_waiting().map(refuse));
+                    self.open(config);
+                }
+                slot::Effect::Wake { .. } | slot::Effect::Mark { .. } | slot::Effect::Dropped { .. } => {}
+                slot::Effect::Load { .. } => unreachable!("only an open asks for it"),
                 slot::Effect::Opened { .. } | slot::Effect::Barred { .. } => unreachable!(),
             }
         }
+    }
+
+    /// The store syncs what was sent to it, unless it is stalled.
+    pub(super) fn sync(&mut self, seen: &mut Effects) {
+        while !self.store_stalled
+            && let Some(batch) = self.batches.pop_front()
+        {
+            for entry in &batch.entries {
+                crate::channel::state::apply(&mut self.store, &entry.change, self.now.instant).unwrap();
+            }
+            let stored = slot::Input::Stored {
+                channel: name("t:a"),
+                through: batch.through,
+            };
+            self.slot_turn(stored, seen);
+        }
+    }
+
+    /// The process dies and another starts: what the store had not synced is gone.
+    pub(super) fn restart(&mut self) {
+        let config = self.channel.take().unwrap().config().clone();
+        let mut restarted = Self::in_slot(Config::default(), slot::Config::default());
+        restarted.slot = {
+            let (commit, settings) = (CommitPoint::Standalone, Arc::new(config.clone()));
+            let mut random = StdRng::seed_from_u64(8);
+            Slot::new(slot::Config::default(), settings, commit, Term(1), 0, &mut random)
+        };
+        restarted.slot.lease(slot::Lease { term: Term(6), ..LEASE });
+        (restarted.store, restarted.now) = (self.store.take(), self.now);
+        restarted.open(config);
+        *self = restarted;
     }
 
     pub(super) fn to(&mut self) -> u32 {

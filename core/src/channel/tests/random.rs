@@ -78,6 +78,7 @@ impl Run {
         let config = Config {
             durability: match random.random_range(0..4) {
                 0 => Durability::Ephemeral,
+                1 => Durability::Stored,
                 _ => Durability::Logged,
             },
             keyed: random.random_bool(0.3),

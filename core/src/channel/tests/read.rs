@@ -15,7 +15,7 @@ fn range(owner: &Owner, after: u64) -> Range {
 fn seqs(page: Page) -> Vec<u64> {
     match page {
         Page::Messages { messages, .. } => messages.iter().map(|message| message.seq.0).collect(),
-        lost @ Page::Lost { .. } => panic!("{lost:?}"),
+        other @ (Page::Lost { .. } | Page::Stored { .. }) => panic!("{other:?}"),
     }
 }
 

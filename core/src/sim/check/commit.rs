@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::truth::{Channel, Era, Kept};
 use super::{Checker, Rule, Sight, Verdict, Violation, ensure};
+use crate::channel::spilled::CHUNK_MESSAGES;
 use crate::channel::{Durability, Message, Window};
 use crate::id::{Author, ChannelName, Epoch, Seq, Serial};
 use crate::sim::fact::{Op, op_of};
@@ -89,7 +90,7 @@ impl Checker {
     pub(super) fn adopt(&mut self, channel: &ChannelName, epoch: &Epoch) -> Verdict {
         let config = &self.setup.namespace(channel).channel;
         let truth = self.truth.of(channel);
-        if config.durability == Durability::Logged || truth.current.as_ref() == Some(epoch) {
+        if config.durability != Durability::Ephemeral || truth.current.as_ref() == Some(epoch) {
             return Ok(());
         }
         let may = truth.current.is_none() || truth.lost;
@@ -116,9 +117,10 @@ impl Checker {
             self.ops.is_attempt(op, channel, message)?;
             self.once(channel, op, message.seq)?;
         }
-        let window = self.setup.namespace(channel).channel.window;
+        let config = &self.setup.namespace(channel).channel;
+        let (window, stored) = (config.window, config.durability == Durability::Stored);
         let truth = self.truth.of(channel);
-        truth.used = Some(now);
+        (truth.used, truth.changed) = (Some(now), Some(now));
         if let Some((author, serial)) = origin {
             truth.record(author, serial, now);
         }
@@ -137,7 +139,10 @@ impl Checker {
         self.cut(channel, floor, now)?;
         let era = present(self.truth.of(channel), channel)?;
         let kept = era.after(floor.previous());
-        let bytes: u64 = kept.iter().map(|kept| kept.message.weight()).sum();
+        // By bytes a store keeps up to a chunk too much.
+        let slack = if stored { CHUNK_MESSAGES as usize } else { 0 };
+        let counted = kept.iter().skip(slack);
+        let bytes: u64 = counted.map(|kept| kept.message.weight()).sum();
         let fits = kept.len() as u64 <= u64::from(window.messages) && bytes <= window.bytes;
         ensure(fits || kept.is_empty(), Rule::Bounds, || {
             format!("{channel} keeps more than its window")

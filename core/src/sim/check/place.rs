@@ -24,7 +24,7 @@ impl Checker {
             self.adopt(channel, &head.epoch)?;
         }
         let config = &self.setup.namespace(channel).channel;
-        let logged = config.durability == Durability::Logged;
+        let logged = config.durability != Durability::Ephemeral;
         let truth = self.truth.of(channel);
         // What an ephemeral channel left behind is forgotten when its time has come.
         truth.lost |= found.is_none() && truth.used.is_some_and(|used| now + SLACK >= used + config.head_age);
@@ -225,6 +225,9 @@ impl Checker {
                     format!("{channel} gave a page after {after} that its log does not hold")
                 })
             }
+            Page::Stored { .. } => ensure(false, Rule::Liveness, || {
+                format!("{channel} did not answer a read, and the store was not asked")
+            }),
             Page::Lost { reason, position } => {
                 let floor = truth.era().map_or(Seq(1), |era| era.floor);
                 let behind = range.after.next() < floor;

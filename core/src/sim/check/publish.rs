@@ -117,7 +117,7 @@ impl Checker {
             ..
         } = asked;
         let op = self.ops.by_serial.get(&(*client, channel.clone(), *serial)).copied();
-        let logged = self.setup.namespace(channel).channel.durability == Durability::Logged;
+        let logged = self.setup.namespace(channel).channel.durability != Durability::Ephemeral;
         if ack.duplicate && !skip {
             self.saw(Sight::DedupHit);
         }

@@ -27,6 +27,8 @@ pub(super) struct Channel {
     pub(super) current: Option<Epoch>,
     /// When it was last used.
     pub(super) used: Option<Instant>,
+    /// When it was last changed: all that a store knows of its use.
+    pub(super) changed: Option<Instant>,
     /// It is ephemeral, and what it knew may be lost.
     pub(super) lost: bool,
     /// What its owner has shown of the present history.
@@ -88,11 +90,18 @@ impl Truth {
         self.channels.iter()
     }
 
-    /// All histories end.
-    pub(super) fn restart(&mut self, reset: bool) {
+    /// All histories end, but for those of which `is_stored` says so.
+    pub(super) fn restart(&mut self, reset: bool, is_stored: impl Fn(&ChannelName) -> bool) {
         self.restarts += 1;
         self.resets += u32::from(reset);
-        for channel in self.channels.values_mut() {
+        for (name, channel) in &mut self.channels {
+            if is_stored(name) {
+                channel.used = channel.changed;
+                for era in channel.eras.values_mut() {
+                    (era.restarts, era.resets) = (self.restarts, self.resets);
+                }
+                continue;
+            }
             channel.current = None;
             channel.lost = false;
             channel.used = None;
@@ -155,7 +164,7 @@ impl Channel {
 
     /// A serial of a publisher is committed.
     pub(super) fn record(&mut self, author: &Author, serial: Serial, now: Instant) {
-        self.used = Some(now);
+        (self.used, self.changed) = (Some(now), Some(now));
         let known = self.authors.entry(author.clone()).or_insert(Known {
             first: serial,
             highest: serial,

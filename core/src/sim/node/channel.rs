@@ -26,6 +26,7 @@ pub(super) enum Message {
     Read { to: ReplyId, range: Range },
     Committed { through: Ticket, copies: u8 },
     Refused { reason: Refusal, opening: Box<Opening> },
+    Closed { reason: Refusal },
     Due,
 }
 
@@ -37,7 +38,7 @@ impl Message {
             | Self::Skip(Skip { to, .. })
             | Self::Attach { to, .. }
             | Self::Read { to, .. } => Some(*to),
-            Self::Committed { .. } | Self::Refused { .. } | Self::Due => None,
+            Self::Committed { .. } | Self::Refused { .. } | Self::Closed { .. } | Self::Due => None,
         }
     }
 }
@@ -64,8 +65,8 @@ pub(super) enum Standing {
     /// The slot has not answered yet.
     Starting,
     Open(Box<Channel<ReplyId>>),
-    /// It is set aside: all who ask are refused.
-    Closed,
+    /// It is set aside, or its store failed: all who ask are refused.
+    Closed(Refusal),
 }
 
 impl ChannelActor {
@@ -88,8 +89,13 @@ impl ChannelActor {
         }
     }
 
-    fn look_later(&self, channel: &ChannelName, scene: &mut Scene) {
+    pub(super) fn look_later(&self, channel: &ChannelName, scene: &mut Scene) {
         let wait = scene.setup.linger.min(scene.setup.channel_idle);
+        // One that is closed is opened anew once whoever was refused may come back.
+        let wait = match &self.standing {
+            Standing::Closed(refusal) => refusal.retry_after().map_or(wait, |after| wait.min(after)),
+            Standing::Starting | Standing::Open(_) => wait,
+        };
         scene.agenda.after(wait, Event::Look(channel.clone(), self.id));
     }
 }
@@ -119,8 +125,10 @@ impl Node {
         if let Some((holder, _)) = reply.and_then(|reply| self.asked.get_mut(&reply)) {
             *holder = Some(id);
         }
-        // Beside what took room there is one Due, and nothing else.
-        scene.ensure(taken <= mailbox && length <= mailbox + 1, Rule::Bounds, || {
+        // Beside what took room there is one Due, one Closed, and of a stored channel the answers to what an
+        // actor before this one had proposed, in its room.
+        let most = mailbox * 2 + 2;
+        scene.ensure(taken <= mailbox && length <= most, Rule::Bounds, || {
             format!("the mailbox of {channel} holds {length}, {taken} with room, of {mailbox}")
         });
         Ok(())
@@ -170,15 +178,15 @@ impl Node {
         &mut self,
         channel: &ChannelName,
         opener: Option<ActorId>,
-        opening: Option<Opening>,
+        opening: Result<Opening, Refusal>,
         scene: &mut Scene,
     ) {
         if self.channels.get(channel).is_none_or(|actor| Some(actor.id) != opener) {
             return; // stopped while it started
         }
         let standing = match opening {
-            None => Standing::Closed,
-            Some(opening) => {
+            Err(refusal) => Standing::Closed(refusal),
+            Ok(opening) => {
                 let view = opening.state.as_ref().map(channel::State::view);
                 scene.tell(Fact::Opened {
                     channel: channel.clone(),
@@ -189,11 +197,12 @@ impl Node {
                 Standing::Open(Box::new(Channel::new(channel.clone(), config, opening, now)))
             }
         };
-        let view = match &standing {
-            Standing::Open(rules) => rules.view(),
-            Standing::Starting | Standing::Closed => None,
+        let feed = match &standing {
+            Standing::Open(rules) => self.resume_feed(channel, rules.view(), scene),
+            // Its readers wait with it.
+            Standing::Closed(Refusal::Unavailable) => self.named.get(channel).copied(),
+            Standing::Starting | Standing::Closed(_) => self.resume_feed(channel, None, scene),
         };
-        let feed = self.resume_feed(channel, view, scene);
         if let Some(actor) = self.channels.get_mut(channel) {
             (actor.standing, actor.feed) = (standing, feed);
             actor.look_later(channel, scene);
@@ -260,7 +269,7 @@ impl Node {
         let unused = now.duration_since(actor.used) >= scene.setup.channel_idle && actor.feed.is_none();
         let idle = match &actor.standing {
             Standing::Open(rules) => unused && rules.is_idle(),
-            Standing::Closed => true,
+            Standing::Closed(_) => true,
             Standing::Starting => false,
         };
         if !idle || actor.unfinished() > 0 {
@@ -275,6 +284,24 @@ impl Node {
             };
             // Before the name is free: whoever opens the channel next finds what it left.
             self.post_slot(channel, park, None, scene);
+        }
+        if self.named.contains_key(channel) {
+            // Its readers would wait for somebody else to open it.
+            self.start_channel(channel, scene);
+        }
+    }
+
+    /// Nobody knows what the store holds of the channel: it is opened anew.
+    pub(super) fn close_channel(&mut self, channel: &ChannelName, reason: &Refusal, scene: &mut Scene) {
+        let Some(actor) = self.channels.get_mut(channel) else {
+            return;
+        };
+        let standing = std::mem::replace(&mut actor.standing, Standing::Closed(reason.clone()));
+        actor.look_later(channel, scene);
+        if let Standing::Open(rules) = standing {
+            for to in rules.into_waiting() {
+                self.refuse(to, reason.clone(), scene);
+            }
         }
     }
 }

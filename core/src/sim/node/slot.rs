@@ -1,18 +1,18 @@
 //! The actor of a slot. Its machine outlives it: after a failure the next one goes on with it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Node;
 use super::channel;
 use super::mailbox::Permit;
-use crate::channel::{Proposal, Retired};
+use crate::channel::{Durability, Opening, Proposal, Refusal, Retired, State, Stored};
 use crate::id::{ChannelName, Index, Seq, SlotId, Term};
 use crate::sim::check::Rule;
 use crate::sim::fact::Fact;
 use crate::sim::scene::{ActorId, Event, Scene};
 use crate::sim::sight::Sight;
-use crate::slot::{CommitPoint, Effect, Input, Slot, Timer};
+use crate::slot::{CommitPoint, Effect, Input, Lease, Slot, StoreFailure, Timer};
 
 /// Everything that reaches the actor of a slot.
 #[derive(Debug)]
@@ -39,6 +39,15 @@ pub(super) enum Message {
     Release {
         channel: ChannelName,
     },
+    Loaded {
+        channel: ChannelName,
+        found: Result<Option<Box<Stored>>, StoreFailure>,
+    },
+    Stored {
+        channel: ChannelName,
+        through: Index,
+        outcome: Result<(), StoreFailure>,
+    },
     Wake,
 }
 
@@ -52,16 +61,19 @@ pub(super) struct SlotActor {
     mailbox: VecDeque<(Message, Option<Permit>)>,
     /// The room of proposals that are not committed.
     rooms: VecDeque<(ChannelName, Option<Permit>)>,
+    /// Who waits for a channel to be opened.
+    openers: BTreeMap<ChannelName, ActorId>,
 }
 
 impl SlotActor {
-    pub(super) fn new(id: ActorId, resets: u32, scene: &mut Scene) -> Self {
+    pub(super) fn new(id: ActorId, resets: u32, lease: Lease, scene: &mut Scene) -> Self {
         let mut slot = || {
             let settings = Arc::new(scene.setup.session.namespaces.clone());
             let commit = CommitPoint::Standalone;
             Slot::new(scene.setup.slot, settings, commit, Term(1), resets, &mut scene.dice)
         };
-        let (machine, mut replica) = (slot(), slot());
+        let (mut machine, mut replica) = (slot(), slot());
+        machine.lease(lease);
         replica.install(machine.snapshot(), scene.now().instant);
         Self {
             id,
@@ -69,6 +81,7 @@ impl SlotActor {
             replica,
             mailbox: VecDeque::new(),
             rooms: VecDeque::new(),
+            openers: BTreeMap::new(),
         }
     }
 
@@ -88,14 +101,10 @@ impl SlotActor {
     /// Says what it holds.
     pub(super) fn rest(&self, id: SlotId, scene: &mut Scene) {
         for (channel, state) in self.machine.channels() {
-            let view = state.view();
-            let floor = view.history().floor();
-            scene.tell(Fact::Held {
-                channel: channel.clone(),
-                head: view.head_position(),
-                floor,
-                history: view.history().after(floor.previous()).cloned().collect(),
-            });
+            // Of a stored one only the newest messages are here; the store tells of all.
+            if scene.setup.namespace(channel).channel.durability != Durability::Stored {
+                held(channel, state, scene);
+            }
         }
         let same = self.machine.snapshot() == self.replica.snapshot();
         scene.ensure(same, Rule::Copies, || format!("slot {id} and its replica differ"));
@@ -112,6 +121,18 @@ impl SlotActor {
             }
         }
     }
+}
+
+/// Says what is held of a channel.
+pub(super) fn held(channel: &ChannelName, state: &State, scene: &mut Scene) {
+    let view = state.view();
+    let floor = view.history().floor();
+    scene.tell(Fact::Held {
+        channel: channel.clone(),
+        head: view.head_position(),
+        floor,
+        history: view.history().after(floor.previous()).cloned().collect(),
+    });
 }
 
 impl Node {
@@ -141,10 +162,10 @@ impl Node {
             let turn = scene.turn();
             scene.agenda.after(turn, Event::Slot(actor));
         }
-        let mut opener = None;
+        let mut heard = None;
         let input = match message {
             Message::Open { channel, actor } => {
-                opener = Some(actor);
+                slot.openers.insert(channel.clone(), actor);
                 Input::Open { channel }
             }
             Message::Propose { channel, proposals } => {
@@ -155,9 +176,32 @@ impl Node {
             Message::Used { channel, at } => Input::Used { channel, at },
             Message::Quarantine { channel } => Input::Quarantine { channel },
             Message::Release { channel } => Input::Release { channel },
+            Message::Loaded { channel, found } => Input::Loaded {
+                channel,
+                found,
+                wall: scene.now().wall,
+            },
+            Message::Stored {
+                channel,
+                through,
+                outcome,
+            } => {
+                heard = Some(through);
+                match outcome {
+                    Ok(()) => Input::Stored { channel, through },
+                    Err(failure) => Input::StoreFailed {
+                        channel,
+                        through,
+                        failure,
+                    },
+                }
+            }
             Message::Wake => Input::Wake(Timer::Due),
         };
-        self.slot_handle(id, input, opener, scene);
+        if let Some(through) = heard {
+            self.heard(id, through, scene);
+        }
+        self.slot_handle(id, input, scene);
     }
 
     /// The instant that a slot asked for has come.
@@ -177,6 +221,11 @@ impl Node {
         actor.id = id;
         actor.mailbox.clear();
         actor.rooms.clear();
+        actor.openers.clear();
+        self.sync_for(slot, scene);
+        if let Some(actor) = self.slots.get_mut(&slot) {
+            actor.mailbox.clear(); // the answers to what the failed one had sent
+        }
         let running: Vec<_> = self
             .channels
             .keys()
@@ -189,13 +238,14 @@ impl Node {
                 scene.tell(Fact::Lost { channel });
             }
         }
-        self.slot_handle(slot, Input::Wake(Timer::Due), None, scene);
+        self.slot_handle(slot, Input::Restarted, scene);
+        self.slot_handle(slot, Input::Wake(Timer::Due), scene);
         for channel in running {
             self.channel_failed(&channel, scene);
         }
     }
 
-    fn slot_handle(&mut self, id: SlotId, input: Input, opener: Option<ActorId>, scene: &mut Scene) {
+    fn slot_handle(&mut self, id: SlotId, input: Input, scene: &mut Scene) {
         let Some(slot) = self.slots.get_mut(&id) else {
             return;
         };
@@ -206,8 +256,19 @@ impl Node {
         slot.publish_commits(before, scene);
         for effect in effects {
             match effect {
-                Effect::Opened { channel, opening } => self.opened(&channel, opener, Some(*opening), scene),
-                Effect::Barred { channel } => self.opened(&channel, opener, None, scene),
+                Effect::Opened { channel, opening } => self.open_for(id, &channel, Ok(*opening), scene),
+                Effect::Barred { channel, reason } => self.open_for(id, &channel, Err(reason), scene),
+                Effect::Load { channel } => self.load(channel, scene),
+                Effect::Store(batch) => self.send_to_store(id, batch, scene),
+                Effect::Mark { .. } => {}
+                Effect::Closed { channel, reason } => {
+                    while let Some(room) = self.take_room(id, &channel, false) {
+                        self.release(&channel, room, scene);
+                    }
+                    if self.channels.contains_key(&channel) {
+                        self.post_channel(&channel, channel::Message::Closed { reason }, None, scene);
+                    }
+                }
                 Effect::Committed {
                     channel,
                     through,
@@ -218,6 +279,11 @@ impl Node {
                     reason,
                     opening,
                 } => self.tell_channel(id, &channel, channel::Message::Refused { reason, opening }, scene),
+                Effect::Dropped { channel } => {
+                    if let Some(room) = self.take_room(id, &channel, true) {
+                        self.release(&channel, room, scene);
+                    }
+                }
                 Effect::Due { channel } => self.post_channel(&channel, channel::Message::Due, None, scene),
                 Effect::Wake { at, timer: Timer::Due } => {
                     if let Some(slot) = self.slots.get(&id) {
@@ -228,16 +294,30 @@ impl Node {
         }
     }
 
+    fn open_for(&mut self, id: SlotId, channel: &ChannelName, opening: Result<Opening, Refusal>, scene: &mut Scene) {
+        let slot = self.slots.get_mut(&id);
+        let opener = slot.and_then(|slot| slot.openers.remove(channel));
+        self.opened(channel, opener, opening, scene);
+    }
+
     /// Answers a channel in the room of its proposal. A channel that is gone has nobody waiting.
     fn tell_channel(&mut self, id: SlotId, channel: &ChannelName, message: channel::Message, scene: &mut Scene) {
-        let Some(slot) = self.slots.get_mut(&id) else {
-            return;
-        };
-        let at = slot.rooms.iter().position(|(of, _)| of == channel);
-        if let Some((_, permit)) = at.and_then(|at| slot.rooms.remove(at))
-            && self.channels.contains_key(channel)
-        {
-            self.post_channel(channel, message, permit, scene);
+        let room = self.take_room(id, channel, false);
+        if self.channels.contains_key(channel) {
+            // A batch that was taken in part gets two answers.
+            self.post_channel(channel, message, room.flatten(), scene);
         }
+    }
+
+    /// Takes the room of what a channel has proposed first, or last.
+    fn take_room(&mut self, id: SlotId, channel: &ChannelName, last: bool) -> Option<Option<Permit>> {
+        let rooms = &mut self.slots.get_mut(&id)?.rooms;
+        let is_of = |(of, _): &(ChannelName, Option<Permit>)| of == channel;
+        let at = if last {
+            rooms.iter().rposition(is_of)
+        } else {
+            rooms.iter().position(is_of)
+        };
+        rooms.remove(at?).map(|(_, permit)| permit)
     }
 }

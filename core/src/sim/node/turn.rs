@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::channel::{Message, Standing};
 use super::mailbox::{Asker, PageAnswer, Permit, ReplyId};
 use super::{Node, slot};
-use crate::channel::{Effect, Input, Page, Range, Refusal};
+use crate::channel::{Effect, Input, Page, PageRoom, Range, Refusal};
 use crate::id::{ChannelName, Epoch};
 use crate::sim::fact::Fact;
 use crate::sim::scene::{ActorId, Scene};
@@ -38,6 +38,10 @@ impl Node {
             },
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
+            Message::Closed { reason } => {
+                self.close_channel(channel, &reason, scene);
+                return self.room_again(channel, scene);
+            }
             Message::Due => Input::Due {
                 attended: self.channels.get(channel).is_some_and(|actor| actor.feed.is_some()),
             },
@@ -62,9 +66,14 @@ impl Node {
         if !matches!(input, Input::Due { .. }) {
             actor.used = now.instant;
         }
-        let Standing::Open(rules) = &mut actor.standing else {
-            self.refuse_input(input, &Refusal::Quarantined, scene);
-            return self.release(channel, permit, scene);
+        let rules = match &mut actor.standing {
+            Standing::Open(rules) => rules,
+            Standing::Closed(refusal) => {
+                let refusal = refusal.clone();
+                self.refuse_input(input, &refusal, scene);
+                return self.release(channel, permit, scene);
+            }
+            Standing::Starting => unreachable!("an actor that starts takes no messages"),
         };
         let mut effects = Vec::new();
         rules.handle(input, now, &mut effects);
@@ -149,6 +158,28 @@ impl Node {
     }
 
     fn answer_page(&mut self, channel: &ChannelName, to: ReplyId, page: Page, scene: &mut Scene) {
+        let page = match page {
+            Page::Stored {
+                after,
+                through,
+                bytes_max,
+                messages_max,
+            } => {
+                scene.saw(Sight::PageStored);
+                let actor = self.channels.get(channel);
+                let head = actor.and_then(|actor| match &actor.standing {
+                    Standing::Open(rules) => rules.view().map(crate::channel::View::head_position),
+                    Standing::Starting | Standing::Closed(_) => None,
+                });
+                let room = PageRoom::new(bytes_max, messages_max);
+                match (self.stored_page(channel, &after, through, room), head) {
+                    (Some(messages), Some(head)) => Page::Messages { after, messages, head },
+                    // What it lacks has been dropped since: the reader asks again.
+                    _ => return self.refuse(to, Refusal::Busy, scene),
+                }
+            }
+            page => page,
+        };
         if let Some((_, Asker::Read { range, .. })) = self.asked.get(&to) {
             scene.tell(Fact::Paged {
                 channel: channel.clone(),
@@ -170,6 +201,7 @@ impl Node {
                 }
             }
             Page::Lost { reason, position } => PageAnswer::Lost { reason, position },
+            Page::Stored { .. } => PageAnswer::Busy, // answered above
         };
         self.fetched(to, answer, scene);
     }

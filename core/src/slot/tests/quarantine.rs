@@ -28,7 +28,8 @@ fn nothing_is_taken_until_it_is_released() {
     let channel = name("t:a");
     let barred = turn(&mut slot, Input::Open { channel });
     let channel = name("t:a");
-    assert_eq!(barred, [Effect::Barred { channel }]);
+    let reason = Refusal::Quarantined;
+    assert_eq!(barred, [Effect::Barred { channel, reason }]);
     let channel = name("t:a");
     turn(&mut slot, Input::Release { channel });
     let round = open(&mut slot, "t:a").round;

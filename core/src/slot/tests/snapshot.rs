@@ -100,7 +100,8 @@ fn what_only_this_node_knew_is_gone_with_a_snapshot() {
     let epoch = Epoch::parse("0-1").unwrap();
     slot.parked.insert(name("t:c"), State::create(&epoch, false, start()));
     slot.install(slot.snapshot(), start());
-    assert_eq!(turn(&mut slot, propose("t:a", round, vec![publish(2)])), []);
+    let late = turn(&mut slot, propose("t:a", round, vec![publish(2)]));
+    assert_eq!(late, [Effect::Dropped { channel: name("t:a") }]);
     assert!(open(&mut slot, "t:a").round > round);
     assert!(open(&mut slot, "t:b").state.is_some());
     assert!(slot.parked.is_empty());

@@ -122,7 +122,7 @@ impl Run {
         self.follow();
         let channel = self.owner.channel();
         let committed = self.owner.slot.channel(&name("t:a"));
-        if channel.config().durability == Durability::Logged {
+        if channel.config().durability != Durability::Ephemeral {
             assert_eq!(
                 channel.working.as_ref(),
                 committed,

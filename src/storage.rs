@@ -1,0 +1,213 @@
+//! Where persisted channels are kept.
+//!
+//! ```text
+//!   slot actor ──commit──▶ queue ──▶ writer ── one transaction for all that waited ──▶ done ──▶ slot actor
+//!   channel actor ──page──▶ queue ──▶ readers ──▶ the page
+//! ```
+//!
+//! A [`Store`] commits batches in the order they come and says when each is synced; it gives back
+//! channels and pages. It decides nothing: what a batch does was decided by the rules, and what the
+//! store finds against it (another owner, another head) closes the channel, which is then loaded anew.
+//!
+//! * [`sqlite`]: the embedded store of a node that stands alone;
+//! * `queue`: what waits for the store, with its bounds;
+//! * `sweep`: asks what is due of channels that nobody has open.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use starling_core::channel::{Memory, Message, Stored};
+use starling_core::id::{ChannelName, Epoch, Lineage, Seq, SlotId, Term};
+use starling_core::slot::{self, StoreFailure};
+use starling_core::time::WallTime;
+use thiserror::Error;
+
+mod queue;
+pub mod sqlite;
+pub mod sweep;
+
+/// An answer that comes later.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Told once what became of a batch.
+pub type Done = Box<dyn FnOnce(Result<(), StoreFailure>) + Send>;
+
+/// Keeps persisted channels. See the module.
+pub trait Store: Send + Sync {
+    /// Takes slots over: higher terms, this owner. Later batches of earlier owners are refused.
+    fn claim(&self, owner: &Arc<str>, generation: u64) -> Answer<Result<Vec<Claim>, StoreFailure>>;
+
+    /// Commits a batch. Batches are committed, and their `done` called, in the order of these calls.
+    fn commit(&self, batch: Batch, done: Done);
+
+    /// Notes what is in no entry. If that fails it is noted another time.
+    fn mark(&self, mark: Mark);
+
+    /// Everything that is kept of a channel but older messages than fit `memory`; `None` if there is no such channel.
+    /// It comes behind every batch that was sent before.
+    fn load(&self, channel: &ChannelName, memory: Memory) -> Answer<Result<Option<Box<Stored>>, StoreFailure>>;
+
+    /// Messages of a channel, in order and without a gap.
+    fn page(&self, wanted: Wanted) -> Answer<Result<Vec<Arc<Message>>, PageFailure>>;
+
+    /// Channels of which something may be due by `now`, at most `max`; they count as due at `again` then.
+    fn due(&self, now: WallTime, again: WallTime, max: u32) -> Answer<Result<Vec<ChannelName>, StoreFailure>>;
+
+    /// Whether another batch may be sent. When not, publishes are refused as `busy`.
+    fn has_room(&self) -> bool;
+
+    /// Whether the last thing that was written was synced. It finds out by itself when it can write again.
+    fn is_writable(&self) -> bool;
+
+    /// Commits what waits and lets go of the files.
+    fn close(&self) -> Answer<()>;
+}
+
+/// A slot that was claimed.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// What every batch of the slot carries.
+    pub fence: Fence,
+    /// What the slot's rules need.
+    pub lease: slot::Lease,
+}
+
+/// Who writes a slot (rule R14).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// Which slot.
+    pub slot: SlotId,
+    /// One more at each change of owner.
+    pub term: Term,
+    /// The node.
+    pub owner: Arc<str>,
+    /// Which start of it.
+    pub generation: u64,
+}
+
+/// Changes of one channel, to be committed together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Who sends it.
+    pub fence: Fence,
+    /// The changes.
+    pub batch: slot::Batch,
+    /// When it is sent.
+    pub time: WallTime,
+    /// When something of the channel may be due.
+    pub due: Option<WallTime>,
+}
+
+/// What is in no entry.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// Who sends it.
+    pub fence: Fence,
+    /// Of which channel.
+    pub channel: ChannelName,
+    /// When it was last used.
+    pub used: WallTime,
+    /// When something of it is due.
+    pub due: Option<WallTime>,
+}
+
+/// A page that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of which channel.
+    pub channel: ChannelName,
+    /// In which history.
+    pub epoch: Epoch,
+    /// The messages after this one,
+    pub after: Seq,
+    /// up to this one.
+    pub through: Seq,
+    /// No more bytes than this, but always one message.
+    pub bytes_max: u32,
+    /// No more messages than this.
+    pub messages_max: u32,
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PageFailure {
+    /// The messages are no longer kept.
+    #[error("the messages are no longer kept; go on from the head")]
+    Truncated,
+    /// Too many pages are wanted at once.
+    #[error("too many pages are wanted at once; try again shortly")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreFailure),
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The directory cannot be used.
+    #[error(
+        "cannot use the data directory {directory}: {source}; create it, or set node.data_dir to one that this user may write"
+    )]
+    Directory {
+        /// Which.
+        directory: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another node has it.
+    #[error(
+        "the data directory {directory} is used by another node; stop that one, or give this one its own node.data_dir"
+    )]
+    Locked {
+        /// Which.
+        directory: PathBuf,
+    },
+    /// It is no store of ours.
+    #[error("{file} is not a store of starling; move it away, or set another node.data_dir")]
+    Foreign {
+        /// Which.
+        file: PathBuf,
+    },
+    /// A later version has written it.
+    #[error(
+        "{file} was written by a later version (schema {found}, this one knows {known}); run that version, or restore a backup"
+    )]
+    Newer {
+        /// Which.
+        file: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The latest this version knows.
+        known: u32,
+    },
+    /// Its channels are spread over another number of slots.
+    #[error(
+        "{file} holds channels spread over {found} slots and the configuration says {configured}; set slots.count = {found}"
+    )]
+    Slots {
+        /// Which.
+        file: PathBuf,
+        /// As it was made.
+        found: u16,
+        /// As configured.
+        configured: u16,
+    },
+    /// The database says no.
+    #[error("cannot open {file}: {source}; is the disk full, or the file damaged?")]
+    Database {
+        /// Which.
+        file: PathBuf,
+        /// What it says.
+        source: rusqlite::Error,
+    },
+}
+
+/// The lineage of a store's channels: it has no resets, for losing it loses the incarnation too.
+const fn lineage(incarnation: u32) -> Lineage {
+    Lineage { resets: 0, incarnation }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What waits for the store: a queue whose bound is in bytes and in number.
+//!
+//! The writer takes all that waits at once, up to what fits one transaction; the readers take one by one.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    waiting: Mutex<Waiting<T>>,
+    filled: Condvar,
+    bounds: Bounds,
+}
+
+/// How much may wait. The bound that is reached first counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) jobs: usize,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    jobs: VecDeque<(T, usize)>,
+    bytes: usize,
+    closed: bool,
+}
+
+/// What came of waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Something.
+    Some,
+    /// Nothing for so long.
+    Nothing,
+    /// Nothing, and nothing will come.
+    Closed,
+}
+
+impl<T> Queue<T> {
+    pub(super) const fn new(bounds: Bounds) -> Self {
+        Self {
+            waiting: Mutex::new(Waiting {
+                jobs: VecDeque::new(),
+                bytes: 0,
+                closed: false,
+            }),
+            filled: Condvar::new(),
+            bounds,
+        }
+    }
+
+    /// Whether less waits than may.
+    pub(super) fn has_room(&self) -> bool {
+        let waiting = self.lock();
+        waiting.jobs.len() < self.bounds.jobs && waiting.bytes < self.bounds.bytes
+    }
+
+    /// Adds a job, whether or not there is room: whoever sends has asked before. A job for a queue that is closed
+    /// comes back.
+    pub(super) fn push(&self, job: T, bytes: usize) -> Result<(), T> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(job);
+        }
+        waiting.bytes += bytes;
+        waiting.jobs.push_back((job, bytes));
+        drop(waiting);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits for jobs, at most so long, and moves them to `into`: at least one, and as many as `most` says.
+    pub(super) fn take(&self, most: Bounds, wait: Option<Duration>, into: &mut Vec<T>) -> Taken {
+        let empty = |waiting: &mut Waiting<T>| waiting.jobs.is_empty() && !waiting.closed;
+        let mut waiting = match wait {
+            None => self
+                .filled
+                .wait_while(self.lock(), empty)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(wait) => {
+                let waited = self.filled.wait_timeout_while(self.lock(), wait, empty);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let mut bytes = 0;
+        let before = into.len();
+        while into.len() - before < most.jobs && bytes < most.bytes {
+            let Some((job, weight)) = waiting.jobs.pop_front() else {
+                break;
+            };
+            bytes += weight;
+            into.push(job);
+        }
+        waiting.bytes -= bytes;
+        match (into.len() > before, waiting.closed) {
+            (true, _) => Taken::Some,
+            (false, true) => Taken::Closed,
+            (false, false) => Taken::Nothing,
+        }
+    }
+
+    /// Jobs that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    /// Takes no more jobs. Those that wait are still taken out.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { jobs: 3, bytes: 100 };
+
+    #[test]
+    fn what_waits_is_taken_together_and_in_order() {
+        let queue = Queue::new(BOUNDS);
+        for job in 1..=3 {
+            queue.push(job, 10).unwrap();
+        }
+        assert!(!queue.has_room(), "by number");
+        let mut taken = Vec::new();
+        let most = Bounds { jobs: 2, bytes: 100 };
+        assert_eq!(queue.take(most, None, &mut taken), Taken::Some);
+        assert_eq!((&taken, queue.len()), (&vec![1, 2], 1));
+        assert!(queue.has_room());
+        queue.push(4, 90).unwrap();
+        assert!(!queue.has_room(), "by bytes");
+        let most = Bounds { jobs: 9, bytes: 10 };
+        queue.take(most, None, &mut taken);
+        assert_eq!(taken, [1, 2, 3], "up to the job that fills the transaction");
+    }
+
+    #[test]
+    fn a_closed_queue_is_emptied_and_takes_nothing() {
+        let queue = Queue::new(BOUNDS);
+        let mut taken = Vec::new();
+        assert_eq!(queue.take(BOUNDS, Some(Duration::ZERO), &mut taken), Taken::Nothing);
+        queue.push(1, 1).unwrap();
+        queue.close();
+        assert_eq!(queue.push(2, 1), Err(2));
+        assert_eq!(queue.take(BOUNDS, None, &mut taken), Taken::Some);
+        assert_eq!(queue.take(BOUNDS, None, &mut taken), Taken::Closed);
+    }
+}

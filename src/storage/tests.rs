@@ -1,0 +1,341 @@
+//! One suite for every store, and what is particular to SQLite.
+//!
+//! * `rules`: a channel that is driven by the rules comes back as it was;
+//! * `damage`: rows that were damaged are found;
+//! * `files`: opening, and what is refused.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use starling_core::channel::Message;
+use starling_core::id::{Author, Index, PublisherId, Serial, Subject};
+use starling_core::slot::{Change, Entry, Origin};
+use tokio::sync::oneshot;
+
+use super::sqlite::Sqlite;
+use super::*;
+use crate::metrics::Metrics;
+
+mod damage;
+mod files;
+mod rules;
+
+const SLOTS: u16 = 4;
+
+/// All of any channel here.
+const ALL: Memory = Memory {
+    messages: u32::MAX,
+    bytes: u64::MAX,
+};
+
+/// A directory that is gone when the test is over.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("starling-store-{}-{number}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0); // the system clears it some day
+    }
+}
+
+/// A store, and the claim of slot 0.
+struct Opened {
+    store: Arc<dyn Store>,
+    claim: Claim,
+}
+
+fn open(directory: &Path) -> Result<Sqlite, OpenError> {
+    Sqlite::open(directory, SLOTS, Arc::new(Metrics::new()))
+}
+
+async fn opened(directory: &Directory, generation: u64) -> Opened {
+    let store = open(&directory.0).expect("opens");
+    let claims = store.claim(&Arc::from("a"), generation).await.expect("claims");
+    Opened {
+        store: Arc::new(store),
+        claim: claims[0].clone(),
+    }
+}
+
+fn name(text: &str) -> ChannelName {
+    ChannelName::parse(text).expect("valid")
+}
+
+fn epoch() -> Epoch {
+    Epoch::parse("0-0000000100000002").expect("valid")
+}
+
+fn author() -> Author {
+    Author {
+        subject: Subject::new("anna"),
+        publisher: PublisherId([7; 16]),
+    }
+}
+
+fn create() -> Change {
+    Change::Create {
+        epoch: epoch(),
+        keyed: false,
+    }
+}
+
+fn publish(seq: u64, floor: u64) -> Change {
+    let message = Message {
+        seq: Seq(seq),
+        term: Term(1),
+        time: WallTime(1_000 + seq),
+        key: None,
+        deleted: false,
+        payload: Bytes::from(format!("message {seq}")),
+    };
+    Change::Publish {
+        message: Arc::new(message),
+        origin: Origin::Publisher {
+            author: author(),
+            serial: Serial(seq),
+            base: Serial(seq),
+        },
+        floor: Seq(floor),
+    }
+}
+
+impl Opened {
+    /// Commits changes of a channel in one batch.
+    async fn commit(&self, channel: &str, changes: Vec<Change>) -> Result<(), StoreFailure> {
+        self.send(channel, changes, None)
+            .await
+            .expect("no batch goes unanswered")
+    }
+
+    fn send(
+        &self,
+        channel: &str,
+        changes: Vec<Change>,
+        due: Option<u64>,
+    ) -> oneshot::Receiver<Result<(), StoreFailure>> {
+        let (told, outcome) = oneshot::channel();
+        let entries = changes.into_iter().map(|change| {
+            Arc::new(Entry {
+                term: self.claim.fence.term,
+                index: Index(1),
+                channel: name(channel),
+                change,
+            })
+        });
+        let batch = Batch {
+            fence: self.claim.fence.clone(),
+            batch: slot::Batch {
+                channel: name(channel),
+                through: Index(1),
+                entries: entries.collect(),
+                due: None,
+            },
+            time: WallTime(5_000),
+            due: due.map(WallTime),
+        };
+        let done = move |outcome| _ = told.send(outcome);
+        self.store.commit(batch, Box::new(done));
+        outcome
+    }
+
+    async fn load(&self, channel: &str) -> Result<Option<Box<Stored>>, StoreFailure> {
+        self.store.load(&name(channel), ALL).await
+    }
+
+    /// The seqs of the page after `after`.
+    async fn page(&self, after: u64, through: u64, messages_max: u32) -> Result<Vec<u64>, PageFailure> {
+        let wanted = Wanted {
+            channel: name("t:a"),
+            epoch: epoch(),
+            after: Seq(after),
+            through: Seq(through),
+            bytes_max: 100_000,
+            messages_max,
+        };
+        let page = self.store.page(wanted).await?;
+        Ok(page.iter().map(|message| message.seq.0).collect())
+    }
+}
+
+/// A channel `t:a` with messages 1 to `messages`, all kept.
+async fn filled(directory: &Directory, messages: u64) -> Opened {
+    let opened = opened(directory, 1).await;
+    let changes = std::iter::once(create()).chain((1..=messages).map(|seq| publish(seq, 1)));
+    opened.commit("t:a", changes.collect()).await.expect("commits");
+    opened
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart() {
+    let directory = Directory::new();
+    let before = filled(&directory, 5).await;
+    let found = before.load("t:a").await.expect("loads").expect("is there");
+    before.store.close().await;
+    drop(before);
+    let after = opened(&directory, 2).await;
+    assert_eq!(after.load("t:a").await, Ok(Some(found.clone())));
+    assert_eq!((found.head, found.floor, found.messages.len()), (Seq(5), Seq(1), 5));
+    assert_eq!(after.load("t:b").await, Ok(None), "nobody made it");
+    assert_eq!(after.claim.lease.channels, 1);
+    assert_eq!(after.claim.fence.term, Term(2));
+}
+
+#[tokio::test]
+async fn a_batch_is_taken_whole_or_not_at_all() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 2).await;
+    let gap = vec![publish(3, 1), publish(5, 1)];
+    assert_eq!(opened.commit("t:a", gap).await, Err(StoreFailure::Conflict));
+    assert_eq!(opened.commit("t:a", vec![create()]).await, Err(StoreFailure::Conflict));
+    assert_eq!(
+        opened.commit("t:b", vec![publish(1, 1)]).await,
+        Err(StoreFailure::Conflict)
+    );
+    let repeated = Change::Skip {
+        author: author(),
+        serial: Serial(2),
+    };
+    assert_eq!(
+        opened.commit("t:a", vec![repeated]).await,
+        Err(StoreFailure::Conflict),
+        "a serial has one result"
+    );
+    assert_eq!(opened.page(0, 9, 9).await, Ok(vec![1, 2]));
+    assert_eq!(opened.commit("t:a", vec![publish(3, 1)]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn batches_are_answered_in_order_and_a_bad_one_spoils_no_other() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 1).await;
+    let sent: Vec<_> = [
+        ("t:a", vec![publish(2, 1)]),
+        ("t:a", vec![publish(9, 1)]),
+        ("t:b", vec![create(), publish(1, 1)]),
+        ("t:a", vec![publish(3, 1)]),
+    ]
+    .map(|(channel, changes)| opened.send(channel, changes, None))
+    .into();
+    let mut outcomes = Vec::new();
+    for outcome in sent {
+        outcomes.push(outcome.await.expect("answered"));
+    }
+    assert_eq!(outcomes, [Ok(()), Err(StoreFailure::Conflict), Ok(()), Ok(())]);
+}
+
+#[tokio::test]
+async fn an_earlier_owner_is_fenced() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 1).await;
+    let claims = opened.store.claim(&Arc::from("b"), 1).await.expect("claims");
+    assert_eq!(
+        opened.commit("t:a", vec![publish(2, 1)]).await,
+        Err(StoreFailure::Fenced)
+    );
+    let successor = Opened {
+        claim: claims[0].clone(),
+        ..opened
+    };
+    assert_eq!(successor.commit("t:a", vec![publish(2, 1)]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn pages_are_read_up_to_their_bounds() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 10).await;
+    assert_eq!(opened.page(2, 8, 100).await, Ok(vec![3, 4, 5, 6, 7, 8]));
+    assert_eq!(opened.page(2, 8, 2).await, Ok(vec![3, 4]));
+    let little = Wanted {
+        channel: name("t:a"),
+        epoch: epoch(),
+        after: Seq(4),
+        through: Seq(9),
+        bytes_max: 1,
+        messages_max: 9,
+    };
+    assert_eq!(
+        opened.store.page(little.clone()).await.expect("a page").len(),
+        1,
+        "always one"
+    );
+    let other = Wanted {
+        epoch: Epoch::parse("0-x").expect("valid"),
+        ..little
+    };
+    assert_eq!(opened.store.page(other).await, Err(PageFailure::Truncated));
+    opened
+        .commit("t:a", vec![Change::Truncate { floor: Seq(6) }])
+        .await
+        .expect("commits");
+    assert_eq!(opened.page(4, 9, 9).await, Err(PageFailure::Truncated));
+    assert_eq!(opened.page(5, 9, 9).await, Ok(vec![6, 7, 8, 9]));
+}
+
+#[tokio::test]
+async fn memory_takes_the_newest_and_chunks_stand_for_the_rest() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 100).await;
+    let memory = Memory {
+        messages: 10,
+        bytes: u64::MAX,
+    };
+    let found = opened
+        .store
+        .load(&name("t:a"), memory)
+        .await
+        .expect("loads")
+        .expect("is there");
+    let chunks: Vec<_> = found
+        .spilled
+        .iter()
+        .map(|chunk| (chunk.first.0, chunk.last.0))
+        .collect();
+    assert_eq!((chunks, found.messages[0].seq), (vec![(1, 64), (65, 90)], Seq(91)));
+    let bytes: u64 = found.spilled.iter().map(|chunk| chunk.bytes).sum();
+    assert_eq!(bytes, 9 * 9 + 81 * 10, "\"message 1\" to \"message 90\"");
+}
+
+#[tokio::test]
+async fn a_mark_says_when_to_look() {
+    let directory = Directory::new();
+    let opened = opened(&directory, 1).await;
+    let sent = opened.send("t:a", vec![create()], Some(9_000));
+    sent.await.expect("answered").expect("commits");
+    let due = |now, again| opened.store.due(WallTime(now), WallTime(again), 10);
+    assert_eq!(due(8_999, 0).await, Ok(vec![]));
+    assert_eq!(due(9_000, 20_000).await, Ok(vec![name("t:a")]));
+    assert_eq!(due(10_000, 20_000).await, Ok(vec![]), "it was told");
+    let mark = Mark {
+        fence: opened.claim.fence.clone(),
+        channel: name("t:a"),
+        used: WallTime(7_000),
+        due: Some(WallTime(11_000)),
+    };
+    opened.store.mark(mark);
+    assert_eq!(due(11_000, 20_000).await, Ok(vec![name("t:a")]));
+    let found = opened.load("t:a").await.expect("loads").expect("is there");
+    assert_eq!(found.used, WallTime(7_000));
+}
+
+#[tokio::test]
+async fn a_closed_store_commits_what_waits_and_refuses_the_rest() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 1).await;
+    let waiting = opened.send("t:a", vec![publish(2, 1)], None);
+    opened.store.close().await;
+    assert_eq!(waiting.await, Ok(Ok(())));
+    assert_eq!(
+        opened.commit("t:a", vec![publish(3, 1)]).await,
+        Err(StoreFailure::Unavailable)
+    );
+    assert_eq!(opened.load("t:a").await, Err(StoreFailure::Unavailable));
+}
