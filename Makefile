@@ -55,6 +55,7 @@ test: export STARLING_STEPS := $(CARGO_TARGET_DIR)/steps
 test: ## check, then every test; installs what it needs
 	@scripts/step --begin
 	@$(MAKE) check
+	@scripts/need strace
 	$(step) "tests" scripts/nextest run --workspace
 	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc

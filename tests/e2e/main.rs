@@ -7,6 +7,7 @@
 //! | `hostile.rs` | what strangers send: each gets its coded answer, and nobody else notices |
 //! | `slow_readers.rs` | two hundred readers that stop reading: bounded memory, others unhurt, each policy's answer |
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
+//! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
 //! | `publishing.rs` | a request over HTTP that is repeated |
 //! | `cli.rs` | `pub`, `sub`, `history` and `config check` as scripts use them |
 //!
@@ -25,6 +26,7 @@ mod cuts;
 mod hostile;
 mod life;
 mod paging;
+mod persisted;
 mod publishing;
 mod slow_readers;
 mod support;

@@ -3,10 +3,12 @@
 //! * [`node`]: the binary as a child process, with its log; [`settings`]: how it is configured;
 //! * [`metrics`]: what the node says of itself on the admin port;
 //! * [`raw`]: clients that send whatever they like, over either transport; [`reader`]: one that checks every frame;
+//! * [`directory`]: where a node keeps things, on a small disk if need be;
 //! * [`http`]: one request, byte by byte if need be;
 //! * [`proxy`]: cuts connections from outside;
 //! * [`eventually`]: the one way to wait.
 
+pub(crate) mod directory;
 pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod metrics;

@@ -208,6 +208,11 @@ impl Node {
         self.process.kill().await.expect("the node runs");
     }
 
+    /// The number of its process.
+    pub(crate) fn pid_number(&self) -> i32 {
+        self.pid().as_raw_nonzero().get()
+    }
+
     fn pid(&self) -> Pid {
         let pid = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         pid.expect("the node was not waited for")

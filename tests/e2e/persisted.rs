@@ -1,0 +1,24 @@
+//! Persisted channels: what was acknowledged is there after a crash, whatever the disk does.
+//!
+//! | file | what is shown |
+//! | --- | --- |
+//! | `crash.rs` | `kill -9` in the middle of a stream; retries, keys and removals after it |
+//! | `paging.rs` | fifty thousand missed messages, paged from the store: bounded memory, others undisturbed |
+//! | `disk.rs` | a full disk, damaged rows, what retention deletes |
+//! | `syncs.rs` | each acknowledgement follows the sync that covers it, seen by strace |
+
+use crate::support::directory::Directory;
+use crate::support::settings::Settings;
+
+mod crash;
+mod disk;
+mod paging;
+mod syncs;
+
+/// A node with the namespace `log`, persisted in `directory`.
+fn persisted(directory: &Directory) -> Settings {
+    Settings::default().set("node.data_dir", directory.text()).namespace(
+        "log",
+        "durability = \"persisted\"\npublish_rate = 0\nhistory = { messages = 200000, bytes = \"256MiB\", age = \"1d\" }",
+    )
+}
