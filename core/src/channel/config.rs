@@ -26,7 +26,8 @@ pub struct Config {
     pub tombstone_age: Duration,
     /// Publishers one channel knows at once; one more is refused until others expire.
     pub publishers_max: usize,
-    /// A channel unused for so long is forgotten: its position, its publishers and its values.
+    /// A channel unused for so long is forgotten: its position, its publishers and its values. A stored one only when it
+    /// holds neither messages nor values any more.
     pub head_age: Duration,
     /// Planted faults; none outside the simulation.
     pub faults: Faults,

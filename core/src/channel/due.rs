@@ -32,7 +32,8 @@ impl<R> Channel<R> {
         if attended {
             state.touch(now.instant);
         }
-        if state.is_unused(self.config.head_age, now.instant) && is_idle {
+        let unused = state.is_unused(self.config.head_age, now.instant);
+        if unused && is_idle && state.may_be_forgotten(&self.config) {
             return self.propose(Change::ForgetHead, None, now, out);
         }
         let view = state.view();
@@ -67,6 +68,13 @@ impl<R> Channel<R> {
 }
 
 impl State {
+    /// Whether the channel may be forgotten once it is unused for long. A stored one may not while anything of it is kept:
+    /// its messages and values were promised to outlive their readers.
+    fn may_be_forgotten(&self, config: &Config) -> bool {
+        let view = self.view();
+        config.durability != Durability::Stored || (view.history().is_empty() && view.keys().is_empty())
+    }
+
     /// When something will be due, as far as this node knows; `None` if never. Looks at every
     /// publisher.
     #[must_use]
@@ -77,7 +85,7 @@ impl State {
             due(view.history().oldest(), late(config.window.age)),
             due(view.keys().oldest(), late(config.tombstone_age)),
             due(self.publishers().oldest(), late(PUBLISHER_AGE)),
-            due(Some(self.used()), config.head_age),
+            due(Some(self.used()), config.head_age).filter(|_| self.may_be_forgotten(config)),
         ]
         .into_iter()
         .flatten()

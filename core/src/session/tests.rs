@@ -578,6 +578,38 @@ fn pages_are_fetched_as_credit_allows_and_late_ones_are_not_counted() {
 }
 
 #[test]
+fn a_reader_of_a_channel_that_is_set_aside_is_told_and_leaves_it() {
+    let mut harness = Harness::open();
+    harness.attached(1, "chat:a", 9, 0, 1_000);
+    let Next::Page { ticket, .. } = harness.session.next(PLACE, span(900, 1_000)) else {
+        panic!("the past comes in pages");
+    };
+    let effects = harness.handle(Input::Fetched {
+        place: PLACE,
+        ticket,
+        page: Fetched::Refused(Refusal::Quarantined),
+    });
+    assert!(
+        matches!(
+            effects[..],
+            [
+                Effect::Send(Answer::PullRefused {
+                    channel_id: ChannelId(9),
+                    refusal: Refusal::Quarantined
+                }),
+                Effect::Leave { place: PLACE },
+                Effect::Send(Answer::Detached {
+                    request: RequestId(0),
+                    channel_id: ChannelId(9),
+                }),
+            ]
+        ),
+        "{effects:?}"
+    );
+    assert!(harness.session.subscription(PLACE).is_none());
+}
+
+#[test]
 fn leaving_a_channel_gives_back_what_its_page_reserved() {
     let mut harness = Harness::open();
     for request in 0..50 {
@@ -598,7 +630,7 @@ fn credit_that_comes_back_is_offered_to_the_readers_that_wait_for_it() {
         reason: Reason::Truncated,
         position: position(1_000),
     };
-    let answers: [fn(PageTicket, Fetched) -> Input; 3] = [
+    let answers: [fn(PageTicket, Fetched) -> Input; 4] = [
         |ticket, page| Input::Fetched {
             place: PLACE,
             ticket,
@@ -608,6 +640,11 @@ fn credit_that_comes_back_is_offered_to_the_readers_that_wait_for_it() {
             place: PLACE,
             ticket,
             page: Fetched::Busy,
+        },
+        |ticket, _| Input::Fetched {
+            place: PLACE,
+            ticket,
+            page: Fetched::Refused(Refusal::Quarantined),
         },
         |_, _| {
             Input::Received(Request::Detach {

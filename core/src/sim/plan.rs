@@ -288,7 +288,19 @@ impl Plan<'_> {
         });
     }
 
-    fn restart(&mut self, _: ClientId, _: ChannelNumber, _: Duration, dice: &mut Dice) {
+    fn restart(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, dice: &mut Dice) {
+        if self.setup.has_store() && dice.percent(60) {
+            // Just when somebody publishes: what is between a batch and its sync is what can be lost.
+            let (count, bytes) = (dice.between((1, 6)), 20);
+            self.add(Action::Publish {
+                client,
+                channel,
+                count,
+                bytes,
+            });
+            let on_its_way = self.setup.delay.1 + self.setup.turn.1 * 4 + self.setup.sync.1;
+            self.at += dice.time((self.setup.delay.0, on_its_way));
+        }
         self.add(Action::Restart {
             reset: dice.percent(30),
             silent: dice.percent(40),

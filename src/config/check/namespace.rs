@@ -85,10 +85,17 @@ impl Namespace {
                 &["history", "payload_max"],
                 "the history has no room for the largest message; raise history.bytes or lower payload_max",
             );
+            let (longest, told) = match self.durability {
+                Durability::Persisted => (DAY * 3_650, "must be between 1s and 3650d"),
+                Durability::Replicated | Durability::Ephemeral => (
+                    DAY,
+                    "must be between 1s and 1d, for it is kept in memory; or use durability = \"persisted\"",
+                ),
+            };
             at.unless(
-                age >= Duration::from_secs(1) && age <= DAY,
+                (Duration::from_secs(1)..=longest).contains(&age),
                 &["history.age"],
-                "must be between 1s and 1d",
+                told,
             );
         }
         at.unless(

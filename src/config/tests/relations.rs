@@ -119,6 +119,11 @@ fn each_is_refused_with_its_keys() {
             &["namespaces[0].history", "namespaces[0].payload_max"],
         ),
         (namespace("history = { age = \"0s\" }"), &["namespaces[0].history.age"]),
+        (namespace("history = { age = \"2d\" }"), &["namespaces[0].history.age"]),
+        (
+            namespace("durability = \"persisted\"\nhistory = { age = \"4000d\" }"),
+            &["namespaces[0].history.age"],
+        ),
         (namespace("payload_max = \"0B\""), &["namespaces[0].payload_max"]),
         (namespace("keys_max = 0"), &["namespaces[0].keys_max"]),
         (

@@ -109,6 +109,7 @@ impl Told {
 
 /// Writes until the queue is closed and empty.
 pub(super) fn run(mut connection: Connection, shared: &Shared) {
+    let _told = OnPanic(shared);
     let mut jobs = Vec::new();
     let mut littered = true;
     loop {
@@ -127,6 +128,24 @@ pub(super) fn run(mut connection: Connection, shared: &Shared) {
     // What is in the log goes into the file, so that the directory can be copied as it is.
     if let Err(error) = connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
         tracing::debug!(%error, "the write-ahead log stays; the next start reads it");
+    }
+}
+
+/// Says that nothing is written any more, if the thread fails: the node is not ready, and nobody waits for it.
+struct OnPanic<'a>(&'a Shared);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        self.0.writable.store(false, Ordering::Relaxed);
+        self.0.metrics.store_writable(false);
+        self.0.writes.close();
+        let mut jobs = Vec::new();
+        while self.0.writes.take(TRANSACTION, None, &mut jobs) == Taken::Some {
+            jobs.drain(..).for_each(|job| job.fail(StoreFailure::Unavailable));
+        }
     }
 }
 

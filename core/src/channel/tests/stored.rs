@@ -186,9 +186,43 @@ fn a_forgotten_channel_says_so_after_a_restart() {
     let before = owner.at(3);
     owner.pass(Config::default().head_age);
     owner.wake();
+    assert_eq!(owner.at(3), before, "first its messages go");
+    owner.wake();
     owner.restart();
     let attachment = owner.attach(From::Position(before));
     assert_eq!(attachment.outcome, Outcome::Discontinuity(Reason::Expired));
+}
+
+#[test]
+fn what_is_kept_is_not_forgotten_with_its_channel() {
+    let long = |keyed| Config {
+        keyed,
+        window: Window {
+            age: seconds(30 * 24 * 3600),
+            ..Config::default().window
+        },
+        ..config()
+    };
+    let mut owner = filled(long(false), 3);
+    owner.pass(Config::default().head_age * 2);
+    owner.wake();
+    assert_eq!(owner.view().history().len(), 3);
+    let mut owner = Owner::new(Config {
+        keyed: true,
+        ..config()
+    });
+    owner.set("a", Some("1"));
+    for _ in 0..3 {
+        owner.pass(Config::default().head_age * 2);
+        owner.wake();
+    }
+    assert_eq!((owner.view().history().len(), owner.view().keys().len()), (0, 1));
+    owner.set("a", None);
+    for _ in 0..3 {
+        owner.pass(Config::default().head_age * 2);
+        owner.wake();
+    }
+    assert!(owner.channel().view().is_none(), "nothing is left of it");
 }
 
 #[test]

@@ -260,7 +260,7 @@ impl Node {
                 Effect::Barred { channel, reason } => self.open_for(id, &channel, Err(reason), scene),
                 Effect::Load { channel } => self.load(channel, scene),
                 Effect::Store(batch) => self.send_to_store(id, batch, scene),
-                Effect::Mark { .. } => {}
+                Effect::Mark { channel, used, .. } => self.store.mark(&channel, used),
                 Effect::Closed { channel, reason } => {
                     while let Some(room) = self.take_room(id, &channel, false) {
                         self.release(&channel, room, scene);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Node, slot};
 use crate::channel::{PageRoom, State, state};
@@ -76,6 +77,13 @@ impl Store {
     pub(super) fn channels(&self) -> impl Iterator<Item = (&ChannelName, &State)> {
         let known = self.synced.iter();
         known.filter_map(|(channel, state)| Some((channel, state.as_ref()?)))
+    }
+
+    /// Notes when a channel was used.
+    pub(super) fn mark(&mut self, channel: &ChannelName, used: Instant) {
+        if let Some(Some(state)) = self.synced.get_mut(channel) {
+            state.touch(used);
+        }
     }
 
     /// Writes a batch, whole or not at all.
