@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::actor::registry::Registry;
 use crate::config::{Config, Durability};
 use crate::metrics::Metrics;
-use crate::storage::sqlite::Sqlite;
+use crate::storage::sqlite::{Limits, Sqlite};
 use crate::storage::{OpenError, Store as _, sweep};
 use crate::transport::accept::{self, ClientPort};
 use crate::transport::tls;
@@ -192,7 +192,7 @@ async fn open_storage(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<
         return Ok(None);
     }
     let directory = config.node.data_dir.clone();
-    let store = Sqlite::open(&directory, config.slots.count, Arc::clone(metrics))?;
+    let store = Sqlite::open(&directory, config.slots.count, Limits::default(), Arc::clone(metrics))?;
     let (owner, generation) = (name_of(config).into(), Clock.now().wall.0);
     let claims = store.claim(&owner, generation).await;
     let claims = claims.map_err(|source| NodeError::Claim { directory, source })?;

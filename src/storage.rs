@@ -210,4 +210,4 @@ const fn lineage(incarnation: u32) -> Lineage {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

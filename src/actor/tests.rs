@@ -16,6 +16,8 @@ use crate::metrics::Metrics;
 use crate::node::Services;
 use crate::session::{Delivery, Mailbox};
 
+mod stored;
+
 const LOGGED: &str = "demo:lobby";
 const EPHEMERAL: &str = "live:lobby";
 

@@ -16,9 +16,11 @@ pub(super) struct Queue<T> {
 
 /// How much may wait. The bound that is reached first counts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) jobs: usize,
-    pub(super) bytes: usize,
+pub struct Bounds {
+    /// Jobs.
+    pub jobs: usize,
+    /// Their bytes, as counted by whoever sends.
+    pub bytes: usize,
 }
 
 #[derive(Debug)]

@@ -26,7 +26,7 @@ use starling_core::slot::StoreFailure;
 use starling_core::time::WallTime;
 use tokio::sync::oneshot;
 
-use super::queue::{Bounds, Queue};
+use super::queue::Queue;
 use super::{Answer, Batch, Claim, Done, Mark, OpenError, PageFailure, Store, Wanted};
 use crate::metrics::Metrics;
 
@@ -40,21 +40,35 @@ mod row;
 mod schema;
 mod writer;
 
+pub use super::queue::Bounds;
 pub use schema::FILE;
 
-/// Batches that wait for the writer. One commit takes some milliseconds; four thousand batches are a
-/// few commits' worth, and a store that has so many waiting has stopped: publishes are refused.
-const WRITES: Bounds = Bounds {
-    jobs: 4_096,
-    bytes: 32 << 20,
-};
+/// What may wait for the threads of a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For the one that writes.
+    pub writes: Bounds,
+    /// For those that read.
+    pub reads: Bounds,
+}
 
-/// Loads and pages that wait for the readers. Each takes a millisecond or two; whoever comes then is
-/// told that the store is busy and asks again.
-const READS: Bounds = Bounds {
-    jobs: 1_024,
-    bytes: usize::MAX,
-};
+impl Default for Limits {
+    /// One commit takes some milliseconds: four thousand batches are a few commits' worth, and a store that has so many
+    /// waiting has stopped; publishes are then refused. A load or a page takes a millisecond or two: a thousand are a
+    /// second's, and whoever comes then is told to ask again.
+    fn default() -> Self {
+        Self {
+            writes: Bounds {
+                jobs: 4_096,
+                bytes: 32 << 20,
+            },
+            reads: Bounds {
+                jobs: 1_024,
+                bytes: usize::MAX,
+            },
+        }
+    }
+}
 
 /// Threads that read. One pages through the past while the other opens a channel.
 const READERS: usize = 2;
@@ -83,12 +97,12 @@ impl Sqlite {
     ///
     /// # Errors
     /// When the directory, the lock or the file cannot be had, or the file is not one of ours.
-    pub fn open(directory: &Path, slots: u16, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+    pub fn open(directory: &Path, slots: u16, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
         let lock = schema::lock(directory)?;
         let (writing, incarnation) = schema::open(directory, slots)?;
         let shared = Arc::new(Shared {
-            writes: Queue::new(WRITES),
-            reads: Queue::new(READS),
+            writes: Queue::new(limits.writes),
+            reads: Queue::new(limits.reads),
             incarnation,
             slots,
             writable: AtomicBool::new(true),

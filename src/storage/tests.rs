@@ -13,7 +13,7 @@ use starling_core::id::{Author, Index, PublisherId, Serial, Subject};
 use starling_core::slot::{Change, Entry, Origin};
 use tokio::sync::oneshot;
 
-use super::sqlite::Sqlite;
+use super::sqlite::{Limits, Sqlite};
 use super::*;
 use crate::metrics::Metrics;
 
@@ -30,10 +30,10 @@ const ALL: Memory = Memory {
 };
 
 /// A directory that is gone when the test is over.
-struct Directory(PathBuf);
+pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("starling-store-{}-{number}", std::process::id());
@@ -54,7 +54,7 @@ struct Opened {
 }
 
 fn open(directory: &Path) -> Result<Sqlite, OpenError> {
-    Sqlite::open(directory, SLOTS, Arc::new(Metrics::new()))
+    Sqlite::open(directory, SLOTS, Limits::default(), Arc::new(Metrics::new()))
 }
 
 async fn opened(directory: &Directory, generation: u64) -> Opened {

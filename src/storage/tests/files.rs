@@ -60,7 +60,7 @@ fn what_is_no_store_of_ours_is_left_alone() {
 fn a_later_schema_and_another_number_of_slots_are_refused() {
     let directory = Directory::new();
     drop(open(&directory.0).expect("opens"));
-    let other = Sqlite::open(&directory.0, 8, Arc::new(Metrics::new()));
+    let other = Sqlite::open(&directory.0, 8, Limits::default(), Arc::new(Metrics::new()));
     assert!(matches!(
         other.err(),
         Some(OpenError::Slots {
