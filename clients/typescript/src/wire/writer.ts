@@ -1,0 +1,48 @@
+/** Writes protobuf. */
+
+import type { U64 } from './reader.ts';
+
+const utf8 = new TextEncoder();
+
+/** The UTF-8 of a text. */
+export const encodeText = (text: string): Uint8Array => utf8.encode(text);
+
+/** Bytes that grow. */
+export class Writer {
+  #bytes = new Uint8Array(64);
+  #length = 0;
+
+  /** A number as LEB128. */
+  u64(value: U64): this {
+    const room = this.#room(10);
+    let rest = value;
+    while (rest > 127) {
+      room[this.#length++] = Number(typeof rest === 'bigint' ? rest & 127n : rest % 128) | 128;
+      rest = typeof rest === 'bigint' ? rest >> 7n : Math.floor(rest / 128);
+    }
+    room[this.#length++] = Number(rest);
+    return this;
+  }
+
+  /** Bytes behind their length. */
+  bytes(bytes: Uint8Array): this {
+    this.u64(bytes.length);
+    this.#room(bytes.length).set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #room(more: number): Uint8Array {
+    const needed = this.#length + more;
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    return this.#bytes;
+  }
+}
