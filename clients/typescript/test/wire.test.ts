@@ -116,7 +116,8 @@ test('every frame that must be refused is, as the vectors name it', () => {
       (thrown) => {
         assert.ok(thrown instanceof FrameFault, `${name}: ${thrown}`);
         // The schema's names here, protobuf's JSON names there.
-        assert.deepEqual([thrown.fault, thrown.field], [error, field ?? ''], name);
+        const snake = thrown.field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+        assert.deepEqual([thrown.fault, snake], [error, field ?? ''], name);
         return true;
       },
       name,

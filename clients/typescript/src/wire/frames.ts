@@ -125,115 +125,86 @@ export type ServerFrame = FrameOf<ServerBodies>;
 /** What a client sends. */
 export type ClientFrame = FrameOf<ClientBodies>;
 
-/** Fields that are numbered from 1 in this order; `null` leaves a number out. */
-function fields(...list: (Field | null)[]): Schema {
-  const numbered: Record<number, Field> = {};
-  list.forEach((field, at) => {
-    if (field) numbered[at + 1] = field;
-  });
-  return message(numbered);
+/** What a field holds, by its name: 64-bit numbers are not listed, and what differs by frame is said there. */
+const KINDS = new Map<string, Kind>();
+const OF: Record<string, string> = {
+  text: 'channel key epoch session node message token agent',
+  bytes: 'payload publisher',
+  bool: 'deleted delete replace last keyed skipped duplicate',
+  u32: 'channelId copies reason policy code retryAfterMs version versionMin versionMax heartbeatMs frameBytes channels publishesInFlight pageCredit',
+  wide: 'nonce generation',
+};
+for (const [kind, names] of Object.entries(OF)) for (const name of names.split(' ')) KINDS.set(name, kind as Kind);
+
+/** A message whose fields are numbered from 1 in this order: names, and fields that need more words. */
+function fields(...list: (string | Field)[]): Schema {
+  const flat = list.flatMap((part) =>
+    typeof part === 'string' ? part.split(' ').map((name): Field => [name, KINDS.get(name) ?? 'u64']) : [part],
+  );
+  return message(Object.fromEntries(flat.map((field, at) => [at + 1, field])));
 }
 
-const field =
-  (kind: Kind) =>
-  (name: string, oneof?: string): Field =>
-    oneof ? [name, kind, oneof] : [name, kind];
-const text = field('text');
-const bytes = field('bytes');
-const u64 = field('u64');
-const wide = field('wide');
-const u32 = field('u32');
-const bool = field('bool');
-
-const request = u64('request');
-const channelId = u32('channelId');
-const channel = text('channel');
-const timeMs = u64('timeMs');
-const key = text('key');
-const payload = bytes('payload');
-const reason = u32('reason');
-
-const position = fields(text('epoch'), u64('seq'), u64('term'));
-const window = fields(u64('messages'), u64('bytes'), u64('ageMs'));
-const entry = [u64('seq'), u64('term'), timeMs, key, bool('deleted'), payload];
-const ping = fields(wide('nonce'));
-const pong = fields(wide('nonce'), timeMs);
-const goodbye = fields(u32('code'), text('reason'), u32('retryAfterMs'), ['alternates', ['text']]);
-const serial = [u64('serial'), u64('base'), u64('sinceMs')];
+const position = fields('epoch seq term');
+const positioned: Field = ['position', position];
+const windowed: Field = ['window', fields('messages bytes ageMs')];
+const entry = 'seq term timeMs key deleted payload';
+const ping = fields('nonce');
+const pong = fields('nonce timeMs');
+const goodbye = fields('code', ['reason', 'text'], 'retryAfterMs', ['alternates', ['text']]);
 
 /** What a server sends, by number. */
 export const SERVER = message({
-  1: ['publication', fields(channelId, ...entry)],
-  2: [
-    'ack',
-    fields(request, u64('serial'), ['position', position], u32('copies'), bool('skipped'), bool('duplicate'), timeMs),
-  ],
+  1: ['publication', fields(`channelId ${entry}`)],
+  2: ['ack', fields('request serial', positioned, 'copies skipped duplicate timeMs')],
   3: ['ping', ping],
   4: ['pong', pong],
-  5: ['page', fields(channelId, u64('after'), ['entries', [fields(...entry)]])],
+  5: ['page', fields('channelId after', ['entries', [fields(entry)]])],
   6: [
     'snapshot',
-    fields(
-      channelId,
-      bool('replace'),
-      ['at', position],
-      ['entries', [fields(key, u64('seq'), timeMs, bool('deleted'), payload)]],
-      bool('last'),
-    ),
+    fields('channelId replace', ['at', position], ['entries', [fields('key seq timeMs deleted payload')]], 'last'),
   ],
-  7: ['skipped', fields(channelId, u64('to'), u64('count'), reason)],
-  8: ['lagged', fields(channelId, u64('seq'))],
+  7: ['skipped', fields('channelId to count reason')],
+  8: ['lagged', fields('channelId seq')],
   9: [
     'attached',
     fields(
-      request,
-      channelId,
-      channel,
-      ['position', position],
-      u64('head'),
-      ['window', window],
-      u32('policy'),
-      bool('keyed'),
-      ['resumed', fields(), 'outcome'],
-      ['rewound', fields(u64('count')), 'outcome'],
-      ['discontinuity', fields(reason), 'outcome'],
+      'request channelId channel',
+      positioned,
+      'head',
+      windowed,
+      'policy keyed',
+      ['resumed', message({}), 'outcome'],
+      ['rewound', fields('count'), 'outcome'],
+      ['discontinuity', fields('reason'), 'outcome'],
     ),
   ],
-  10: ['detached', fields(request, channelId)],
-  11: ['discontinuity', fields(channelId, reason, ['position', position])],
-  12: ['error', fields(request, channelId, u32('code'), text('message'), u32('retryAfterMs'), u64('expectedSerial'))],
+  10: ['detached', fields('request channelId')],
+  11: ['discontinuity', fields('channelId reason', positioned)],
+  12: ['error', fields('request channelId code message retryAfterMs expectedSerial')],
   16: [
     'welcome',
     fields(
-      u32('version'),
-      text('session'),
-      text('node'),
-      wide('generation'),
-      u32('heartbeatMs'),
-      timeMs,
-      ['window', window],
-      ['limits', fields(u32('frameBytes'), u32('channels'), u32('publishesInFlight'))],
-      u64('expiresMs'),
+      'version session node generation heartbeatMs timeMs',
+      windowed,
+      ['limits', fields('frameBytes channels publishesInFlight')],
+      'expiresMs',
     ),
   ],
-  17: ['refreshed', fields(request, u64('expiresMs'))],
+  17: ['refreshed', fields('request expiresMs')],
   18: ['goodbye', goodbye],
 });
 
 /** What a client sends, by number. */
 export const CLIENT = message({
-  1: ['publish', fields(request, channel, ...serial, key, bool('delete'), payload)],
+  1: ['publish', fields('request channel serial base sinceMs key delete payload')],
   2: ['ping', ping],
   3: ['pong', pong],
-  4: ['credit', fields(u32('bytes'))],
-  5: ['pull', fields(channelId, u64('seq'))],
-  6: ['attach', fields(request, channel, ['position', position, 'from'], u32('rewind', 'from'), u32('policy'))],
-  7: ['detach', fields(request, channelId)],
-  8: ['skip', fields(request, channel, ...serial)],
-  16: [
-    'hello',
-    fields(u32('versionMin'), u32('versionMax'), text('token'), bytes('publisher'), text('agent'), u32('pageCredit')),
-  ],
-  17: ['refresh', fields(request, text('token'))],
+  4: ['credit', fields(['bytes', 'u32'])],
+  5: ['pull', fields('channelId seq')],
+  6: ['attach', fields('request channel', ['position', position, 'from'], ['rewind', 'u32', 'from'], 'policy')],
+  7: ['detach', fields('request channelId')],
+  8: ['skip', fields('request channel serial base sinceMs')],
+  16: ['hello', fields('versionMin versionMax token publisher agent pageCredit')],
+  17: ['refresh', fields('request token')],
   18: ['goodbye', goodbye],
 });

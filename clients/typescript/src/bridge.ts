@@ -1,0 +1,83 @@
+/**
+ * What crosses between a page and its engine, which runs in a worker or beside the page: plain values only.
+ *
+ *     page (client.ts, channel.ts)  ── Command ──▶  engine.ts (session rules, transports)
+ *                                   ◀── Notice ───
+ *
+ * Events cross in batches, one at a time: the next follows when the page has handled the last (`flushed`), so that a
+ * page that draws slowly gets few large batches and a worker never floods it.
+ */
+
+import type { Input, RawAttached, RawState, ReadOptions } from './session/message.ts';
+import type { Counts, Failure, Position, Published, TokenRequest, Transport } from './types.ts';
+
+/** A payload: text where it is UTF-8 and the channel is not one of bytes. */
+export type Payload = string | Uint8Array;
+
+/** One message on its way to the page. */
+export interface Told {
+  position: Position;
+  timeMs: number;
+  key: string;
+  deleted: boolean;
+  payload: Payload;
+  replayed: boolean;
+}
+
+/** What happened on a subscription. */
+export type PageEvent =
+  | { type: 'message'; message: Told }
+  | { type: 'state'; state: { replace: boolean; first: boolean; last: boolean; at: Position; entries: Told[] } }
+  | { type: 'attached'; attached: RawAttached }
+  | { type: 'skipped'; skipped: { to: number; count: number; reason: number } }
+  | { type: 'lagged'; seq: number }
+  | { type: 'discontinuity'; discontinuity: { reason: number; position: Position } }
+  | { type: 'failed'; error: Failure };
+
+/** How an engine is set up. */
+export interface EngineOptions {
+  urls: string[];
+  token: string;
+  hasProvider: boolean;
+  transports: Transport[];
+  publisher: Uint8Array;
+  agent: string;
+}
+
+/** What the engine measures. */
+export interface Measures extends Counts {
+  /** Smoothed round trip; `null` before the first. */
+  rttMs: number | null;
+  /** Packets lost by the connection in use, where the browser tells. */
+  packetsLost: number | null;
+  bytesSent: number;
+  bytesReceived: number;
+}
+
+/** What a page asks for: some inputs of the session, as they are, and what the engine translates. */
+export type Command =
+  | Extract<Input, { on: 'unsubscribe' | 'giveUp' | 'token' | 'noToken' | 'nudge' | 'close' }>
+  | { on: 'start'; options: EngineOptions }
+  | { on: 'subscribe'; id: number; channel: string; options: ReadOptions; bytes: boolean }
+  /** So many events of a subscription are off its queue. */
+  | { on: 'taken'; id: number; events: number }
+  /** The last batch is handled. */
+  | { on: 'flushed' }
+  | { on: 'publish'; ticket: number; channel: string; body: PagePublish; timeoutMs: number };
+
+/** What is published. */
+export interface PagePublish {
+  key: string;
+  delete: boolean;
+  payload: Payload;
+}
+
+/** What an engine tells. */
+export type Notice =
+  /** It is there, and takes commands. */
+  | { type: 'ready' }
+  | { type: 'events'; events: [id: number, event: PageEvent][] }
+  | { type: 'answer'; ticket: number; outcome: Published | Failure }
+  | { type: 'state'; state: RawState; measures: Measures }
+  | { type: 'measures'; measures: Measures }
+  | { type: 'askToken'; why: TokenRequest };

@@ -1,0 +1,104 @@
+/**
+ * What a node tells of itself at `/.well-known/starling`: where its transports are, who its neighbours are, and which
+ * browsers had better use WebSocket.
+ *
+ * A certificate hash is as good as the connection it came over. It is trusted over https, and from this machine itself;
+ * from anywhere else the certificate must stand the test of the certificate authorities.
+ */
+
+import type { Address } from './transport.ts';
+
+/** What a client uses of what a node told. */
+export interface Node {
+  websocket: Address;
+  webtransport: Address | undefined;
+  /** HTTP bases of the nodes of the cluster. */
+  neighbours: string[];
+}
+
+interface Rule {
+  name: string;
+  /** Versions below this one; all of them if absent. */
+  below?: number;
+  transport: string;
+}
+
+interface Document {
+  protocol: { min: number; max: number };
+  websocket: { url: string };
+  webtransport?: { url: string; certificate: string; hashes?: { algorithm: string; value: string }[] };
+  nodes?: { url: string }[];
+  browsers?: Rule[];
+}
+
+/** Asks the node at an HTTP base. */
+export async function discover(base: string, userAgent: string, signal: AbortSignal): Promise<Node> {
+  const url = new URL('/.well-known/starling', base);
+  let answer: Response;
+  try {
+    answer = await fetch(url, { signal, cache: 'no-store', credentials: 'omit', redirect: 'error' });
+  } catch {
+    throw new Error(`no answer from ${url}; check the node, and its client.origins`);
+  }
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  let document: Document;
+  try {
+    document = (await answer.json()) as Document;
+  } catch {
+    throw new Error(`${url} is not a Starling node's description`);
+  }
+  return read(document, url, userAgent);
+}
+
+/** What to use of a node's description. */
+export function read(document: Document, from: URL, userAgent: string): Node {
+  const { protocol, websocket, webtransport, nodes = [], browsers = [] } = document;
+  if (!(protocol?.min <= 1 && protocol.max >= 1)) {
+    throw new Error(`${from} speaks protocol ${protocol?.min} to ${protocol?.max}, not 1`);
+  }
+  const isVerified = from.protocol === 'https:';
+  const scheme = /^wss?:/.exec(websocket?.url)?.[0];
+  if (!scheme) throw new Error(`${from} has no ws or wss URL; correct its client.public_url`);
+  if (isVerified && scheme === 'ws:') {
+    throw new Error(`${from} leads to a plain WebSocket; correct its client.public_url`);
+  }
+  const isOffered = /^https:/.test(webtransport?.url ?? '') && !keptFromWebTransport(browsers, userAgent);
+  return {
+    websocket: { url: websocket.url },
+    webtransport: webtransport && isOffered ? pinned(webtransport, isVerified || isLoopback(from.hostname)) : undefined,
+    neighbours: nodes.map(({ url }) => url),
+  };
+}
+
+function pinned({ url, certificate, hashes = [] }: NonNullable<Document['webtransport']>, trusted: boolean): Address {
+  const usable = hashes.filter(({ algorithm, value }) => algorithm === 'sha-256' && /^[0-9a-f]{64}$/i.test(value));
+  // Hashes for a certificate of an authority make Chromium wait for nothing.
+  if (certificate !== 'hash' || !trusted || usable.length === 0) return { url };
+  return { url, hashes: usable.map(({ value }) => unhex(value)) };
+}
+
+function unhex(digits: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: digits.length / 2 }, (_, at) =>
+    Number.parseInt(digits.slice(at * 2, at * 2 + 2), 16),
+  );
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(host);
+
+/** Whether the node's rules send this browser to WebSocket. */
+function keptFromWebTransport(rules: readonly Rule[], userAgent: string): boolean {
+  const [name, version] = browser(userAgent);
+  return rules.some(
+    (rule) => rule.transport === 'websocket' && rule.name === name && version < (rule.below ?? Infinity),
+  );
+}
+
+/** Every browser on iOS is WebKit underneath, and says "Safari" without "Chrome". */
+function browser(userAgent: string): [name: string, version: number] {
+  const found = (pattern: RegExp) => Number(pattern.exec(userAgent)?.[1] ?? Number.NaN);
+  const firefox = found(/Firefox\/(\d+)/);
+  if (firefox) return ['firefox', firefox];
+  const chrome = found(/Chrom(?:e|ium)\/(\d+)/);
+  if (chrome) return ['chrome', chrome];
+  return userAgent.includes('Safari/') ? ['safari', found(/Version\/(\d+)/) || 0] : ['', 0];
+}

@@ -1,0 +1,50 @@
+/**
+ * When the page handles what has come: once a frame, so that it draws at most once for it; by a timer where no frames
+ * are drawn, because the page is hidden or there is none.
+ */
+
+/** Longest wait for a frame. A hidden page draws none, and an event that tells so may come late. */
+const FRAME_MS_MAX = 100;
+
+/** The part of a frame that handling may take; what is left waits for the next. */
+const BUDGET_MS = 8;
+
+/** Runs work in slices, one a frame. */
+export class Pace {
+  #scheduled = false;
+
+  /** `work` handles one piece, and says whether there is more. */
+  constructor(
+    private readonly work: () => boolean,
+    private readonly done: () => void,
+  ) {}
+
+  /** There is work. */
+  wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const draws = 'requestAnimationFrame' in globalThis && document.visibilityState === 'visible';
+    let frame = 0;
+    const timer = setTimeout(
+      () => {
+        if (draws) cancelAnimationFrame(frame);
+        this.#run();
+      },
+      draws ? FRAME_MS_MAX : 0,
+    );
+    if (!draws) return;
+    frame = requestAnimationFrame(() => {
+      clearTimeout(timer);
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    const end = performance.now() + BUDGET_MS;
+    let more = true;
+    while (more && performance.now() < end) more = this.work();
+    if (more) this.wake();
+    this.done();
+  }
+}

@@ -1,0 +1,126 @@
+/** Carries out what the rules of one session say: connections and timers. Everything else is its owner's business. */
+
+import type { Clock } from './clock.ts';
+import type { Effect, Input } from './session/message.ts';
+import { type Identity, Session } from './session.ts';
+import type { Dialer } from './transport/dial.ts';
+import type { Connection, Listener } from './transport.ts';
+import type { Counts } from './types.ts';
+import { check } from './wire/check.ts';
+import { FrameFault } from './wire/fault.ts';
+import { decode, encode } from './wire/frame.ts';
+import { CLIENT, type ClientBodies, SERVER, type ServerBodies, type ServerFrame } from './wire/frames.ts';
+
+/** What is left to the owner of a runner. */
+export type Told = Exclude<Effect, { do: 'dial' | 'send' | 'hangup' }>;
+
+/** What a runner is made of. */
+export interface Parts {
+  identity: Identity;
+  dialer: Dialer;
+  clock: Clock;
+  random: () => number;
+  tell: (effect: Told) => void;
+}
+
+/** One session that runs. */
+export class Runner {
+  bytesSent = 0;
+  bytesReceived = 0;
+  connection: Connection | undefined;
+  readonly #session: Session;
+  readonly #parts: Parts;
+  #dialing = new AbortController();
+  /** The node of the connection. */
+  #url = '';
+  #cancel = () => {};
+  /** The code of the Goodbye that was sent last. */
+  #farewell: [code: number, reason: string] = [1000, ''];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#session = new Session(parts.identity, parts.random);
+  }
+
+  get counts(): Readonly<Counts> {
+    return this.#session.counts;
+  }
+
+  get isClosed(): boolean {
+    return this.#session.isClosed;
+  }
+
+  /** Something happened. */
+  handle(input: Input): void {
+    const { clock } = this.#parts;
+    for (const effect of this.#session.handle(input, clock.now())) this.#perform(effect);
+    this.#cancel();
+    const at = this.#session.wakeAt();
+    this.#cancel = at < Infinity ? clock.at(at, () => this.handle({ on: 'wake' })) : () => {};
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.do) {
+      case 'dial':
+        this.#dial(effect.url);
+        break;
+      case 'send': {
+        const body = encode<ClientBodies>(CLIENT, effect.frame);
+        if (effect.frame.kind === 'goodbye') this.#farewell = [effect.frame.body.code, effect.frame.body.reason];
+        this.bytesSent += body.length;
+        this.connection?.send(body);
+        break;
+      }
+      case 'hangup':
+        if (effect.stalled && this.connection) this.#parts.dialer.stalled(this.#url, this.connection.transport);
+        this.#dialing.abort();
+        this.connection?.close(...this.#farewell);
+        this.connection = undefined;
+        this.#farewell = [1000, ''];
+        break;
+      default:
+        this.#parts.tell(effect);
+    }
+  }
+
+  #dial(url: string): void {
+    this.#dialing.abort();
+    const dialing = new AbortController();
+    this.#dialing = dialing;
+    // What a connection that was given up still tells is of no interest.
+    const current = (act: () => void) => {
+      if (!dialing.signal.aborted) act();
+    };
+    const listener: Listener = {
+      received: (body) => current(() => this.#received(body)),
+      broken: (reason) => current(() => this.handle({ on: 'badFrame', reason })),
+      lost: (ending) => current(() => this.handle({ on: 'lost', ending })),
+    };
+    this.#parts.dialer.dial(url, listener, dialing.signal).then(
+      ({ connection, nodes }) => {
+        if (dialing.signal.aborted) {
+          connection.close(1000, 'given up');
+          return;
+        }
+        this.#url = url;
+        this.connection = connection;
+        this.handle({ on: 'dialed', transport: connection.transport, nodes });
+      },
+      (error: Error) => current(() => this.handle({ on: 'dialFailed', reason: error.message })),
+    );
+  }
+
+  #received(body: Uint8Array): void {
+    this.bytesReceived += body.length;
+    let frame: ServerFrame;
+    try {
+      frame = decode<ServerBodies>(SERVER, body);
+      check(frame);
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error;
+      this.handle({ on: 'badFrame', reason: error.message });
+      return;
+    }
+    this.handle({ on: 'frame', frame, bytes: body.length });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Whether the gateway is still there.
+ *
+ * A connection is lost after silence of one and a half heartbeats, or sooner if something is at stake: a publish
+ * unanswered for 1.5 s makes the client ping, and so does waking up from sleep; that ping unanswered is taken for loss.
+ */
+
+import { SILENCE_PERCENT } from '../limits.ts';
+
+/** Owners change hands within 1.5 s of a crash; an answer that takes longer is more likely never to come. */
+const PUBLISH_PATIENCE_MS = 1_500;
+
+/** Three times the round trip of a poor mobile network. */
+const PING_PATIENCE_MS = 1_000;
+
+/** What a look at the clock led to. */
+export type Verdict = { ping: number } | { lost: string } | undefined;
+
+/** When one connection was heard and used. */
+export class Liveness {
+  #heard: number;
+  #pinged: number;
+  #nonce = 0;
+  /** When each ping without an answer was sent. */
+  readonly #asked = new Map<number, number>();
+  /** A ping that was sent on suspicion and is unanswered, and since when. */
+  #probe: { nonce: number; since: number } | undefined;
+  /** When the last such ping was answered. */
+  #proved = 0;
+  #suspected = false;
+
+  constructor(
+    private readonly heartbeatMs: number,
+    now: number,
+  ) {
+    this.#heard = now;
+    // The first ping goes out at once: it measures the round trip.
+    this.#pinged = now - heartbeatMs;
+  }
+
+  /** Bytes came. */
+  heard(now: number): void {
+    this.#heard = now;
+  }
+
+  /** A reason to doubt that has nothing to do with publishing: the machine slept, the network changed. */
+  suspect(now: number): void {
+    if (this.#probe) return;
+    this.#suspected = true;
+    // What was not heard while asleep proves nothing.
+    this.#heard = now;
+  }
+
+  /** A ping was answered: the round trip. An answer to an older one than was sent on suspicion proves nothing. */
+  pong(nonce: number, now: number): number | undefined {
+    if (this.#probe && nonce >= this.#probe.nonce) {
+      this.#probe = undefined;
+      this.#proved = now;
+    }
+    const since = this.#asked.get(nonce);
+    for (const older of this.#asked.keys()) if (older <= nonce) this.#asked.delete(older);
+    return since === undefined ? undefined : now - since;
+  }
+
+  /** Judges, with the time at which the oldest publish without an answer was sent. */
+  judge(unanswered: number, now: number): Verdict {
+    if (now >= this.#silenceEnds()) return { lost: 'the connection went silent' };
+    if (now >= this.#probeEnds()) return { lost: 'a ping went unanswered' };
+    const suspects = now >= this.#suspicion(unanswered);
+    if (!suspects && now < this.#pinged + this.heartbeatMs) return undefined;
+    this.#asked.set(++this.#nonce, now);
+    this.#pinged = now;
+    if (suspects) {
+      this.#probe = { nonce: this.#nonce, since: now };
+      this.#suspected = false;
+    }
+    return { ping: this.#nonce };
+  }
+
+  /** When to judge again. */
+  wakeAt(unanswered: number): number {
+    const beat = Math.min(this.#pinged + this.heartbeatMs, this.#silenceEnds());
+    return Math.min(beat, this.#probe ? this.#probeEnds() : this.#suspicion(unanswered));
+  }
+
+  #silenceEnds(): number {
+    return this.#heard + (this.heartbeatMs * SILENCE_PERCENT) / 100;
+  }
+
+  #suspicion(unanswered: number): number {
+    if (this.#probe) return Infinity;
+    return this.#suspected ? 0 : Math.max(unanswered, this.#proved) + PUBLISH_PATIENCE_MS;
+  }
+
+  /** Bytes that come after the ping are a sign of life too: its answer may wait behind a page. */
+  #probeEnds(): number {
+    return this.#probe ? Math.max(this.#probe.since, this.#heard) + PING_PATIENCE_MS : Infinity;
+  }
+}
