@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -89,20 +89,25 @@ pub fn router(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-/// Refuses what a page of a foreign origin sends, before anything else looks at it.
+/// Refuses what a page of a foreign origin sends, before anything else looks at it. A page that may connect may also
+/// read the answer: without being told so its browser would keep it from discovery.
 async fn check_origin(State(site): State<Arc<Site>>, request: Request, next: Next) -> Result<Response, ApiError> {
     let services = site.registry.services();
     let host = text(request.headers(), &header::HOST).unwrap_or_default();
-    let origin = request
-        .headers()
-        .get(header::ORIGIN)
-        .map(|origin| origin.to_str().unwrap_or("null"));
+    let named = request.headers().get(header::ORIGIN).cloned();
+    let origin = named.as_ref().map(|origin| origin.to_str().unwrap_or("null"));
     if !origin.is_none_or(|origin| services.config.allows_origin(origin, host)) {
         services.metrics.unauthorized("origin");
         tracing::info!(origin, "origin not allowed; add it to client.origins if it is yours");
         return Err(ApiError::forbidden_origin());
     }
-    Ok(next.run(request).await)
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = named {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    Ok(response)
 }
 
 /// Counts what is refused, whoever refused it.

@@ -7,13 +7,14 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `section.rs`, `namespace.rs` | the keys, as the node reads them |
-//! | `unit.rs`, `address.rs`, `origin.rs` | values that need reading: durations and sizes, addresses, origins |
+//! | `unit.rs`, `address.rs`, `origin.rs`, `browser.rs` | values that need reading: durations, sizes, addresses, origins, browsers |
 //! | `load.rs`, `layer.rs`, `source.rs` | which value wins, and where it came from |
 //! | `check.rs` | what must hold between keys |
 //! | `show.rs` | the effective values, each with its source |
 //! | `error.rs` | what an operator is told |
 
 mod address;
+mod browser;
 mod check;
 mod error;
 mod layer;
@@ -34,6 +35,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use browser::{Browser, BrowserError};
 pub use check::Conflict;
 pub use error::{Error, Problem};
 pub use load::{Loaded, load};

@@ -21,7 +21,7 @@ struct Discovery {
     #[serde(skip_serializing_if = "Option::is_none")]
     webtransport: Option<WebTransport>,
     nodes: Vec<Neighbour>,
-    browsers: &'static [Browser],
+    browsers: Vec<Browser>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,27 +64,12 @@ struct Neighbour {
 /// A browser that is to use WebSocket although it has WebTransport.
 #[derive(Debug, Serialize)]
 struct Browser {
-    name: &'static str,
+    name: String,
     /// Versions below this one; all of them when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     below: Option<u32>,
     transport: &'static str,
 }
-
-/// Safari stops delivering streams after some 16 MiB of a session; Firefox delivered no more than two
-/// streams that a server opened before version 153.
-const BROWSERS: &[Browser] = &[
-    Browser {
-        name: "safari",
-        below: None,
-        transport: "websocket",
-    },
-    Browser {
-        name: "firefox",
-        below: Some(153),
-        transport: "websocket",
-    },
-];
 
 /// `GET /.well-known/starling`.
 pub(super) async fn discover(
@@ -105,6 +90,12 @@ pub(super) async fn discover(
             value,
         })
         .collect();
+    let rules = &services.config.client.websocket_browsers;
+    let browsers = rules.iter().map(|rule| Browser {
+        name: rule.name.clone(),
+        below: rule.below,
+        transport: "websocket",
+    });
     let zone = &services.config.node.zone;
     let discovery = Discovery {
         protocol: Protocol {
@@ -128,7 +119,7 @@ pub(super) async fn discover(
             url: format!("{}://{}", if base.secure { "https" } else { "http" }, base.authority),
             zone: (!zone.is_empty()).then(|| zone.clone()),
         }],
-        browsers: BROWSERS,
+        browsers: browsers.collect(),
     };
     // Certificates and nodes change: what was true a minute ago is not to be relied on.
     ([(header::CACHE_CONTROL, "no-store")], Json(discovery))

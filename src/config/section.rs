@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::browser::Browser;
 use super::origin::Origin;
 use super::unit::{self, Size};
 
@@ -37,6 +38,8 @@ pub struct Client {
     pub tls: Tls,
     /// Whether WebTransport is offered.
     pub webtransport: bool,
+    /// Browsers that are told to use WebSocket although they have WebTransport.
+    pub websocket_browsers: Vec<Browser>,
     /// Kernel buffer asked for on each UDP socket, in either direction.
     pub udp_buffer: Size,
 }

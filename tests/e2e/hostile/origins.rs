@@ -94,7 +94,18 @@ async fn is_let_in(node: &Node, origin: Option<&str>, expected: bool) {
         let answer = with_origin(request).send(node.address()).await;
         if expected {
             assert_eq!(answer.status, success, "{origin:?}, {what}: {answer:?}");
+            // Its browser lets the page read the answer, and no cache gives it to a page of another origin.
+            let readable = origin.map(|origin| format!("access-control-allow-origin: {origin}\r\n"));
+            assert!(
+                readable.is_none_or(|header| answer.head.contains(&header)),
+                "{answer:?}"
+            );
+            assert!(answer.head.contains("vary: origin\r\n"), "{answer:?}");
         } else {
+            assert!(
+                !answer.head.contains("access-control"),
+                "{origin:?}, {what}: {answer:?}"
+            );
             assert_eq!(
                 answer.refusal(),
                 (403, "forbidden_origin".to_owned()),

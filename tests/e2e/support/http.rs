@@ -20,8 +20,8 @@ pub(crate) struct Request {
 pub(crate) struct Answer {
     /// Its status.
     pub(crate) status: u16,
-    /// Status line and headers, in lower case.
-    head: String,
+    /// Its status line and headers, in lower case.
+    pub(crate) head: String,
     /// Its body.
     pub(crate) body: String,
 }
@@ -113,7 +113,7 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
 
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let head = String::from_utf8_lossy(&bytes[..end + 2]).to_lowercase();
     let body = &bytes[end + 4..];
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
