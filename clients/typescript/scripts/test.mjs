@@ -4,13 +4,13 @@
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [directory = 'test', ...patterns] = process.argv.slice(2);
-const out = join(root, '.test', directory);
+const out = join(root, '.test', basename(directory));
 rmSync(out, { recursive: true, force: true });
 
 const names = (await readdir(join(root, directory), { recursive: true })).filter(
@@ -29,8 +29,12 @@ await build({
   logLevel: 'warning',
 });
 const files = names.map((name) => join(out, name.replace(/\.tsx?$/, '.js')));
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-reporter', 'dot', ...files], {
-  stdio: 'inherit',
-  cwd: root,
-});
+const { status } = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', '--test', '--test-reporter', process.env.VERBOSE ? 'spec' : 'dot', ...files],
+  {
+    stdio: 'inherit',
+    cwd: root,
+  },
+);
 process.exit(status ?? 1);

@@ -5,7 +5,7 @@ import type { Failure } from './types.ts';
 
 /** What each kind means, and what to do. */
 const SAYING: Record<Failure['kind'], (detail: string) => string> = {
-  refused: (detail) => `the server refused it: ${detail}`,
+  refused: (detail) => detail,
   timed_out: (detail) => `it was not done in time (${detail || 'no answer'}); try again`,
   outcome_unknown: () => 'whether the message was published is not known; read the channel before publishing it again',
   closed: (detail) => `the client has closed: ${detail}`,

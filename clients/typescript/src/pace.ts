@@ -4,7 +4,7 @@
  */
 
 /** Longest wait for a frame. A hidden page draws none, and an event that tells so may come late. */
-const FRAME_MS_MAX = 100;
+const FRAME_MS_MAX = 250;
 
 /** The part of a frame that handling may take; what is left waits for the next. */
 const BUDGET_MS = 8;

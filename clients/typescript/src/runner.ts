@@ -55,7 +55,7 @@ export class Runner {
     const { clock } = this.#parts;
     for (const effect of this.#session.handle(input, clock.now())) this.#perform(effect);
     this.#cancel();
-    const at = this.#session.wakeAt();
+    const at = this.#session.wakeAt;
     this.#cancel = at < Infinity ? clock.at(at, () => this.handle({ on: 'wake' })) : () => {};
   }
 

@@ -67,6 +67,8 @@ type Phase =
 
 /** The rules of one client. */
 export class Session {
+  /** When to call with `wake`; never, if infinite. */
+  wakeAt = Infinity;
   #phase: Phase = { kind: 'new' };
   readonly #identity: Identity;
   readonly #shared: Shared;
@@ -81,7 +83,6 @@ export class Session {
   #refused = false;
   /** The application closed the client: the end of waiting for results. */
   #closing = Infinity;
-  #plannedAt = Infinity;
 
   constructor(identity: Identity, random: () => number) {
     this.#identity = identity;
@@ -107,7 +108,10 @@ export class Session {
     shared.now = now;
     shared.out = [];
     // What comes after the end is answered by whoever carries out the effects.
-    if (this.isClosed) return shared.out;
+    if (this.isClosed) {
+      this.wakeAt = Infinity;
+      return shared.out;
+    }
     try {
       this.#take(input, now);
     } catch (error) {
@@ -115,12 +119,11 @@ export class Session {
       this.#violated(error.message);
     }
     this.#settle();
-    this.#plannedAt = this.wakeAt();
+    this.wakeAt = this.#nextAt();
     return shared.out;
   }
 
-  /** When to call with `wake`; never, if infinite. */
-  wakeAt(): number {
+  #nextAt(): number {
     const phase = this.#phase;
     let at = Infinity;
     if (phase.kind === 'greeting') at = phase.deadline;
@@ -197,7 +200,7 @@ export class Session {
       this.#lost({ code: 0, reason: 'no answer to hello', stalled: true });
     } else if (phase.kind === 'waiting' && now >= phase.until) this.#connect();
     else if (phase.kind === 'open') {
-      if (now > this.#plannedAt + SLEPT_MS) phase.alive.suspect(now);
+      if (now > this.wakeAt + SLEPT_MS) phase.alive.suspect(now);
       this.#beat(phase);
     }
   }

@@ -50,6 +50,8 @@ export class Line {
   #queued: Entry[] = [];
   /** Nothing is sent before. */
   #hold = 0;
+  /** No deadline is before: thousands may wait, and are not asked each time. */
+  #earliest = Infinity;
   readonly #retry = new Backoff(...RETRY_MS);
 
   constructor(
@@ -68,7 +70,7 @@ export class Line {
   }
 
   enqueue(ticket: number, body: PublishBody, timeoutMs: number): void {
-    this.#queued.push({ ...this.#ghost(0), body, ticket, timeoutMs, deadline: this.shared.now + timeoutMs });
+    this.#queued.push({ ...this.#ghost(0), body, ticket, timeoutMs, deadline: this.#due(timeoutMs) });
   }
 
   disconnected(): void {
@@ -84,8 +86,7 @@ export class Line {
 
   /** When to wake: for a message that is out of time, or, while connected, when the hold ends. */
   wakeAt(connected: boolean): number {
-    const deadlines = [...this.#entries, ...this.#queued].map(({ ticket, deadline }) => (ticket ? deadline : Infinity));
-    return Math.min(connected && this.#hold ? this.#hold : Infinity, ...deadlines);
+    return Math.min(connected && this.#hold ? this.#hold : Infinity, this.#earliest);
   }
 
   /** Sends what may be sent, as long as there is room in flight. */
@@ -151,9 +152,13 @@ export class Line {
 
   /** Gives up what is out of time. */
   wake(): void {
+    const { now, trouble } = this.shared;
+    if (now < this.#earliest) return;
+    this.#earliest = Infinity;
     for (const entry of [...this.#queued, ...this.#entries]) {
-      if (!entry.ticket || this.shared.now < entry.deadline) continue;
-      this.#abandon(entry, failure('timed_out', this.shared.trouble || entry.cause));
+      if (!entry.ticket) continue;
+      if (now >= entry.deadline) this.#abandon(entry, failure('timed_out', trouble || entry.cause));
+      else this.#earliest = Math.min(this.#earliest, entry.deadline);
     }
   }
 
@@ -178,7 +183,13 @@ export class Line {
     entry.body = undefined;
     entry.error = error;
     entry.sent = undefined;
-    entry.deadline = this.shared.now + entry.timeoutMs;
+    entry.deadline = this.#due(entry.timeoutMs);
+  }
+
+  #due(timeoutMs: number): number {
+    const deadline = this.shared.now + timeoutMs;
+    this.#earliest = Math.min(this.#earliest, deadline);
+    return deadline;
   }
 
   #send(entry: Entry, room: { left: number }): void {
