@@ -1,0 +1,84 @@
+/** When a connection is given up, and when it is only doubted. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Backoff } from '../src/backoff.ts';
+import { Liveness } from '../src/session/liveness.ts';
+import { Targets } from '../src/session/targets.ts';
+import { dice } from './support/world.ts';
+
+const NEVER = Infinity;
+
+test('a new connection pings at once, and then each heartbeat; the answer is the round trip', () => {
+  const alive = new Liveness(10_000, 0);
+  assert.deepEqual(alive.judge(NEVER, 0), { ping: 1 });
+  assert.equal(alive.pong(1, 25), 25);
+  assert.equal(alive.pong(1, 30), undefined, 'answered once');
+  alive.heard(25);
+  assert.equal(alive.wakeAt(NEVER), 10_000);
+  assert.equal(alive.judge(NEVER, 9_999), undefined);
+  assert.deepEqual(alive.judge(NEVER, 10_000), { ping: 2 });
+});
+
+test('silence of one and a half heartbeats is loss', () => {
+  const alive = new Liveness(10_000, 0);
+  alive.judge(NEVER, 0);
+  alive.judge(NEVER, 10_000);
+  assert.equal(alive.wakeAt(NEVER), 15_000);
+  assert.equal(alive.judge(NEVER, 14_999), undefined);
+  assert.ok('lost' in (alive.judge(NEVER, 15_000) ?? {}));
+});
+
+test('a publish without an answer costs a ping, and then the connection', () => {
+  const alive = new Liveness(10_000, 0);
+  alive.judge(NEVER, 0);
+  alive.pong(1, 1);
+  assert.equal(alive.wakeAt(100), 1_600);
+  assert.deepEqual(alive.judge(100, 1_600), { ping: 2 });
+  assert.equal(alive.pong(1, 1_700), undefined, 'an older answer proves nothing');
+  assert.equal(alive.judge(100, 2_599), undefined);
+  assert.ok('lost' in (alive.judge(100, 2_600) ?? {}));
+  alive.pong(2, 2_600);
+  assert.equal(alive.judge(100, 2_600), undefined, 'an answer buys time');
+  assert.equal(alive.wakeAt(100), 4_100);
+});
+
+test('after sleep the connection is doubted, not given up', () => {
+  const alive = new Liveness(10_000, 0);
+  alive.judge(NEVER, 0);
+  alive.suspect(60_000);
+  assert.deepEqual(alive.judge(NEVER, 60_000), { ping: 2 });
+  assert.equal(alive.judge(NEVER, 60_999), undefined);
+  assert.ok('lost' in (alive.judge(NEVER, 61_000) ?? {}));
+});
+
+test('waits are spread from zero to a ceiling that doubles, and a round over several nodes counts once', () => {
+  const random = dice(7);
+  for (let failures = 0; failures < 40; failures++) {
+    const ceiling = Math.min(500 * 2 ** failures, 30_000);
+    const waits = Array.from({ length: 200 }, () => {
+      const backoff = new Backoff(500, 30_000);
+      backoff.failures = failures;
+      return backoff.next(random);
+    });
+    assert.ok(waits.every((wait) => wait >= 0 && wait <= ceiling));
+    assert.ok(waits.some((wait) => wait < ceiling / 4) && waits.some((wait) => wait > (ceiling * 3) / 4));
+  }
+  const backoff = new Backoff(500, 30_000);
+  for (let n = 0; n < 3; n++) assert.ok(backoff.next(() => 1, 3) <= 500);
+  assert.ok(backoff.next(() => 1, 3) === 1_000);
+});
+
+test('nodes are tried in turn, hints before them, and https does not lead to http', () => {
+  const targets = new Targets(['http://a/', 'http://b']);
+  assert.equal(targets.next(), 'http://a/');
+  targets.learn(['http://b', 'http://a', 'http://c', 'nonsense']);
+  targets.hint(['http://d', 'not a url']);
+  const order = Array.from({ length: 4 }, () => targets.next());
+  assert.deepEqual(order, ['http://d', 'http://b', 'http://c', 'http://a/']);
+  const safe = new Targets(['https://a']);
+  safe.next();
+  safe.hint(['http://evil', 'file:///etc', 'https://b']);
+  safe.learn(['http://evil', 'https://c']);
+  assert.deepEqual([safe.next(), safe.next(), safe.next()], ['https://b', 'https://c', 'https://a']);
+});
