@@ -34,18 +34,12 @@ interface Document {
 /** Asks the node at an HTTP base. */
 export async function discover(base: string, userAgent: string, signal: AbortSignal): Promise<Node> {
   const url = new URL('/.well-known/starling', base);
-  let answer: Response;
-  try {
-    answer = await fetch(url, { signal, cache: 'no-store', credentials: 'omit', redirect: 'error' });
-  } catch {
-    throw new Error(`no answer from ${url}; check the node, and its client.origins`);
-  }
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   let document: Document;
   try {
+    const answer = await fetch(url, { signal, cache: 'no-store', credentials: 'omit', redirect: 'error' });
     document = (await answer.json()) as Document;
   } catch {
-    throw new Error(`${url} is not a Starling node's description`);
+    throw new Error(`no node answers at ${url}; check that it runs, and its client.origins`);
   }
   return read(document, url, userAgent);
 }

@@ -112,11 +112,13 @@ export class Engine {
         break;
       case 'roundTrip':
         this.#rttMs = this.#rttMs === null ? effect.ms : this.#rttMs + (effect.ms - this.#rttMs) * SMOOTHING;
-        this.#main?.connection?.measure?.().then(({ rttMs, packetsLost }) => {
-          this.#rttMs = rttMs ?? this.#rttMs;
-          this.#packetsLost = packetsLost ?? this.#packetsLost;
-          this.#measure();
-        });
+        this.#main?.connection?.measure?.().then(
+          ({ smoothedRtt, packetsLost }) => {
+            this.#rttMs = smoothedRtt ?? this.#rttMs;
+            this.#packetsLost = packetsLost ?? this.#packetsLost;
+          },
+          () => {},
+        );
         this.#measure();
         break;
     }

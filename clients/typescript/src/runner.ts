@@ -99,7 +99,7 @@ export class Runner {
     this.#parts.dialer.dial(url, listener, dialing.signal).then(
       ({ connection, nodes }) => {
         if (dialing.signal.aborted) {
-          connection.close(1000, 'given up');
+          connection.close(1000, '');
           return;
         }
         this.#url = url;

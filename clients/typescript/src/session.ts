@@ -276,7 +276,7 @@ export class Session {
       const { code, reason, retryAfterMs, alternates } = frame.body;
       this.#lost({ code, reason, retryAfterMs, alternates });
     } else if (phase.kind === 'greeting') {
-      if (frame.kind !== 'welcome') throw new Violation('a frame before welcome');
+      if (frame.kind !== 'welcome') throw unasked(frame.kind);
       this.#welcomed(frame.body, phase.transport);
     } else {
       phase.alive.heard(this.#shared.now);
@@ -285,7 +285,7 @@ export class Session {
   }
 
   #welcomed(frame: ServerBodies['welcome'], transport: Transport): void {
-    if (frame.version !== 1) throw new Violation('a version that was not offered');
+    if (frame.version !== 1) throw unasked('a version');
     const shared = this.#shared;
     this.#publishing.connected(frame.limits as NonNullable<typeof frame.limits>);
     shared.credit.connected();

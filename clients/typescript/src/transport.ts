@@ -14,7 +14,7 @@ export interface Listener {
 
 /** What the browser measures of a connection, where it does. */
 export interface Measured {
-  rttMs?: number;
+  smoothedRtt?: number;
   packetsLost?: number;
 }
 

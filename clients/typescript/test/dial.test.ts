@@ -97,7 +97,7 @@ test('WebTransport has a head start; the loser is closed', async () => {
   assert.deepEqual(late.closed, ['webtransport']);
   assert.equal(await new Bench({ webtransport: 600, websocket: 500 }).dial(), 'webtransport 600');
   assert.equal(await new Bench({ webtransport: -20, websocket: 10 }).dial(), 'websocket 30');
-  const neither = 'neither transport connects: no webtransport; no websocket';
+  const neither = 'no webtransport; no websocket';
   assert.equal(await new Bench({ webtransport: -900, websocket: -10 }).dial(), neither);
 });
 

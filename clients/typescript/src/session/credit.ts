@@ -31,7 +31,7 @@ export class PageCredit {
   received(bytes: number): Cost {
     this.#used += bytes;
     // One page more than the window is let pass: whether the last may overdraw it is a matter of reading.
-    if (this.#used > WINDOW_BYTES + PAGE_BYTES_MAX) throw new Violation('more bytes of pages than the credit allows');
+    if (this.#used > WINDOW_BYTES + PAGE_BYTES_MAX) throw new Violation('more pages than the credit allows');
     return { bytes: 0, credit: bytes, connection: this.connection };
   }
 

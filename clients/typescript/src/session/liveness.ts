@@ -64,8 +64,8 @@ export class Liveness {
 
   /** Judges, with the time at which the oldest publish without an answer was sent. */
   judge(unanswered: number, now: number): Verdict {
-    if (now >= this.#silenceEnds()) return { lost: 'the connection went silent' };
-    if (now >= this.#probeEnds()) return { lost: 'a ping went unanswered' };
+    if (now >= this.#silenceEnds()) return { lost: 'no sign of life' };
+    if (now >= this.#probeEnds()) return { lost: 'no answer to a ping' };
     const suspects = now >= this.#suspicion(unanswered);
     if (!suspects && now < this.#pinged + this.heartbeatMs) return undefined;
     this.#asked.set(++this.#nonce, now);

@@ -161,10 +161,10 @@ export class Reading {
     const first = this.flow !== 'state';
     const begun = this.#state;
     if (!first && begun && !(same(begun.at, at) && begun.replace === replace)) {
-      throw new Violation('parts of two snapshots, mixed');
+      throw new Violation('two snapshots, mixed');
     }
     if (at.epoch === place.epoch ? at.seq < place.seq : !replace) {
-      throw new Violation("a snapshot of a time before the reader's position");
+      throw new Violation('a snapshot of the past');
     }
     if (last) {
       this.#place = at;
@@ -244,7 +244,7 @@ export class Reading {
 
   /** The place, if frames count. Those of a channel that is not attached are of an attachment that has ended. */
   #flowing(what: string): Position | undefined {
-    if (this.flow === 'state') throw new Violation(`${what} between the parts of a snapshot`);
+    if (this.flow === 'state') throw new Violation(`${what} inside a snapshot`);
     return this.isAttached ? this.#place : undefined;
   }
 
@@ -302,9 +302,9 @@ const beforeAll = ({ epoch }: Position): Position => ({ epoch, seq: 0, term: 0 }
 /** The position as the server confirmed it. Going on from anywhere else without saying so would be a silent gap. */
 function confirmed(asked: Position | undefined, told: Position, outcome: RawOutcome, keyed: boolean): Position {
   if (!asked || outcome.kind === 'discontinuity') return told;
-  if (outcome.kind === 'rewound') throw new Violation('rewound, but a position was asked for');
+  if (outcome.kind === 'rewound') throw new Violation('rewound, unasked');
   const goesOn = told.epoch === asked.epoch && (told.seq === asked.seq || (keyed && told.seq > asked.seq));
-  if (!goesOn) throw new Violation('resumed, but from another position than asked for');
+  if (!goesOn) throw new Violation('resumed at another position');
   // A server that does not know the term has not compared it: ours goes on being compared.
   return told.term === 0 && told.seq === asked.seq ? asked : told;
 }

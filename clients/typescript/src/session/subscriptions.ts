@@ -68,8 +68,7 @@ export class Subscriptions {
   /** The server attached a subscription, which may be gone by now. */
   attached(id: number, frame: ServerBodies['attached']): void {
     const { channel, channelId } = frame;
-    if (this.#places.get(channel) !== 0) throw wrongName();
-    if (this.#routes.has(channelId)) throw new Violation('attached with the id of another channel');
+    if (this.#places.get(channel) !== 0 || this.#routes.has(channelId)) throw new Violation('attached twice');
     this.#routes.set(channelId, id);
     this.#places.set(channel, channelId);
     const entry = this.#entries.get(id);
@@ -77,7 +76,7 @@ export class Subscriptions {
       this.#detach(channelId);
       return;
     }
-    if (entry.reading.channel !== channel) throw wrongName();
+    if (entry.reading.channel !== channel) throw new Violation('attached as another channel');
     entry.reading.attached(frame);
     entry.retry.reset();
   }
@@ -118,7 +117,7 @@ export class Subscriptions {
   /** The subscription that a frame is of; none if it was left. */
   route(channelId: number): Reading | undefined {
     const id = this.#routes.get(channelId);
-    if (id === undefined) throw new Violation('a frame of a channel that is not attached');
+    if (id === undefined) throw new Violation('a frame of no attached channel');
     return this.#entries.get(id)?.reading;
   }
 
@@ -189,5 +188,3 @@ export class Subscriptions {
     this.shared.send({ kind: 'detach', body: { request, channelId } });
   }
 }
-
-const wrongName = (): Violation => new Violation('attached with the name of another channel');

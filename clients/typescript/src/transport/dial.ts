@@ -103,7 +103,7 @@ export async function race(
     outer.addEventListener('abort', () => own.abort());
     const connection = await attempt(own.signal);
     if (own.signal.aborted) {
-      connection.close(1000, 'another connection was faster');
+      connection.close(1000, '');
       throw new Error('given up');
     }
     // The winner: whatever else was started is given up.
@@ -122,7 +122,7 @@ export async function race(
     return await Promise.any([leading, following]);
   } catch (error) {
     const [one, other] = (error as AggregateError).errors as Error[];
-    throw new Error(`neither transport connects: ${one?.message}; ${other?.message}`);
+    throw new Error(`${one?.message}; ${other?.message}`);
   } finally {
     cancel();
   }

@@ -5,12 +5,6 @@ import type { Connect, Measured } from '../transport.ts';
 import { FrameFault } from '../wire/fault.ts';
 import { Cutter, delimited } from '../wire/frame.ts';
 
-/** `getStats` is not everywhere, and not in every type library. */
-interface Stats {
-  smoothedRtt?: number;
-  packetsLost?: number;
-}
-
 /** Whether this environment has WebTransport. */
 export const hasWebTransport = (): boolean => 'WebTransport' in globalThis;
 
@@ -47,23 +41,22 @@ export const webtransport: Connect = async ({ url, hashes }, listener, signal) =
           if (!open) return;
         }
       }
-      lost('the server ended the stream');
+      lost('the stream ended');
     } catch (error) {
       if (error instanceof FrameFault && open) listener.broken(error.message);
-      else lost(`the stream was lost: ${detail(error)}`);
+      else lost(detail(error));
     }
   })();
   // Where only the session is told of the end, reads may wait for ever.
   session.closed.then(
-    () => lost('the session was closed'),
-    (error: unknown) => lost(`the session was lost: ${detail(error)}`),
+    () => lost('the session ended'),
+    (error: unknown) => lost(detail(error)),
   );
 
-  const getStats = (session as unknown as { getStats?: () => Promise<Stats> }).getStats?.bind(session);
   return {
     transport: 'webtransport',
     send(body) {
-      writer.write(delimited(body)).catch((error: unknown) => lost(`the stream was lost: ${detail(error)}`));
+      writer.write(delimited(body)).catch((error: unknown) => lost(detail(error)));
     },
     close(closeCode, reason) {
       if (!open) return;
@@ -72,19 +65,13 @@ export const webtransport: Connect = async ({ url, hashes }, listener, signal) =
       const end = () => session.close({ closeCode, reason });
       writer.close().then(end, end);
     },
-    ...(getStats && { measure: () => getStats().then(measured, () => ({})) }),
+    // Not everywhere, and where it is it may throw; not in every type library either.
+    measure: async () => (session as unknown as { getStats?: () => Promise<Measured> }).getStats?.() ?? {},
   };
 };
-
-function measured({ smoothedRtt, packetsLost }: Stats): Measured {
-  return {
-    ...(smoothedRtt !== undefined && { rttMs: smoothedRtt }),
-    ...(packetsLost !== undefined && { packetsLost }),
-  };
-}
 
 /** Safari leaves the message empty: what else an error has. */
 function detail(error: unknown): string {
   const { message, source, streamErrorCode } = error as Partial<WebTransportError>;
-  return message || `${source ?? 'unknown'} ${streamErrorCode ?? ''}`.trim();
+  return message || `a fault of the ${source} ${streamErrorCode}`;
 }

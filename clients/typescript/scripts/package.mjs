@@ -1,0 +1,42 @@
+// Checks the package as it would be published: its size, its entries, its types.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Bytes of each entry, minified and gzipped, that a page may be made to load. The engine beside the page (`chunk-host`)
+ * is loaded only where there is no worker, and then instead of the worker: it counts there.
+ */
+const BUDGETS = { index: 8 * 1024, worker: 14 * 1024, react: 2.5 * 1024 };
+
+let failed = false;
+for (const [entry, budget] of Object.entries(BUDGETS)) {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'dist', `${entry}.js`)],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    external: ['react', 'ws', './chunk-host-*'],
+    logLevel: 'error',
+  });
+  const bytes = gzipSync(outputFiles[0].contents, { level: 9 }).length;
+  const over = bytes > budget;
+  failed ||= over;
+  console.log(`${entry}: ${bytes} of ${budget} bytes${over ? ': too large' : ''}`);
+}
+
+for (const [tool, ...rest] of [
+  ['publint', '--strict'],
+  ['attw', '--pack', '.', '--profile', 'esm-only', '--format', 'ascii'],
+]) {
+  const { status } = spawnSync(join(root, 'node_modules', '.bin', tool), rest, { cwd: root, stdio: 'inherit' });
+  failed ||= status !== 0;
+}
+process.exit(failed ? 1 : 0);
