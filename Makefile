@@ -23,6 +23,7 @@ step := @scripts/step
 # The headers of modules are maps for whoever changes the code: they link to what is private, too.
 rustdoc := --deny warnings --allow rustdoc::private_intra_doc_links
 buf := npx --yes @bufbuild/buf@1.75.0
+client := npm --prefix clients/typescript run --silent
 
 .PHONY: help
 help: ## Lists these targets
@@ -39,7 +40,7 @@ dev: build ## Builds, and runs a node for development (ARGS="--port 5000")
 	@exec ./starling dev $(ARGS)
 
 .PHONY: check
-check: ## Format, lints, documentation, supply chain, schema
+check: ## Format, lints, documentation, supply chain, schema, TypeScript
 	@scripts/need compiler components tools node
 	$(step) "dependencies" cargo fetch --locked
 	$(step) "format" cargo fmt --all --check
@@ -48,6 +49,8 @@ check: ## Format, lints, documentation, supply chain, schema
 	$(step) "documentation" env RUSTDOCFLAGS="$(rustdoc)" cargo doc $(profile) --workspace --no-deps --document-private-items
 	$(step) "supply chain" cargo deny --offline --locked check bans licenses sources
 	$(step) "schema" scripts/retry 100 $(buf) lint protocol
+	@scripts/need client
+	$(step) "TypeScript" $(client) check
 
 # The binary is tested as it ships; the rules a second time with their simulation compiled in.
 .PHONY: test
@@ -59,6 +62,7 @@ test: ## check, then every test; installs what it needs
 	$(step) "tests" scripts/nextest run --workspace
 	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc
+	@$(MAKE) client browser
 	@scripts/step --end "make test"
 
 .PHONY: endurance
@@ -69,6 +73,20 @@ endurance: export STARLING_STEPS := $(CARGO_TARGET_DIR)/steps
 endurance: ## The long forms of the tests from outside: ten minutes (CUTS=, CUTS_SECONDS=, STALL_SECONDS=, SEED=)
 	@scripts/need compiler tools
 	@$(if $(SEED),STARLING_SEED=$(SEED)) scripts/nextest run --profile endurance --package starling-mesh --test e2e $(ARGS)
+
+# Both need the binary, which the tests before them have built.
+.PHONY: client
+client: ## Tests the TypeScript client in Node, and its package: size, entries, types
+	@$(MAKE) build
+	@scripts/need client
+	$(step) "TypeScript package" sh -c '$(client) build && $(client) package'
+	$(step) "TypeScript tests" $(client) test
+
+.PHONY: browser
+browser: ## The TypeScript client in headless Chromium, against the binary
+	@$(MAKE) build
+	@scripts/need client chromium
+	$(step) "browser tests" sh -c '$(client) build && $(client) browser'
 
 .PHONY: simulate
 simulate: ## Runs the simulation: SEED=8121 or SEEDS=100, SCENARIO=restart, ARGS=--trace
