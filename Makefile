@@ -79,8 +79,14 @@ endurance: ## The long forms of the tests from outside: ten minutes (CUTS=, CUTS
 client: ## Tests the TypeScript client in Node, and its package: size, entries, types
 	@$(MAKE) build
 	@scripts/need client
-	$(step) "TypeScript package" sh -c '$(client) build && $(client) package'
+	$(step) "TypeScript package" sh -c '$(client) build && $(client) package && $(client) demo -- --check'
 	$(step) "TypeScript tests" $(client) test
+
+.PHONY: demo
+demo: ## Bundles the TypeScript client for the demo page, after a change to it
+	@scripts/need client
+	@$(client) build
+	@$(client) demo
 
 .PHONY: browser
 browser: ## The TypeScript client in headless Chromium, against the binary

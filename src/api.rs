@@ -5,6 +5,7 @@
 //! | `GET /.well-known/starling` | how to reach this node: [`discovery`] |
 //! | `GET /connect` | upgrade to WebSocket: [`connect`] |
 //! | `POST /v1/channels/{channel}/messages` | publishes one message: [`publish`] |
+//! | `GET /`, `GET /demo/..` | the [demo], where it is configured |
 //!
 //! A request from a web page names its origin and must be allowed; one that names none comes from no
 //! browser. Errors are JSON with the codes of the client protocol: [`error`].
@@ -25,6 +26,7 @@ use crate::transport::accept::Admitted;
 use crate::transport::tls::Certificate;
 
 mod connect;
+mod demo;
 mod discovery;
 mod error;
 mod publish;
@@ -77,7 +79,12 @@ impl Peer {
 /// Every route.
 pub fn router(site: Arc<Site>) -> Router {
     let body_max = site.registry.services().config.limits.http_body.bytes();
+    let demo = match site.registry.services().config.client.demo {
+        true => demo::router(),
+        false => Router::new(),
+    };
     Router::new()
+        .merge(demo)
         .route("/.well-known/starling", get(discovery::discover))
         .route(CONNECT_PATH, get(connect::connect))
         .route("/v1/channels/{channel}/messages", post(publish::publish))

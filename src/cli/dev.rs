@@ -12,8 +12,8 @@ use super::settings::{Flags, environment};
 
 /// Runs a node on this machine for development: nothing to configure, open to whoever sits at it.
 ///
-/// It serves the namespaces "demo" (messages with two minutes of history), "log" (messages that outlive the node) and
-/// "live" (nothing is kept), on loopback addresses only.
+/// It serves the namespaces "demo" (messages with two minutes of history), "log" (messages that outlive the node),
+/// "live" (nothing is kept) and "board" (the newest value of each key), and a demo page at /, on loopback addresses only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]
 pub(super) struct Dev {
@@ -39,8 +39,8 @@ impl Dev {
             } else {
                 format!(" --url {url}")
             };
-            note(&format!("serving {url}"));
-            note("try, in two other terminals:");
+            note(&format!("serving {url}: open it in two tabs"));
+            note("or try, in two other terminals:");
             note(&format!("  starling sub demo:lobby{option}"));
             note(&format!("  starling pub demo:lobby hello{option}"));
         })

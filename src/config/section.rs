@@ -42,6 +42,8 @@ pub struct Client {
     pub websocket_browsers: Vec<Browser>,
     /// Kernel buffer asked for on each UDP socket, in either direction.
     pub udp_buffer: Size,
+    /// Whether the demo page is served.
+    pub demo: bool,
 }
 
 impl Client {

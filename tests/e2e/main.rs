@@ -8,6 +8,7 @@
 //! | `slow_readers.rs` | two hundred readers that stop reading: bounded memory, others unhurt, each policy's answer |
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
+//! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
 //! | `cli.rs` | `pub`, `sub`, `history` and `config check` as scripts use them |
 //!
@@ -23,6 +24,7 @@
 
 mod cli;
 mod cuts;
+mod demo;
 mod hostile;
 mod life;
 mod paging;

@@ -88,6 +88,17 @@ export class Chromium {
     return page;
   }
 
+  /** A page that a node serves itself, and what it complained of. */
+  async visit(url: string): Promise<{ page: Page; complaints: string[] }> {
+    const context = await this.#browser.newContext();
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
+    await page.goto(url);
+    return { page, complaints };
+  }
+
   /** Watches the tasks of pages from now on. */
   async trace(): Promise<{ longest(): Promise<number> }> {
     const session = await this.#browser.newBrowserCDPSession();

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** Where the binary is: `make` tells, and leaves a link in the clone. */
-const BINARY = process.env.STARLING_BINARY ?? '../../starling';
+export const BINARY = process.env.STARLING_BINARY ?? '../../starling';
 
 const BASE = `
 [auth]
