@@ -38,26 +38,34 @@ pub(super) enum Item {
     Close,
 }
 
+/// Frames of a connection that has not been let in. A hello is one, and a cautious client pings, or cuts it into a few;
+/// who sends more keeps the node busy without ever saying who it is. With their longest each, these are 12 KiB.
+const FRAMES_BEFORE_HELLO_MAX: u16 = 64;
+
 /// Takes messages out of the bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Decoder {
     bytes_max: usize,
     /// The fragments of a message that is not whole; `None` between messages.
     fragments: Option<BytesMut>,
+    /// Frames that a connection may send yet which has not been let in; `None` once it has.
+    frames_left: Option<u16>,
 }
 
 impl Decoder {
-    /// Refuses messages of more than `bytes_max` bytes.
+    /// Refuses messages of more than `bytes_max` bytes, and takes few frames until [`limit`](Self::limit) is called.
     pub(super) const fn new(bytes_max: usize) -> Self {
         Self {
             bytes_max,
             fragments: None,
+            frames_left: Some(FRAMES_BEFORE_HELLO_MAX),
         }
     }
 
-    /// Refuses messages of more than `bytes_max` bytes from now on.
+    /// The client was let in: refuses messages of more than `bytes_max` bytes from now on.
     pub(super) const fn limit(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
+        self.frames_left = None;
     }
 
     /// The next item at the front of `buffer`; `None` until it is whole. A frame that has begun gets
@@ -89,7 +97,7 @@ impl Decoder {
     }
 
     /// One frame, unmasked.
-    fn frame(&self, buffer: &mut BytesMut) -> Result<Option<(Opcode, bool, Bytes)>, Farewell> {
+    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(Opcode, bool, Bytes)>, Farewell> {
         let [first, second, ..] = buffer[..] else {
             return Ok(None);
         };
@@ -138,6 +146,11 @@ impl Decoder {
         if buffer.len() < header + length {
             buffer.reserve(header + length - buffer.len());
             return Ok(None);
+        }
+        if let Some(left) = &mut self.frames_left {
+            *left = left
+                .checked_sub(1)
+                .ok_or_else(|| fault("too many frames without a hello; send it first, in one message"))?;
         }
         let mask = [
             buffer[header - 4],

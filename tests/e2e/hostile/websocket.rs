@@ -49,6 +49,32 @@ async fn what_is_no_binary_message_ends_the_session() {
 }
 
 #[tokio::test]
+async fn pings_instead_of_a_hello() {
+    let node = Node::start(Settings::default()).await;
+    for (what, bytes) in [("pings", message(PING, b"")), ("pongs", message(0x0a, b"who?"))] {
+        let mut raw = Raw::connect(&node, Transport::WebSocket).await;
+        // It may hang up before it has taken them all.
+        let _ = raw.socket().write(&bytes.repeat(1_000)).await;
+        let code = u32::from(CloseCode::ProtocolError.number());
+        assert_eq!(raw.farewell().await.code, code, "{what}");
+    }
+    let mut raw = Raw::connect(&node, Transport::WebSocket).await;
+    raw.socket()
+        .write(&message(PING, b"a few are fine").repeat(5))
+        .await
+        .expect("the node reads");
+    raw.hello().await;
+    raw.socket()
+        .write(&message(PING, b"").repeat(1_000))
+        .await
+        .expect("the node reads");
+    raw.attach("demo:a").await;
+    drop(raw);
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_message_in_pieces_is_measured_whole() {
     let node = Node::start(Settings::default()).await;
     // Each piece is short; together they are longer than a hello may be.

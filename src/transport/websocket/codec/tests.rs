@@ -153,3 +153,26 @@ fn random_bytes_never_panic() {
         assert!(buffer.len() <= bytes.len() && buffer.capacity() <= 512, "seed {seed}");
     }
 }
+
+#[test]
+fn few_frames_are_taken_before_a_hello_and_any_number_after_it() {
+    let ping = frame(FIN | 9, b"");
+    let pings = |count: u16| BytesMut::from(&ping.repeat(usize::from(count))[..]);
+    let mut decoder = Decoder::new(10);
+    let drain = |decoder: &mut Decoder, mut buffer: BytesMut| {
+        let mut count = 0;
+        while decoder.decode(&mut buffer)?.is_some() {
+            count += 1;
+        }
+        Ok::<u16, Farewell>(count)
+    };
+    assert_eq!(
+        drain(&mut decoder, pings(FRAMES_BEFORE_HELLO_MAX)),
+        Ok(FRAMES_BEFORE_HELLO_MAX)
+    );
+    let more = drain(&mut decoder, pings(1));
+    assert!(matches!(more, Err(Farewell::BadFrame(_))), "{more:?}");
+    let mut decoder = Decoder::new(10);
+    decoder.limit(10);
+    assert_eq!(drain(&mut decoder, pings(1_000)), Ok(1_000));
+}
