@@ -25,6 +25,7 @@ use crate::quotas::Party;
 use crate::transport::accept::Admitted;
 use crate::transport::tls::Certificate;
 
+mod caller;
 mod connect;
 mod demo;
 mod discovery;

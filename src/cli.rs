@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `dev.rs`, `serve.rs` | the verbs that run a node |
 //! | `publish.rs`, `subscribe.rs`, `history.rs` | the verbs that are clients of one |
-//! | `config.rs`, `version.rs`, `bench.rs` | the others |
+//! | `config.rs`, `token.rs`, `version.rs`, `bench.rs` | the others |
 //! | `server.rs` | which server a client verb talks to, and as whom |
 //! | `lines.rs` | lines of standard input |
 //! | `shape.rs` | what one result looks like, as JSON and as text |
@@ -26,6 +26,7 @@ mod server;
 mod settings;
 mod shape;
 mod subscribe;
+mod token;
 mod version;
 
 use std::io::Write as _;
@@ -59,6 +60,8 @@ enum Verb {
     History(history::History),
     /// Checks or shows a node's configuration
     Config(config::Config),
+    /// Makes tokens, and says what they are worth
+    Token(token::Token),
     /// Measures a node on this machine
     Bench(bench::Bench),
     /// Prints the version
@@ -76,6 +79,7 @@ impl Cli {
             Verb::Subscribe(verb) => verb.run(),
             Verb::History(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
+            Verb::Token(verb) => verb.run(),
             Verb::Bench(verb) => verb.run(),
             Verb::Version(verb) => verb.run(),
         };

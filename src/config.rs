@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `section.rs`, `namespace.rs` | the keys, as the node reads them |
+//! | `section.rs`, `auth.rs`, `namespace.rs` | the keys, as the node reads them |
 //! | `unit.rs`, `address.rs`, `origin.rs`, `browser.rs` | values that need reading: durations, sizes, addresses, origins, browsers |
 //! | `load.rs`, `layer.rs`, `source.rs` | which value wins, and where it came from |
 //! | `check.rs` | what must hold between keys |
@@ -14,6 +14,7 @@
 //! | `error.rs` | what an operator is told |
 
 mod address;
+mod auth;
 mod browser;
 mod check;
 mod error;
@@ -35,13 +36,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use auth::{Algorithm, ApiKey, Auth, Capability, Key, Operation, Secret};
 pub use browser::{Browser, BrowserError};
 pub use check::Conflict;
 pub use error::{Error, Problem};
 pub use load::{Loaded, load};
 pub use namespace::{Durability, History, Namespace, Policy};
 pub use origin::{Origin, OriginError};
-pub use section::{Admin, Auth, Client, Fanout, Limits, Log, LogFormat, Node, Session, Slots, Tls};
+pub use section::{Admin, Client, Fanout, Limits, Log, LogFormat, Node, Session, Slots, Tls};
 pub use show::{Setting, settings, show};
 pub use source::Source;
 pub use unit::{Size, UnitError, parse_duration, parse_size};

@@ -195,7 +195,9 @@ impl Metrics {
                 };
                 self.count(|| counter!("starling_recoveries_total", "result" => result));
             }
-            Answer::Refused { refusal, .. } | Answer::PullRefused { refusal, .. } => {
+            Answer::Refused { refusal, .. }
+            | Answer::PullRefused { refusal, .. }
+            | Answer::Withdrawn { refusal, .. } => {
                 self.refused(wire::refusal_code(refusal).name(), refusal.limit());
             }
             _ => {}

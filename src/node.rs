@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::actor::registry::Registry;
+use crate::auth::{Auth, KeyError};
 use crate::config::{Config, Durability};
 use crate::metrics::Metrics;
 use crate::storage::sqlite::{Limits, Sqlite};
@@ -44,6 +45,9 @@ pub enum NodeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A key that tokens are checked with could not be read.
+    #[error(transparent)]
+    Auth(#[from] KeyError),
     /// The certificate could not be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
@@ -92,9 +96,10 @@ impl Node {
         let admin = bind(config.admin.listen, "admin").await?;
         let certificate = tls::Certificate::of(&config.client)?;
         let (draining, _) = watch::channel(false);
+        let auth = Auth::new(&config.auth)?;
         let metrics = Arc::new(Metrics::new());
         let storage = open_storage(&config, &metrics).await?;
-        let services = Arc::new(Services::new(config, metrics, storage));
+        let services = Arc::new(Services::new(config, auth, metrics, storage));
         let clients = ClientPort::bind(&services, certificate).await?;
         services.metrics.certificate_expires(clients.certificate_expires());
         let registry = Registry::start(services).await?;
@@ -152,7 +157,12 @@ impl Node {
             .as_ref()
             .map(|storage| tokio::spawn(sweep::run(registry.clone(), Arc::clone(&storage.store))));
         let ended = |part| move |source| NodeError::Ended { part, source };
+        let reload = signal::reload(|| match services.auth.reload() {
+            Ok(()) => tracing::info!("the keys for tokens were read again"),
+            Err(error) => tracing::error!(%error, "the keys for tokens stay as they were"),
+        });
         let outcome = tokio::select! {
+            never = reload => match never {},
             reason = stop => {
                 tracing::info!(reason, "draining");
                 Ok(())

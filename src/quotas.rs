@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use starling_core::access::Grant;
 use starling_core::channel::{Limit, Refusal};
 use starling_core::id::Subject;
 use starling_core::rate::Quotas as Table;
@@ -25,6 +26,13 @@ pub enum Party {
 }
 
 impl Party {
+    /// Whoever it was names itself by a token; who names nobody stays what it was.
+    pub fn identify(&mut self, grant: &Grant) {
+        if !grant.subject.is_anonymous() {
+            *self = Self::Subject(grant.subject.clone());
+        }
+    }
+
     /// Whoever asks from `address`. An IPv6 network of 64 bits counts as one: whoever has an address in it
     /// has all of them.
     #[must_use]

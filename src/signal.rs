@@ -1,5 +1,6 @@
 //! Which signals mean stop.
 
+use std::convert::Infallible;
 use std::future::pending;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,19 @@ pub(crate) fn stop() -> impl Future<Output = &'static str> {
             () = interrupted => "SIGINT",
         }
     }
+}
+
+/// Catches the signal that asks to read again what may have changed (SIGHUP), and calls `reload` for each.
+pub(crate) async fn reload(mut reload: impl FnMut()) -> Infallible {
+    match signal(SignalKind::hangup()) {
+        Ok(mut signal) => {
+            while signal.recv().await.is_some() {
+                reload();
+            }
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP cannot be caught; keys are read at the start only"),
+    }
+    pending().await
 }
 
 fn caught(kind: SignalKind) -> impl Future<Output = ()> {

@@ -35,6 +35,9 @@ pub enum Operation {
 pub struct Operations(u8);
 
 impl Operations {
+    /// None.
+    pub const NONE: Self = Self(0);
+
     /// Every operation there is.
     pub const ALL: Self = Self(Operation::Publish as u8 | Operation::Subscribe as u8 | Operation::History as u8);
 
@@ -130,6 +133,21 @@ impl Pattern {
     }
 }
 
+impl fmt::Display for Pattern {
+    /// As it was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, segment) in self.0.iter().enumerate() {
+            let colon = if at == 0 { "" } else { ":" };
+            let text = match segment {
+                Segment::Text(text) => text,
+                Segment::Any => "*",
+            };
+            write!(f, "{colon}{text}")?;
+        }
+        Ok(())
+    }
+}
+
 /// A right to do some things with some channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capability {
@@ -186,6 +204,7 @@ mod tests {
         ] {
             let parsed = Pattern::parse(pattern).expect("a valid pattern");
             assert_eq!(parsed.matches(&name(channel)), expected, "{pattern} on {channel}");
+            assert_eq!(parsed.to_string(), pattern);
         }
     }
 

@@ -2,6 +2,7 @@
 //! exist: nothing is created by a typing error.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Namespace {
     pub policy: Policy,
     /// Time between two publishes of one session on average; `None` sets no rate.
     pub publish_interval: Option<Duration>,
+    /// Bytes of payload that one session may publish in a second on average; `None` sets no rate.
+    pub publish_bytes: Option<NonZeroU64>,
 }
 
 /// Every namespace of a node, by name.

@@ -4,6 +4,7 @@
 //! [`Rate`] is kept by whoever asks for long, a session for one; [`Quotas`] keeps one for each of
 //! many who come and go.
 
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 mod quotas;
@@ -27,16 +28,28 @@ impl Rate {
     /// # Errors
     /// How long to wait until it would be taken.
     pub fn take(&mut self, interval: Option<Duration>, now: Instant) -> Result<(), Duration> {
-        let Some(interval) = interval else {
-            return Ok(());
-        };
-        let on_schedule = self.on_schedule.map_or(now, |at| at.max(now));
-        let ahead = on_schedule.duration_since(now);
-        if ahead > BURST {
-            return Err(ahead - BURST);
+        if let Some(interval) = interval {
+            self.look(now)?;
+            self.spend(interval, now);
         }
-        self.on_schedule = Some(on_schedule + interval);
         Ok(())
+    }
+
+    /// Whether one may be taken now.
+    ///
+    /// # Errors
+    /// How long to wait until it may.
+    pub fn look(&self, now: Instant) -> Result<(), Duration> {
+        match self.on_schedule.map(|at| at.saturating_duration_since(now)) {
+            Some(ahead) if ahead > BURST => Err(ahead - BURST),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes one that costs so much time of the schedule, without asking.
+    pub fn spend(&mut self, cost: Duration, now: Instant) {
+        let on_schedule = self.on_schedule.map_or(now, |at| at.max(now));
+        self.on_schedule = Some(on_schedule + cost);
     }
 
     /// Whether as much may come as if nothing ever had.
@@ -44,6 +57,13 @@ impl Rate {
     pub fn is_at_rest(&self, now: Instant) -> bool {
         self.on_schedule.is_none_or(|at| at <= now)
     }
+}
+
+/// What `amount` costs of a schedule on which so many pass in a second.
+#[must_use]
+pub fn cost(amount: u64, per_second: NonZeroU64) -> Duration {
+    let nanos = u128::from(amount) * 1_000_000_000 / u128::from(per_second.get());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// The time between two at so many a second; `None` for 0, which sets no rate.
@@ -83,5 +103,17 @@ mod tests {
         let later = start + Duration::from_secs(3_600);
         let burst = (0..100).take_while(|_| rate.take(interval, later).is_ok()).count();
         assert_eq!(burst, 11);
+    }
+
+    #[test]
+    fn what_costs_more_than_a_burst_passes_and_is_paid_for_afterwards() {
+        let start = start();
+        let per_second = NonZeroU64::new(1_000).expect("above 0");
+        let mut rate = Rate::default();
+        assert!(rate.look(start).is_ok());
+        rate.spend(cost(5_000, per_second), start);
+        assert_eq!(rate.look(start), Err(Duration::from_secs(4)));
+        assert!(rate.look(start + Duration::from_secs(4)).is_ok());
+        assert_eq!(cost(u64::MAX, NonZeroU64::MIN), Duration::from_nanos(u64::MAX));
     }
 }

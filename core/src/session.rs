@@ -7,12 +7,12 @@
 //!
 //! ```text
 //!   Opening ──hello──▶ Authenticating ──granted──▶ Open ──drain──▶ Draining ──▶ Closed
-//!      └── deadline, anything else ─────refused──────┴── goodbye, silence, fault ──┘
+//!      └── deadline, anything else ─────refused──────┴── goodbye, silence, expiry, fault ──┘
 //! ```
 //!
 //! * [`turn`]: inputs and effects;
 //! * [`request`]: what a client can ask, as types; [`answer`]: what it is told;
-//! * `reading`, `publishing`: what becomes of its requests;
+//! * `reading`, `publishing`, `granting`: what becomes of its requests;
 //! * [`subscription`], `places`: the channels of the session;
 //! * [`credit`]: how many bytes of pages the client takes;
 //! * `liveness`: whether the other side is there; `pace`: whether it waits for its acks.
@@ -30,6 +30,7 @@ use crate::time::Now;
 
 pub mod answer;
 pub mod credit;
+mod granting;
 mod liveness;
 mod pace;
 mod places;
@@ -89,6 +90,8 @@ pub struct Settings {
     pub publishes_in_flight_max: u16,
     /// How long the acks of a client that does not wait for them are collected into one write.
     pub window: Duration,
+    /// How long after its end a token still counts, because clocks differ.
+    pub token_leeway: Duration,
     /// The channels that exist, by namespace.
     pub namespaces: Namespaces,
     /// Planted faults; none outside the simulation.
@@ -109,9 +112,12 @@ pub struct Session {
     settings: Arc<Settings>,
     phase: Phase,
     grant: Option<Arc<Grant>>,
+    /// When the grant is over, by the clock that does not step.
+    grant_ends: Option<Instant>,
     publisher: PublisherId,
     credit: Credit,
     publish_rate: Rate,
+    byte_rate: Rate,
     attach_rate: Rate,
     places: Places,
     /// Attaches on their way to their owner.
@@ -147,9 +153,11 @@ impl Session {
             },
             settings,
             grant: None,
+            grant_ends: None,
             publisher: PublisherId::default(),
             credit: Credit::new(0),
             publish_rate: Rate::default(),
+            byte_rate: Rate::default(),
             attach_rate: Rate::default(),
             places: Places::default(),
             attaching: Vec::new(),
@@ -180,7 +188,8 @@ impl Session {
             Phase::Draining { deadline } => Some(deadline),
             Phase::Authenticating | Phase::Open => {
                 let Settings { heartbeat, .. } = *self.settings;
-                Some(self.liveness.due(heartbeat, self.settings.silence_max()))
+                let silence = self.liveness.due(heartbeat, self.settings.silence_max());
+                Some(self.grant_ends.map_or(silence, |end| end.min(silence)))
             }
             Phase::Closed => None,
         }
@@ -210,6 +219,7 @@ impl Session {
                 self.received(request, now, out);
             }
             Input::Authenticated(verdict) => self.authenticated(verdict, now, out),
+            Input::Reauthenticated { request, verdict } => self.reauthenticated(request, verdict, now, out),
             Input::Attached {
                 request,
                 channel,
@@ -292,6 +302,7 @@ impl Session {
             Request::Hello(_) => self.close(Farewell::HelloTwice, out),
             Request::Ping { nonce } => out.push(Effect::Send(Answer::Pong { nonce, time: now.wall })),
             Request::Pong | Request::Malformed => {}
+            Request::Refresh(refresh) => out.push(Effect::Reauthenticate(refresh)),
             Request::Attach(attach) => self.attach(attach, now.instant, out),
             Request::Detach { request, channel_id } => self.detach(request, channel_id, out),
             Request::Publish(publish) => self.publish(publish, now, out),
@@ -313,7 +324,7 @@ impl Session {
                     time: now.wall,
                     expires: grant.expires,
                 }));
-                self.grant = Some(grant);
+                self.hold(grant, now);
             }
             Err(farewell) => self.close(farewell, out),
         }
@@ -323,6 +334,7 @@ impl Session {
         match self.phase {
             Phase::Opening { deadline } if now >= deadline => self.close(Farewell::HelloLate, out),
             Phase::Draining { deadline } if now >= deadline => self.close(Farewell::Draining, out),
+            Phase::Open if self.grant_ends.is_some_and(|end| now >= end) => self.close(Farewell::TokenExpired, out),
             Phase::Authenticating | Phase::Open => {
                 let Settings { heartbeat, .. } = *self.settings;
                 match self.liveness.look(heartbeat, self.settings.silence_max(), now) {

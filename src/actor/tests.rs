@@ -11,6 +11,7 @@ use super::channel::Message;
 use super::registry::Registry;
 use super::reply::Reply;
 use super::slot;
+use crate::auth::Auth;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::node::Services;
@@ -25,7 +26,8 @@ async fn registry() -> Registry {
     let mut config = Config::for_dev(0, std::path::Path::new("unused"));
     config.slots.channel_idle = Duration::from_secs(10);
     config.fanout.linger = Duration::from_secs(5);
-    let services = Services::new(config, Arc::new(Metrics::new()), None);
+    let auth = Auth::new(&config.auth).expect("a node without keys");
+    let services = Services::new(config, auth, Arc::new(Metrics::new()), None);
     Registry::start(Arc::new(services)).await.expect("starts")
 }
 

@@ -78,6 +78,7 @@ impl From<Refusal> for ApiError {
         let code = wire::refusal_code(&refusal);
         let status = match code {
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::UnknownNamespace => StatusCode::NOT_FOUND,
             ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -103,7 +104,12 @@ impl IntoResponse for ApiError {
             code: self.body.error.code,
             limit: self.limit,
         };
-        let mut response = (self.status, Json(self.body)).into_response();
+        let status = self.status;
+        let mut response = (status, Json(self.body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         response.extensions_mut().insert(refused);
         if let Some(millis) = retry_after {
             // Whole seconds are all that the header takes.

@@ -17,6 +17,7 @@ use starling_core::id::{ChannelName, IdempotencyKey, Key};
 use starling_core::slot::Origin;
 use starling_protocol::v1::ErrorCode;
 
+use super::caller::Caller;
 use super::error::ApiError;
 use super::{Peer, Site};
 use crate::actor::channel::Message;
@@ -55,10 +56,10 @@ pub(super) async fn publish(
     request: Request,
 ) -> Result<Json<Published>, ApiError> {
     let services = site.registry.services();
-    let party = peer.party();
+    let headers = request.headers().clone();
+    let Caller { grant, party } = Caller::of(&site, &peer, &headers)?;
     // Before the body: a flood is not worth reading.
     services.quotas.publish(&party, services.clock.now().instant)?;
-    let headers = request.headers().clone();
     let body = read(request, services.config.limits.http_header_timeout).await?;
     peer.opened();
     let channel = ChannelName::parse(&channel).map_err(|error| {
@@ -68,11 +69,6 @@ pub(super) async fn publish(
             error.to_string(),
         )
     })?;
-    let unauthorized = "this node has no keys to check tokens with, and auth.anonymous is off";
-    let grant = services
-        .auth
-        .anonymous()
-        .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized.name(), unauthorized))?;
     if !grant.allows(&channel, Operation::Publish) {
         let action = "publish to";
         return Err(Refusal::Forbidden { action, channel }.into());

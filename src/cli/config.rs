@@ -1,5 +1,6 @@
 //! `starling config check` and `starling config show`.
 
+use crate::auth::Auth;
 use crate::config;
 
 use super::exit::{Exit, Failure};
@@ -35,7 +36,8 @@ impl Config {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.verb {
             Verb::Check(settings) => {
-                settings.load()?;
+                let loaded = settings.load()?;
+                Auth::new(&loaded.config.auth).map_err(|error| Failure::Usage(error.to_string()))?;
                 super::note("the configuration holds");
             }
             Verb::Show(show) => {

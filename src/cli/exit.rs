@@ -13,6 +13,7 @@ Exit codes:
     2  the command line or the configuration cannot be used
     3  pub: at least one message was not acknowledged
     4  sub and history with --strict: messages were lost
+    5  token check: the token is not valid
   130  interrupted";
 
 /// How a command ended. The numbers are part of the command line's contract.
@@ -28,6 +29,8 @@ pub enum Exit {
     Unacknowledged = 3,
     /// Messages were lost, and the command was told to end when that happens.
     Lost = 4,
+    /// The token is not valid.
+    Invalid = 5,
     /// Ctrl-C: 128 and the number of the signal, as shells count.
     Interrupted = 130,
 }
@@ -100,6 +103,7 @@ mod tests {
             Exit::Usage,
             Exit::Unacknowledged,
             Exit::Lost,
+            Exit::Invalid,
             Exit::Interrupted,
         ];
         let listed: Vec<_> = HELP

@@ -33,7 +33,7 @@ pub(super) struct Server {
 
 /// A token. It is a secret: it is never printed, not even for debugging.
 #[derive(Clone)]
-struct Token(String);
+pub(super) struct Token(pub(super) String);
 
 impl From<String> for Token {
     fn from(token: String) -> Self {

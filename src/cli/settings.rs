@@ -26,6 +26,11 @@ pub(super) struct Flags {
 }
 
 impl Settings {
+    /// Whether a configuration file is named.
+    pub(super) const fn names_a_file(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// Reads the file and lays the environment and the flags over it.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
         let text = match &self.config {

@@ -31,6 +31,10 @@ fn what_can_be_typed_is_taken() {
         "starling history demo:a --last 10 --json",
         "starling config check --config starling.toml",
         "starling config show --json",
+        "starling token mint --subject anna --allow publish,subscribe:chat:* --allow all:live:* --expires 5m --key-file k",
+        "starling token mint --subject anna --allow all:* --config starling.toml --key app",
+        "starling token check a.b.c --config starling.toml --json",
+        "starling token check - --key-file public.pem --algorithm ES256",
         "starling version --json",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -57,6 +61,15 @@ fn what_makes_no_sense_is_refused() {
         ("starling sub demo:a --transport tcp", ErrorKind::InvalidValue),
         ("starling serve --set node.name", ErrorKind::ValueValidation),
         ("starling dev --port 65536", ErrorKind::ValueValidation),
+        ("starling token mint --subject anna", ErrorKind::MissingRequiredArgument),
+        (
+            "starling token mint --subject a --allow chat",
+            ErrorKind::ValueValidation,
+        ),
+        (
+            "starling token check a.b.c --algorithm none",
+            ErrorKind::ValueValidation,
+        ),
         ("starling surf", ErrorKind::InvalidSubcommand),
     ] {
         assert_eq!(parse(line).err().map(|error| error.kind()), Some(kind), "{line}");

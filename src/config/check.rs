@@ -1,5 +1,6 @@
 //! What must hold between keys, and the bounds of single keys, checked before anything binds.
 
+mod auth;
 mod found;
 mod namespace;
 
@@ -23,6 +24,7 @@ impl Config {
     pub fn check(&self) -> Vec<Conflict> {
         let mut found = Found::default();
         self.check_listeners(&mut found);
+        self.check_auth(&mut found);
         self.check_client(&mut found);
         self.check_sessions(&mut found);
         self.check_channels(&mut found);
@@ -54,11 +56,6 @@ impl Config {
             client.is_loopback() || client.tls.files().is_some(),
             &["client.listen", "client.tls.certificate"],
             "without a certificate the client port is plain HTTP, which is taken on loopback addresses only; set client.tls.certificate and client.tls.key, or listen on 127.0.0.1 and let a proxy in front hold the certificate",
-        );
-        found.unless(
-            client.is_loopback() || !self.auth.anonymous,
-            &["auth.anonymous", "client.listen"],
-            "anonymous clients have every right, so they are let in on loopback addresses only; set auth.anonymous = false, or listen on 127.0.0.1",
         );
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
+use super::auth::{ApiKey, Key};
 use super::error::Problem;
 use super::namespace::Namespace;
 use super::source::Source;
@@ -17,8 +18,8 @@ use super::source::Source;
 pub(super) struct Layers {
     /// Every key there is, at its default.
     known: Table,
-    /// Every key of one namespace.
-    known_namespace: Table,
+    /// Every key of one entry, for each list of tables.
+    known_entries: [(&'static str, Table); 3],
     pub(super) values: Table,
     /// Who set which key. What is missing is at its default.
     pub(super) sources: BTreeMap<String, Source>,
@@ -29,13 +30,15 @@ impl Layers {
     /// The defaults alone.
     pub(super) fn new(defaults: &str) -> Self {
         let mut known: Table = toml::from_str(defaults).expect("the embedded default file is TOML: a test reads it");
-        // There is no default namespace, and so no key of this name in the file.
-        known.insert(NAMESPACES.to_owned(), Value::Array(Vec::new()));
+        let known_entries = entries();
+        // They have no default entries, and so no keys of these names in the file.
+        for (list, _) in &known_entries {
+            replace(&mut known, list, Value::Array(Vec::new()));
+        }
         Self {
             values: known.clone(),
             known,
-            known_namespace: Table::try_from(Namespace::new("any"))
-                .expect("a namespace is strings, numbers and tables"),
+            known_entries,
             sources: BTreeMap::new(),
             problems: Vec::new(),
         }
@@ -75,7 +78,7 @@ impl Layers {
                 });
             }
             Some(Value::Table(_)) => self.problems.push(refused("is a section; name one of its keys")),
-            Some(Value::Array(_)) if key == NAMESPACES => {
+            Some(Value::Array(_)) if self.entry_of(key).is_some() => {
                 self.problems
                     .push(refused("is a list of tables; set it in the configuration file"));
             }
@@ -102,6 +105,12 @@ impl Layers {
         Source::Default
     }
 
+    /// Every key of an entry of this list of tables; `None` if the key is none.
+    fn entry_of(&self, key: &str) -> Option<Table> {
+        let entry = self.known_entries.iter().find(|(list, _)| *list == key);
+        entry.map(|(_, known)| known.clone())
+    }
+
     /// Notes where each key of a table stands, and refuses the ones that do not exist.
     fn annotate(&mut self, file: &File<'_>, at: &str, known: &Table, spans: &DeTable<'_>) {
         for (name, value) in spans {
@@ -120,9 +129,8 @@ impl Layers {
                     let message = "is a section; give it keys, not a value".to_owned();
                     self.problems.push(Problem::Value { source, key, message });
                 }
-                (Some(_), DeValue::Array(entries)) if key == NAMESPACES => {
+                (Some(_), DeValue::Array(entries)) if let Some(known) = self.entry_of(&key) => {
                     self.sources.insert(key.clone(), source);
-                    let known = self.known_namespace.clone();
                     for (index, entry) in entries.iter().enumerate() {
                         let key = format!("{key}[{index}]");
                         self.sources.insert(key.clone(), file.source(entry.span().start));
@@ -139,8 +147,15 @@ impl Layers {
     }
 }
 
-/// The one key that is a list of tables.
-const NAMESPACES: &str = "namespaces";
+/// The keys that are lists of tables, each with an entry that has every key.
+fn entries() -> [(&'static str, Table); 3] {
+    let table = |entry: Result<Table, _>| entry.expect("an entry is strings, numbers, lists and tables");
+    [
+        ("namespaces", table(Table::try_from(Namespace::new("any")))),
+        ("auth.keys", table(Table::try_from(Key::example()))),
+        ("auth.api_keys", table(Table::try_from(ApiKey::example()))),
+    ]
+}
 
 struct File<'a> {
     path: &'a Path,

@@ -28,7 +28,7 @@ fn the_page_says_what_the_default_file_says() {
 
 fn page(manual: &str) -> String {
     let mut page = String::from("# Configuration\n\n<!-- Made from config/default.toml: change that file. -->\n");
-    let mut section = String::new();
+    let (mut section, mut is_list) = (String::new(), false);
     for block in manual.split("\n\n") {
         let (prose, rest): (Vec<_>, Vec<_>) = block.lines().partition(|line| line.starts_with("# ") || *line == "#");
         let prose: Vec<_> = prose
@@ -37,12 +37,13 @@ fn page(manual: &str) -> String {
             .collect();
         let line = rest.first().map_or("", |line| line.trim_start_matches('#'));
         if let Some(name) = line.strip_prefix('[') {
+            is_list = name.starts_with('[');
             section = name.trim_start_matches('[').trim_end_matches(']').to_owned();
             write!(page, "\n## `{line}`\n").expect(TAKES_ALL);
         } else if let Some((key, value)) = line.split_once(" = ") {
             write!(page, "\n### `{section}.{key}`\n\n`{key} = {value}`").expect(TAKES_ALL);
             // An entry of a list has no variable of its own.
-            if section != "namespaces" {
+            if !is_list {
                 write!(page, " · `{}`", variable_of(&format!("{section}.{key}"))).expect(TAKES_ALL);
             }
             page.push('\n');

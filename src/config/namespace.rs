@@ -35,6 +35,8 @@ pub struct Namespace {
     pub payload_max: Size,
     /// Publishes a second that one session may send; 0 for no limit.
     pub publish_rate: u32,
+    /// Bytes of payload a second that one session may publish; 0 for no limit.
+    pub publish_bytes: Size,
     /// Publishers one channel remembers, so that what they send again is taken once.
     pub publishers_max: u32,
 }
@@ -129,6 +131,7 @@ struct Entry {
     tombstone_age: Option<Age>,
     payload_max: Option<Size>,
     publish_rate: Option<u32>,
+    publish_bytes: Option<Size>,
     publishers_max: Option<u32>,
 }
 
@@ -175,6 +178,7 @@ impl From<Entry> for Namespace {
             tombstone_age: entry.tombstone_age.map_or(Duration::from_secs(600), |Age(age)| age),
             payload_max: entry.payload_max.unwrap_or(Size::new(64 << 10)),
             publish_rate: entry.publish_rate.unwrap_or(1_000),
+            publish_bytes: entry.publish_bytes.unwrap_or(Size::new(8 << 20)),
             publishers_max: entry.publishers_max.unwrap_or(10_000),
         }
     }

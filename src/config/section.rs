@@ -129,14 +129,6 @@ pub struct Limits {
     pub http_publish_rate: u32,
 }
 
-/// `[auth]`: who may connect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Auth {
-    /// Whether a client without a token gets in, with every right. On loopback listeners only.
-    pub anonymous: bool,
-}
-
 /// `[slots]`: the units of ownership.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,8 +11,18 @@ use std::time::Duration;
 
 use super::*;
 
-/// A file that holds: the least a node needs.
-const LEAST: &str = "[[namespaces]]\nmatch = \"demo\"\n";
+/// Somebody who may connect.
+const KEY: &str = "[[auth.keys]]\nid = \"app\"\nalgorithm = \"HS256\"\nsecret_env = \"SECRET\"\n";
+
+/// A file that holds: the least a node needs, who may connect and to what.
+const LEAST: &str = "\
+[[auth.keys]]
+id = \"app\"
+algorithm = \"HS256\"
+secret_env = \"SECRET\"
+[[namespaces]]
+match = \"demo\"
+";
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs

@@ -1,5 +1,6 @@
 //! What all parts of a node share.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -112,10 +113,11 @@ pub struct Storage {
 impl Services {
     /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
     #[must_use]
-    pub fn new(config: Config, metrics: Arc<Metrics>, storage: Option<Storage>) -> Self {
+    pub fn new(config: Config, auth: Auth, metrics: Arc<Metrics>, storage: Option<Storage>) -> Self {
         let namespaces: Namespaces = config.namespaces.iter().map(|one| namespace(one, &config)).collect();
         let settings = Settings {
             hello_timeout: config.session.hello_timeout,
+            token_leeway: config.auth.leeway,
             attach_interval: rate::interval(config.session.attach_rate),
             window: config.session.window,
             heartbeat: config.session.heartbeat,
@@ -145,7 +147,7 @@ impl Services {
             clock: Clock,
             timers: Wheel::start(TIMERS_TICK, TIMERS_BUCKETS),
             admission: Arc::new(Admission::new(&config.limits, Arc::clone(&metrics))),
-            auth: Auth::new(config.auth.anonymous),
+            auth,
             quotas: Quotas::new(&config),
             gateway: Arc::new(Gateway::new(bounds, gathering, windows.clone())),
             windows,
@@ -230,5 +232,6 @@ fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
             config::Policy::Disconnect => backpressure::Policy::Disconnect,
         },
         publish_interval: rate::interval(one.publish_rate),
+        publish_bytes: NonZeroU64::new(one.publish_bytes.bytes()),
     }
 }

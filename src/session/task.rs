@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use starling_core::access::Grant;
 use starling_core::session::answer::Farewell;
-use starling_core::session::request::Request;
+use starling_core::session::request::{Refresh, Request};
 use starling_core::session::{Effect, Fetched, Input, PLACES_MAX, Session};
 use starling_protocol::limits;
 use tokio::time::Instant;
@@ -363,11 +364,16 @@ impl<C: Connection> Task<C> {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Authenticate(hello) => {
-                let verdict = self.services.auth.admit(&hello);
-                if verdict.is_ok() {
+                let verdict = self.check(&hello.token);
+                if let Ok(grant) = &verdict {
                     self.connection.limit_frames(self.services.frame_bytes);
+                    self.party.identify(grant);
                 }
-                self.handle(Input::Authenticated(verdict));
+                self.handle(Input::Authenticated(verdict.map_err(Farewell::Unauthorized)));
+            }
+            Effect::Reauthenticate(Refresh { request, token }) => {
+                let verdict = self.check(&token);
+                self.handle(Input::Reauthenticated { request, verdict });
             }
             Effect::Send(answer) => self.tell(answer),
             Effect::Attach { request, channel, from } => self.forward_attach(request, &channel, from),
@@ -379,6 +385,15 @@ impl<C: Connection> Task<C> {
             Effect::Step { place } => self.due |= 1 << place.0,
             Effect::Close(farewell) => self.ending = Some(farewell),
         }
+    }
+
+    /// What a token grants, or what its client is told.
+    fn check(&self, token: &str) -> Result<Arc<Grant>, String> {
+        let verdict = self.services.auth.admit(token, self.services.clock.now().wall);
+        verdict.map_err(|denied| {
+            self.services.metrics.unauthorized(denied.name());
+            denied.to_string()
+        })
     }
 
     fn rung(&mut self) {

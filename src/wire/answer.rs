@@ -45,6 +45,10 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             limits: Some(greeting.limits),
             expires_ms: expires.map_or(0, |at| at.0),
         }),
+        Answer::Refreshed { request, expires } => server_frame::Body::Refreshed(v1::Refreshed {
+            request: request.0,
+            expires_ms: expires.map_or(0, |at| at.0),
+        }),
         Answer::Ping => server_frame::Body::Ping(v1::Ping { nonce: 0 }),
         Answer::Pong { nonce, time } => server_frame::Body::Pong(v1::Pong { nonce, time_ms: time.0 }),
         Answer::Attached {
@@ -92,7 +96,9 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             time_ms: time.0,
         }),
         Answer::Refused { request, refusal } => error(request, ChannelId(0), &refusal),
-        Answer::PullRefused { channel_id, refusal } => error(RequestId(0), channel_id, &refusal),
+        Answer::Withdrawn { channel_id, refusal } | Answer::PullRefused { channel_id, refusal } => {
+            error(RequestId(0), channel_id, &refusal)
+        }
         Answer::Lagged { channel_id, seq } => server_frame::Body::Lagged(v1::Lagged {
             channel_id: channel_id.0,
             seq: seq.0,
@@ -179,6 +185,10 @@ pub fn farewell(farewell: &Farewell) -> (CloseCode, String) {
             return (CloseCode::UnsupportedVersion, reason);
         }
         Farewell::Unauthorized(why) => return (CloseCode::Unauthorized, why.clone()),
+        Farewell::TokenExpired => (
+            CloseCode::TokenExpired,
+            "the token has ended; connect again with a new one, and refresh it before it ends",
+        ),
         Farewell::Silent => (
             CloseCode::Silent,
             "nothing was heard for one and a half heartbeats; connect again and resume",
@@ -207,6 +217,7 @@ pub const fn refusal_code(refusal: &Refusal) -> ErrorCode {
         Refusal::BadRequest(_) => ErrorCode::BadRequest,
         Refusal::UnknownNamespace(_) => ErrorCode::UnknownNamespace,
         Refusal::Forbidden { .. } => ErrorCode::Forbidden,
+        Refusal::Unauthorized(_) => ErrorCode::Unauthorized,
         Refusal::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
         Refusal::TooManyChannels { .. } => ErrorCode::TooManyChannels,
         Refusal::SerialGap { .. } => ErrorCode::SerialGap,

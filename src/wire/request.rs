@@ -6,7 +6,7 @@ use starling_core::channel::From;
 use starling_core::id::{ChannelName, Epoch, Key, Position, PublisherId, Seq, Serial, Term};
 use starling_core::session::ChannelId;
 use starling_core::session::answer::Farewell;
-use starling_core::session::request::{Attach, Hello, Publish, Request, RequestId, Skip};
+use starling_core::session::request::{Attach, Hello, Publish, Refresh, Request, RequestId, Skip};
 use starling_core::time::WallTime;
 use starling_protocol::close::CloseCode;
 use starling_protocol::frame::{self, Answer};
@@ -65,15 +65,10 @@ pub fn request(body: Bytes) -> Result<Request, Rejected> {
             after: Seq(pull.seq),
         },
         client_frame::Body::Credit(credit) => Request::Credit { bytes: credit.bytes },
-        client_frame::Body::Refresh(refresh) => {
-            return Err(Rejected::Refuse {
-                request: RequestId(refresh.request),
-                code: ErrorCode::Unauthorized,
-                message:
-                    "this node serves anonymous sessions only, whose right does not end; there is nothing to refresh"
-                        .to_owned(),
-            });
-        }
+        client_frame::Body::Refresh(refresh) => Request::Refresh(Refresh {
+            request: RequestId(refresh.request),
+            token: refresh.token,
+        }),
         client_frame::Body::Goodbye(_) => Request::Goodbye,
     })
 }

@@ -5,6 +5,7 @@
 //! | `cuts.rs` | connections cut from outside at random: nothing lost, doubled or reordered |
 //! | `life.rs` | a crash, a graceful stop, clients that fall silent |
 //! | `hostile.rs` | what strangers send: each gets its coded answer, and nobody else notices |
+//! | `auth.rs` | tokens, their end and their successors, API keys, keys that are replaced |
 //! | `slow_readers.rs` | two hundred readers that stop reading: bounded memory, others unhurt, each policy's answer |
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
@@ -22,6 +23,7 @@
 //! make endurance CUTS=100 CUTS_SECONDS=120 STALL_SECONDS=60 SEED=8121 ARGS=webtransport
 //! ```
 
+mod auth;
 mod cli;
 mod cuts;
 mod demo;

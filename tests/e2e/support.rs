@@ -4,6 +4,7 @@
 //! * [`metrics`]: what the node says of itself on the admin port;
 //! * [`raw`]: clients that send whatever they like, over either transport; [`reader`]: one that checks every frame;
 //! * [`directory`]: where a node keeps things, on a small disk if need be;
+//! * [`token`]: tokens, put together by hand;
 //! * [`http`]: one request, byte by byte if need be;
 //! * [`proxy`]: cuts connections from outside;
 //! * [`eventually`]: the one way to wait.
@@ -17,6 +18,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod settings;
+pub(crate) mod token;
 
 /// Runs each of these tests over both transports, as two tests.
 macro_rules! over_both {

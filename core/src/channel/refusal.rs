@@ -24,6 +24,9 @@ pub enum Refusal {
         /// Where.
         channel: ChannelName,
     },
+    /// A token is not accepted. The text says why.
+    #[error("{0}")]
+    Unauthorized(String),
     /// The payload is larger than the namespace allows.
     #[error(
         "the payload has {bytes} bytes and the namespace takes {bytes_max}; nothing was published, split it or raise the limit"
@@ -119,6 +122,8 @@ pub enum Refusal {
 pub enum Limit {
     /// Publishes of a session to a namespace.
     PublishRate,
+    /// Bytes that a session publishes to a namespace.
+    PublishBytes,
     /// Attaches of a session.
     AttachRate,
     /// Channels that one party puts into use.
@@ -133,6 +138,7 @@ impl Limit {
     pub const fn name(self) -> &'static str {
         match self {
             Self::PublishRate => "publish_rate",
+            Self::PublishBytes => "publish_bytes",
             Self::AttachRate => "attach_rate",
             Self::OpenRate => "open_rate",
             Self::HttpPublishRate => "http_publish_rate",
@@ -143,6 +149,7 @@ impl Limit {
     const fn beyond(self) -> &'static str {
         match self {
             Self::PublishRate => "publishes",
+            Self::PublishBytes => "publishes more bytes",
             Self::AttachRate => "attaches to channels",
             Self::OpenRate => "puts channels into use that nobody uses",
             Self::HttpPublishRate => "publishes over HTTP",
@@ -179,6 +186,7 @@ impl Refusal {
             Self::BadRequest(_)
             | Self::UnknownNamespace { .. }
             | Self::Forbidden { .. }
+            | Self::Unauthorized(_)
             | Self::PayloadTooLarge { .. }
             | Self::TooManyChannels { .. }
             | Self::SerialGap { .. }

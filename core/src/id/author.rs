@@ -16,6 +16,18 @@ impl Subject {
         Self(name.into())
     }
 
+    /// Whom a session belongs to that names nobody.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::new("")
+    }
+
+    /// Whether nobody is named.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The subject as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

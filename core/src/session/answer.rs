@@ -20,6 +20,13 @@ pub enum Answer {
         /// When the grant ends.
         expires: Option<WallTime>,
     },
+    /// The session goes on with the new token.
+    Refreshed {
+        /// As asked.
+        request: RequestId,
+        /// When the new grant ends.
+        expires: Option<WallTime>,
+    },
     /// Is the client there?
     Ping,
     /// The server is.
@@ -66,6 +73,13 @@ pub enum Answer {
     Refused {
         /// As asked.
         request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The session loses a channel that it may not read any more. [`Answer::Detached`] follows.
+    Withdrawn {
+        /// The channel.
+        channel_id: ChannelId,
         /// Why.
         refusal: Refusal,
     },
@@ -136,6 +150,8 @@ pub enum Farewell {
     UnsupportedVersion,
     /// The token is missing or was not accepted, and why.
     Unauthorized(String),
+    /// The token ended, and the client brought no other.
+    TokenExpired,
     /// Nothing was heard for one and a half heartbeats.
     Silent,
     /// The client does not read, and its policy or its silence ends it.

@@ -1,6 +1,7 @@
 //! What a session publishes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Session;
 use super::answer::Answer;
@@ -10,6 +11,7 @@ use crate::access::Operation;
 use crate::channel::{self, Limit, Refusal};
 use crate::id::{Author, ChannelName, Serial};
 use crate::namespace::Namespace;
+use crate::rate;
 use crate::time::Now;
 
 impl Session {
@@ -21,11 +23,8 @@ impl Session {
                         bytes: publish.payload.len(),
                         bytes_max: namespace.channel.payload_bytes_max,
                     }
-                } else if let Err(retry_after) = self.publish_rate.take(namespace.publish_interval, now.instant) {
-                    Refusal::RateLimited {
-                        limit: Limit::PublishRate,
-                        retry_after,
-                    }
+                } else if let Err(refusal) = self.pace(publish.payload.len(), &namespace, now.instant) {
+                    refusal
                 } else {
                     self.in_flight += 1;
                     self.pace.published(now.instant);
@@ -36,6 +35,21 @@ impl Session {
         };
         let request = publish.request;
         out.push(Effect::Send(Answer::Refused { request, refusal }));
+    }
+
+    /// Whether it comes slowly enough, counted in publishes and in bytes. What is refused uses up neither.
+    fn pace(&mut self, bytes: usize, namespace: &Namespace, now: Instant) -> Result<(), Refusal> {
+        let limited = |limit| move |retry_after| Refusal::RateLimited { limit, retry_after };
+        if namespace.publish_bytes.is_some() {
+            self.byte_rate.look(now).map_err(limited(Limit::PublishBytes))?;
+        }
+        self.publish_rate
+            .take(namespace.publish_interval, now)
+            .map_err(limited(Limit::PublishRate))?;
+        if let Some(per_second) = namespace.publish_bytes {
+            self.byte_rate.spend(rate::cost(bytes as u64, per_second), now);
+        }
+        Ok(())
     }
 
     pub(super) fn skip(&mut self, skip: Skip, out: &mut Vec<Effect>) {

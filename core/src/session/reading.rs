@@ -103,6 +103,13 @@ impl Session {
         if self.attaching.is_empty() {
             self.attaching = Vec::new(); // most sessions attach once and then live long
         }
+        if !self.allows(&channel, Operation::Subscribe) {
+            // A new token came between the request and its answer, and does not cover the channel.
+            let action = "subscribe to";
+            let refusal = Refusal::Forbidden { action, channel };
+            return out.push(Effect::Send(Answer::Refused { request, refusal }));
+        }
+        let live_only = live_only || !self.allows(&channel, Operation::History);
         if live_only && attachment.position != attachment.head {
             attachment.outcome = Outcome::Discontinuity(Reason::Forbidden);
             attachment.position = attachment.head.clone();
@@ -113,7 +120,7 @@ impl Session {
         }
         let at = attachment.position.clone();
         let values = attachment.values.take();
-        let mut subscription = Subscription::new(channel_id, at.epoch.clone(), at.seq, policy);
+        let mut subscription = Subscription::new(channel.clone(), channel_id, at.epoch.clone(), at.seq, policy);
         subscription.live_only = live_only;
         let place = self.places.put(subscription);
         out.push(Effect::Send(Answer::Attached {

@@ -25,6 +25,8 @@ pub enum Request {
     },
     /// Answers a ping: the client lives.
     Pong,
+    /// Presents a new token.
+    Refresh(Refresh),
     /// Joins a channel.
     Attach(Attach),
     /// Leaves a channel.
@@ -75,6 +77,24 @@ impl std::fmt::Debug for Hello {
         f.debug_struct("Hello")
             .field("agent", &self.agent)
             .field("page_credit", &self.page_credit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A new token for a session that is open.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refresh {
+    /// The client's number for it.
+    pub request: RequestId,
+    /// The token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Refresh {
+    /// Leaves the token out: it is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Refresh")
+            .field("request", &self.request)
             .finish_non_exhaustive()
     }
 }

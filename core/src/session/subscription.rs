@@ -3,13 +3,15 @@
 use super::credit::Credit;
 use super::{ChannelId, PageTicket};
 use crate::backpressure::{self, Due, Policy};
-use crate::id::{Epoch, Position, Seq};
+use crate::id::{ChannelName, Epoch, Position, Seq};
 use crate::ring::Span;
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Subscription {
-    /// Stands for the channel on this node.
+    /// The channel.
+    pub channel: ChannelName,
+    /// Stands for it on this node.
     pub channel_id: ChannelId,
     /// The history the cursor counts in.
     pub epoch: Epoch,
@@ -66,8 +68,9 @@ pub enum Next {
 impl Subscription {
     /// A reader that goes on after `cursor`.
     #[must_use]
-    pub const fn new(channel_id: ChannelId, epoch: Epoch, cursor: Seq, policy: Policy) -> Self {
+    pub const fn new(channel: ChannelName, channel_id: ChannelId, epoch: Epoch, cursor: Seq, policy: Policy) -> Self {
         Self {
+            channel,
             channel_id,
             epoch,
             cursor,
@@ -82,6 +85,19 @@ impl Subscription {
     #[must_use]
     pub fn may_read(&self, after: Seq) -> bool {
         !self.live_only || after >= self.start
+    }
+
+    /// From now on the session may read the past of the channel, or may not. Answers whether the reader can
+    /// stay: one that is in the past and may not be there cannot.
+    pub fn limit(&mut self, reads_history: bool) -> bool {
+        if !reads_history && !self.live_only {
+            if self.mode != Mode::Live {
+                return false;
+            }
+            self.start = self.cursor;
+        }
+        self.live_only = !reads_history;
+        true
     }
 
     /// What is due, given what the ring spans; moves the reader's state accordingly.
@@ -158,7 +174,13 @@ mod tests {
     use super::*;
 
     fn reader(cursor: u64, policy: Policy) -> Subscription {
-        Subscription::new(ChannelId(1), Epoch::parse("0-a").expect("valid"), Seq(cursor), policy)
+        Subscription::new(
+            ChannelName::parse("chat:a").expect("valid"),
+            ChannelId(1),
+            Epoch::parse("0-a").expect("valid"),
+            Seq(cursor),
+            policy,
+        )
     }
 
     fn span(tail: u64, head: u64) -> Span {

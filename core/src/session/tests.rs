@@ -1,3 +1,4 @@
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use crate::channel::{self, Attachment, From, Limit, Outcome, Reason, Refusal};
 use crate::id::{Epoch, Position, Serial, Subject, Term};
 use crate::namespace::Namespace;
 use crate::time::WallTime;
+
+mod granting;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -31,6 +34,7 @@ impl Harness {
             },
             policy: Policy::Recover,
             publish_interval: interval,
+            publish_bytes: NonZeroU64::new(if name == "narrow" { 200 } else { 0 }),
         };
         let mut settings = Settings {
             hello_timeout: 5 * SECOND,
@@ -39,9 +43,14 @@ impl Harness {
             channels_max: 2,
             attach_interval: None,
             publishes_in_flight_max: 2,
-            namespaces: [namespace("chat", None), namespace("slow", Some(SECOND))]
-                .into_iter()
-                .collect(),
+            token_leeway: SECOND,
+            namespaces: [
+                namespace("chat", None),
+                namespace("slow", Some(SECOND)),
+                namespace("narrow", None),
+            ]
+            .into_iter()
+            .collect(),
             faults: Faults::default(),
         };
         change(&mut settings);
@@ -64,17 +73,13 @@ impl Harness {
     }
 
     fn say_hello(&mut self, pattern: &str, operations: Operations) {
+        self.present(grant(pattern, operations));
+    }
+
+    /// Says hello with a token that grants this.
+    fn present(&mut self, grant: Grant) {
         let effects = self.receive(Request::Hello(hello()));
         assert!(matches!(effects[..], [Effect::Authenticate(_)]), "{effects:?}");
-        let capability = Capability {
-            pattern: Pattern::parse(pattern).expect("valid"),
-            operations,
-        };
-        let grant = Grant {
-            subject: Subject::new("anna"),
-            capabilities: Arc::new([capability]),
-            expires: None,
-        };
         let effects = self.handle(Input::Authenticated(Ok(Arc::new(grant))));
         assert!(
             matches!(effects[..], [Effect::Send(Answer::Welcome { .. })]),
@@ -129,6 +134,19 @@ impl Harness {
 
 fn name(text: &str) -> ChannelName {
     ChannelName::parse(text).expect("a valid name")
+}
+
+/// What Anna may do, for ever.
+fn grant(pattern: &str, operations: Operations) -> Grant {
+    let capability = Capability {
+        pattern: Pattern::parse(pattern).expect("valid"),
+        operations,
+    };
+    Grant {
+        subject: Subject::new("anna"),
+        capabilities: Arc::new([capability]),
+        expires: None,
+    }
 }
 
 fn hello() -> Hello {
@@ -491,6 +509,38 @@ fn publishing_has_limits_of_size_right_and_rate() {
         refusal(&reader.publish(1, "chat:a", b"x")),
         Refusal::Forbidden { .. }
     ));
+}
+
+#[test]
+fn publishing_has_a_limit_of_bytes_that_what_is_refused_does_not_use_up() {
+    let mut harness = Harness::open();
+    let payload: &'static [u8] = &[0; 100];
+    let publish = |harness: &mut Harness, request| {
+        let effects = harness.publish(request, "narrow:a", payload);
+        harness.handle(Input::PublishRefused {
+            request: RequestId(request),
+            refusal: Refusal::Busy,
+        }); // it is answered, one way or the other
+        effects
+    };
+    for request in 1..=3 {
+        assert!(
+            matches!(publish(&mut harness, request)[..], [Effect::Publish { .. }]),
+            "{request}"
+        );
+    }
+    let limited = |retry_after| Refusal::RateLimited {
+        limit: Limit::PublishBytes,
+        retry_after,
+    };
+    assert_eq!(*refusal(&publish(&mut harness, 4)), limited(SECOND / 2));
+    assert_eq!(*refusal(&publish(&mut harness, 5)), limited(SECOND / 2));
+    harness.at(SECOND / 2);
+    assert!(matches!(publish(&mut harness, 6)[..], [Effect::Publish { .. }]));
+    assert!(
+        matches!(harness.publish(7, "chat:a", payload)[..], [Effect::Publish { .. }]),
+        "another namespace has no such limit"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{Answer, Farewell};
-use super::request::{Hello, Publish, Request, RequestId, Skip};
+use super::request::{Hello, Publish, Refresh, Request, RequestId, Skip};
 use super::{ChannelId, PageTicket, Place};
 use crate::access::Grant;
 use crate::channel::{self, Attachment, Reason, Refusal, Values};
@@ -16,6 +16,13 @@ pub enum Input {
     Received(Request),
     /// The answer to [`Effect::Authenticate`].
     Authenticated(Result<Arc<Grant>, Farewell>),
+    /// The answer to [`Effect::Reauthenticate`]: what the new token grants, or why it grants nothing.
+    Reauthenticated {
+        /// The request it answers.
+        request: RequestId,
+        /// What it grants, or why nothing.
+        verdict: Result<Arc<Grant>, String>,
+    },
     /// The owner confirmed an attach.
     Attached {
         /// The request it answers.
@@ -95,6 +102,8 @@ pub enum Fetched {
 pub enum Effect {
     /// Check the token; answer with [`Input::Authenticated`].
     Authenticate(Hello),
+    /// Check the new token; answer with [`Input::Reauthenticated`].
+    Reauthenticate(Refresh),
     /// Queue an answer to the client.
     Send(Answer),
     /// Ask the owner for a place in the channel; answer with [`Input::Attached`] or refused.

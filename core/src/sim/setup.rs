@@ -1,5 +1,6 @@
 //! The settings of a run: which node, which channels, which clients.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,9 @@ pub(super) struct ClientSetup {
     pub(super) publisher: PublisherId,
     /// What the node's access check knows it by.
     pub(super) grant: Arc<Grant>,
+    /// How long its tokens hold, if they end; and whether it brings a new one before.
+    pub(super) token_age: Option<Duration>,
+    pub(super) refreshes: bool,
     /// How long the application waits for a publish.
     pub(super) patience: Duration,
     /// Bytes of pages it takes before it grants more.
@@ -80,6 +84,7 @@ impl Setup {
             heartbeat,
             channels_max: 100,
             attach_interval: dice.percent(15).then_some(MILLI * 400),
+            token_leeway: Duration::ZERO,
             publishes_in_flight_max: *dice.pick(&[4, 16, 64]),
             namespaces: namespaces.into_iter().collect::<Namespaces>(),
             faults,
@@ -87,7 +92,7 @@ impl Setup {
         Self {
             channels,
             clients: (0..dice.between(mix.clients))
-                .map(|number| client(number, dice))
+                .map(|number| client(number, heartbeat, dice))
                 .collect(),
             session: Arc::new(settings),
             slots: u16::try_from(dice.between((1, 3))).expect("a few"),
@@ -146,6 +151,9 @@ impl ClientSetup {
     }
 }
 
+/// Bytes a second: a few messages of a run.
+const PUBLISH_BYTES: NonZeroU64 = NonZeroU64::new(500).expect("above 0");
+
 const MILLI: Duration = Duration::from_millis(1);
 
 fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespace {
@@ -195,10 +203,11 @@ fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespa
             false => *dice.pick(&policies[1..]),
         },
         publish_interval: dice.percent(15).then_some(MILLI * 40),
+        publish_bytes: dice.percent(15).then_some(PUBLISH_BYTES),
     }
 }
 
-fn client(number: u64, dice: &mut Dice) -> ClientSetup {
+fn client(number: u64, heartbeat: Duration, dice: &mut Dice) -> ClientSetup {
     // Some clients speak for the same person, and are told apart by their publisher ids.
     let subject = Subject::new(["anna", "ben", "chen"][dice.index(3)]);
     let live = Operations::default()
@@ -221,6 +230,8 @@ fn client(number: u64, dice: &mut Dice) -> ClientSetup {
             capabilities: Arc::new([capability]),
             expires: None,
         }),
+        token_age: dice.percent(20).then_some(heartbeat * 5 / 2),
+        refreshes: dice.percent(50),
         patience: Duration::from_secs(*dice.pick(&[2, 10, 30])),
         page_credit: *dice.pick(&[PAGE_BYTES_MAX, PAGE_BYTES_MAX * 3]),
         room: *dice.pick(&[2, 8, 64]),

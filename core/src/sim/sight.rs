@@ -35,6 +35,10 @@ sights! {
     RateLimited,
     /// A session attached faster than it may.
     AttachLimited,
+    /// A session ended with its token.
+    TokenExpired,
+    /// A session went on with a new token.
+    TokenRefreshed,
     /// A payload was too large.
     PayloadTooLarge,
     /// A request arrived over a connection that its client had given up.

@@ -46,13 +46,18 @@ impl Found {
     }
 }
 
-/// The same for one entry of the namespaces.
+/// The same for one entry of a list of tables.
 pub(super) struct At<'a> {
-    pub(super) index: usize,
-    pub(super) found: &'a mut Found,
+    list: &'static str,
+    index: usize,
+    found: &'a mut Found,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    pub(super) const fn new(list: &'static str, index: usize, found: &'a mut Found) -> Self {
+        Self { list, index, found }
+    }
+
     pub(super) fn unless(&mut self, holds: bool, keys: &[&str], message: &str) {
         self.push(holds, keys, None, message);
     }
@@ -63,7 +68,7 @@ impl At<'_> {
 
     fn push(&mut self, holds: bool, keys: &[&str], elsewhere: Option<&str>, message: &str) {
         if !holds {
-            let own = keys.iter().map(|key| format!("namespaces[{}].{key}", self.index));
+            let own = keys.iter().map(|key| format!("{}[{}].{key}", self.list, self.index));
             let keys = own.chain(elsewhere.map(str::to_owned)).collect();
             self.found.0.push(Conflict {
                 keys,

@@ -19,7 +19,7 @@ impl Config {
         );
         let mut names = BTreeSet::new();
         for (index, namespace) in self.namespaces.iter().enumerate() {
-            let mut at = At { index, found };
+            let mut at = At::new("namespaces", index, found);
             at.unless(
                 is_name(&namespace.name),
                 &["match"],

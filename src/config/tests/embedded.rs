@@ -33,6 +33,24 @@ fn the_default_namespace_is_the_one_the_default_file_shows() {
         assert!(shown.contains(&format!("\n#{key} = ")), "{key} is not shown");
     }
     assert_eq!(config.check(), [], "the defaults with one namespace hold");
+    let (keys, api_keys) = (&config.auth.keys, &config.auth.api_keys);
+    assert_eq!(
+        (keys.len(), api_keys.len()),
+        (1, 1),
+        "the entries that are shown are whole"
+    );
+    for (list, keys) in [
+        ("keys", toml::Table::try_from(Key::example())),
+        ("api_keys", toml::Table::try_from(ApiKey::example())),
+    ] {
+        let shown = DEFAULT
+            .split(&format!("#[[auth.{list}]]"))
+            .nth(1)
+            .expect("an entry is shown");
+        for key in keys.expect("it serializes").keys() {
+            assert!(shown.contains(&format!("\n#{key} = ")), "{list}: {key} is not shown");
+        }
+    }
 }
 
 #[test]

@@ -93,6 +93,17 @@ fn a_value_is_refused_where_it_stands() {
     for (variable, expected) in cases {
         assert_eq!(refusal(LEAST, &[variable], &[]), expected);
     }
+    let file = "[[auth.keys]]\nid = \"a\"\nalgorithm = \"none\"\n";
+    let none = refusal(file, &[], &[]);
+    assert!(
+        none.contains("auth.keys[0].algorithm: unknown variant `none`"),
+        "{none}"
+    );
+    let file = "[[auth.keys]]\nid = \"a\"\nalgoritm = \"HS256\"\n";
+    assert_eq!(
+        refusal(file, &[], &[]),
+        "starling.toml:3:1: there is no key `auth.keys[0].algoritm`; did you mean `auth.keys[0].algorithm`?"
+    );
     assert_eq!(
         refusal(LEAST, &[], &[("namespaces", "demo")]),
         "command line: namespaces: is a list of tables; set it in the configuration file"

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What looks like a hash.
+const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
 /// The keys of the only conflict.
 fn conflict(file: &str) -> (Vec<String>, String) {
     let error = load_with(file, &[], &[]).expect_err(file);
@@ -15,8 +18,45 @@ fn conflict(file: &str) -> (Vec<String>, String) {
 fn each_is_refused_with_its_keys() {
     let with = |keys: &str| format!("{keys}\n{LEAST}");
     let namespace = |keys: &str| format!("{LEAST}{keys}\n");
+    let key = |keys: &str| format!("[[auth.keys]]\n{keys}\n{LEAST}");
+    let api_key = |hash: &str, channels: &str, operations: &str| {
+        format!(
+            "[[auth.api_keys]]\nid = \"a\"\nsha256 = \"{hash}\"\ncapabilities = [{{ channels = \"{channels}\", operations = [{operations}] }}]\n{LEAST}"
+        )
+    };
     let cases: Vec<(String, &[&str])> = vec![
-        (String::new(), &["namespaces"]),
+        (KEY.to_owned(), &["namespaces"]),
+        (
+            "[[namespaces]]\nmatch = \"demo\"\n".to_owned(),
+            &["auth.keys", "auth.anonymous"],
+        ),
+        (with("auth.leeway = \"31s\""), &["auth.leeway"]),
+        (with("auth.lifetime_max = \"0s\""), &["auth.lifetime_max"]),
+        (format!("{KEY}{LEAST}"), &["auth.keys[1].id"]),
+        (
+            key("id = \"a b\"\nalgorithm = \"HS256\"\nsecret_env = \"S\""),
+            &["auth.keys[0].id"],
+        ),
+        (key("id = \"b\"\nalgorithm = \"HS256\""), &["auth.keys[0].algorithm"]),
+        (
+            key("id = \"b\"\nalgorithm = \"HS256\"\nsecret_env = \"S\"\nsecret_file = \"s\""),
+            &["auth.keys[0].algorithm"],
+        ),
+        (
+            key("id = \"b\"\nalgorithm = \"HS256\"\npublic_key_file = \"p\""),
+            &["auth.keys[0].algorithm"],
+        ),
+        (
+            key("id = \"b\"\nalgorithm = \"RS256\"\nsecret_file = \"p\""),
+            &["auth.keys[0].algorithm"],
+        ),
+        (
+            key("id = \"b\"\nalgorithm = \"HS256\"\nsecret = \"short\""),
+            &["auth.keys[0].secret"],
+        ),
+        (api_key("xyz", "chat:*", "\"publish\""), &["auth.api_keys[0].sha256"]),
+        (api_key(HASH, "cha*", "\"publish\""), &["auth.api_keys[0].capabilities"]),
+        (api_key(HASH, "chat:*", ""), &["auth.api_keys[0].capabilities"]),
         (with("client.listen = []"), &["client.listen"]),
         (
             with("client.listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]"),
@@ -100,10 +140,16 @@ fn each_is_refused_with_its_keys() {
             &["namespaces[0].payload_max", "fanout.ring_bytes"],
         ),
         (with("fanout.linger = \"2d\""), &["fanout.linger"]),
-        (format!("{LEAST}{LEAST}"), &["namespaces[1].match"]),
-        ("[[namespaces]]\nmatch = \"Demo\"".to_owned(), &["namespaces[0].match"]),
         (
-            "[[namespaces]]\nmatch = \"demo:*\"".to_owned(),
+            format!("{LEAST}[[namespaces]]\nmatch = \"demo\"\n"),
+            &["namespaces[1].match"],
+        ),
+        (
+            format!("{KEY}[[namespaces]]\nmatch = \"Demo\""),
+            &["namespaces[0].match"],
+        ),
+        (
+            format!("{KEY}[[namespaces]]\nmatch = \"demo:*\""),
             &["namespaces[0].match"],
         ),
         (

@@ -12,8 +12,8 @@ fn the_effective_values_load_again_and_name_their_sources() {
         "filter = \"debug\" # command line",
         "zone = \"a\" # STARLING_NODE__ZONE",
         "listen = [\"127.0.0.1:4433\", \"[::1]:4433\"] # default",
-        "match = \"live\" # starling.toml:5:1",
-        "age = \"10m\" # starling.toml:3:13",
+        "match = \"live\" # starling.toml:9:1",
+        "age = \"10m\" # starling.toml:7:13",
         "[client.tls]",
         "[[namespaces]]",
         "[namespaces.history]",
@@ -21,6 +21,19 @@ fn the_effective_values_load_again_and_name_their_sources() {
         assert!(text.lines().any(|shown| shown == line), "{line}\n--\n{text}");
     }
     assert_eq!(load_with(&text, &[], &[]).expect("what is shown").config, loaded.config);
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let secret = "correct-horse-battery-staple-and-more";
+    let file = format!("[[auth.keys]]\nid = \"b\"\nalgorithm = \"HS256\"\nsecret = \"{secret}\"\n{LEAST}");
+    let loaded = load_with(&file, &[], &[]).expect("it holds");
+    let text = show(&loaded);
+    assert!(text.contains("secret = \"(hidden)\""), "{text}");
+    for shown in [text, format!("{:?}", settings(&loaded)), format!("{:?}", loaded.config)] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert_eq!(loaded.config.auth.keys[0].secret.expose(), secret);
 }
 
 #[test]
@@ -34,7 +47,7 @@ fn every_value_is_listed_once() {
             .map(|setting| setting.source.as_str())
             .collect::<Vec<_>>()
     };
-    assert_eq!(find("namespaces[0].match"), ["starling.toml:2:1"]);
+    assert_eq!(find("namespaces[0].match"), ["starling.toml:6:1"]);
     assert_eq!(find("namespaces[0].history.age"), ["default"]);
     assert_eq!(find("client.tls.key"), ["default"]);
 }

@@ -11,22 +11,22 @@ use crate::support::eventually::soon;
 use crate::support::node::{BINARY, Node};
 
 /// A verb that has ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its exit code.
-    pub(super) code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Its results.
-    pub(super) stdout: String,
+    pub(crate) stdout: String,
     /// What it said to a person.
-    pub(super) stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a verb against a node, to its end.
-pub(super) async fn run(node: &Node, arguments: &[&str]) -> Ended {
+pub(crate) async fn run(node: &Node, arguments: &[&str]) -> Ended {
     finish(command(arguments).env("STARLING_URL", node.url()), "").await
 }
 
 /// Runs a verb to its end with this on its standard input.
-pub(super) async fn run_with(input: &str, arguments: &[&str]) -> Ended {
+pub(crate) async fn run_with(input: &str, arguments: &[&str]) -> Ended {
     finish(&mut command(arguments), input).await
 }
 
@@ -55,25 +55,25 @@ fn command(arguments: &[&str]) -> Command {
 
 impl Ended {
     /// Each line of its results as JSON.
-    pub(super) fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         self.stdout.lines().map(parse).collect()
     }
 }
 
 /// A verb that runs. Killed when dropped.
-pub(super) struct Running {
+pub(crate) struct Running {
     process: Child,
     input: Option<ChildStdin>,
     output: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 /// Starts a verb against a node. What it says to a person is not looked at.
-pub(super) fn start(node: &Node, arguments: &[&str]) -> Running {
+pub(crate) fn start(node: &Node, arguments: &[&str]) -> Running {
     start_at(&node.url(), arguments)
 }
 
 /// The same against whatever is at `url`.
-pub(super) fn start_at(url: &str, arguments: &[&str]) -> Running {
+pub(crate) fn start_at(url: &str, arguments: &[&str]) -> Running {
     let mut command = command(arguments);
     command.env("STARLING_URL", url).stderr(Stdio::null());
     let mut process = command.spawn().expect("the binary under test runs");
@@ -86,42 +86,42 @@ pub(super) fn start_at(url: &str, arguments: &[&str]) -> Running {
 
 impl Running {
     /// Writes to its standard input.
-    pub(super) async fn write(&mut self, text: &str) {
+    pub(crate) async fn write(&mut self, text: &str) {
         let input = self.input.as_mut().expect("its input is open");
         let written = input.write_all(text.as_bytes()).await;
         written.expect("the verb reads its input");
     }
 
     /// The next line of its results.
-    pub(super) async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         let output = self.output.as_mut().expect("its output is read");
         let line = soon("a line", output.next_line()).await.expect("text");
         line.expect("the verb goes on")
     }
 
     /// The same as JSON.
-    pub(super) async fn json(&mut self) -> Value {
+    pub(crate) async fn json(&mut self) -> Value {
         parse(&self.line().await)
     }
 
     /// Reads no more, as `head` does when it has enough.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.output = None;
     }
 
     /// Ends its input.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.input = None;
     }
 
     /// Presses Ctrl-C.
-    pub(super) fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let pid = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         kill_process(pid.expect("the verb runs"), Signal::INT).expect("the verb runs");
     }
 
     /// Waits for its end and gives its exit code.
-    pub(super) async fn ended(mut self) -> Option<i32> {
+    pub(crate) async fn ended(mut self) -> Option<i32> {
         let status = soon("the verb to end", self.process.wait()).await;
         status.expect("a child can be waited for").code()
     }

@@ -18,6 +18,7 @@ use crate::support::settings::Settings;
 
 over_both! {
     attaches_faster_than_the_rate
+    more_bytes_than_the_rate
     channels_put_into_use_faster_than_a_party_may
     a_client_waits_as_it_is_told
 }
@@ -33,6 +34,32 @@ async fn attaches_faster_than_the_rate(transport: Transport) {
     sleep(Duration::from_millis(error.retry_after_ms.into())).await;
     raw.attach("demo:a").await;
     drop((raw, other));
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+async fn more_bytes_than_the_rate(transport: Transport) {
+    let namespace = "publish_rate = 0\npublish_bytes = \"10KiB\"";
+    let node = Node::start(Settings::default().namespace("narrow", namespace)).await;
+    let mut raw = Raw::open(&node, transport).await;
+    let mut serial = 1;
+    let error = loop {
+        raw.send(publish(serial, "narrow:a", vec![b'x'; 2_048])).await;
+        match raw.answer(serial).await {
+            Body::Ack(_) => serial += 1,
+            Body::Error(error) => break error,
+            other => panic!("{other:?}"),
+        }
+        assert!(serial < 30, "nothing held this session back");
+    };
+    assert!(serial > 5, "a second's worth may come at once");
+    assert_eq!(error.code(), ErrorCode::RateLimited);
+    assert!((1..=1_000).contains(&error.retry_after_ms), "{error:?}");
+    assert_eq!(reached(&node, "publish_bytes").await, 1.0);
+    sleep(Duration::from_millis(error.retry_after_ms.into())).await;
+    raw.send(publish(serial, "narrow:a", vec![b'x'; 2_048])).await;
+    raw.ack(serial).await;
+    drop(raw);
     node.is_unharmed().await;
     node.stop().await;
 }

@@ -185,6 +185,11 @@ impl Node {
         kill_process(self.pid(), Signal::TERM).expect("the node runs");
     }
 
+    /// Tells it to read its keys again.
+    pub(crate) fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).expect("the node runs");
+    }
+
     /// Waits for its end and gives its exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let status = soon("the node to end", self.process.wait())

@@ -19,11 +19,13 @@ format = "json"
 [[namespaces]]
 match = "demo"
 publish_rate = 0
+publish_bytes = "0B"
 
 [[namespaces]]
 match = "live"
 durability = "ephemeral"
 publish_rate = 0
+publish_bytes = "0B"
 "#;
 
 /// What a node is started with. The namespaces `demo` (two minutes of history) and `live` (none) are always there.
@@ -52,6 +54,27 @@ impl Settings {
     /// Adds a namespace with these keys.
     pub(crate) fn namespace(mut self, name: &str, keys: &str) -> Self {
         write!(self.file, "\n[[namespaces]]\nmatch = \"{name}\"\n{keys}\n").expect("text grows");
+        self
+    }
+
+    /// Adds a key for tokens, with these keys of its entry beside its name and HS256.
+    pub(crate) fn key(mut self, id: &str, keys: &str) -> Self {
+        write!(
+            self.file,
+            "\n[[auth.keys]]\nid = \"{id}\"\nalgorithm = \"HS256\"\n{keys}\n"
+        )
+        .expect("text grows");
+        self
+    }
+
+    /// Adds an API key that may publish to these channels.
+    pub(crate) fn api_key(mut self, id: &str, sha256: &str, channels: &str) -> Self {
+        write!(
+            self.file,
+            "\n[[auth.api_keys]]\nid = \"{id}\"\nsha256 = \"{sha256}\"\n\
+             capabilities = [{{ channels = \"{channels}\", operations = [\"publish\"] }}]\n"
+        )
+        .expect("text grows");
         self
     }
 

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use crate::id::ChannelName;
 use crate::session::ChannelId;
-use crate::session::request::{Request, RequestId};
+use crate::session::request::{Refresh, Request, RequestId};
 use crate::sim::link::{LinkId, Up};
+use crate::sim::plan::ClientId;
 use crate::sim::scene::Scene;
 use crate::time::WallTime;
 
@@ -36,6 +37,7 @@ pub(super) enum Asking {
     Publish(ChannelName),
     Attach(ChannelName),
     Detach,
+    Refresh,
 }
 
 /// See the module.
@@ -100,6 +102,13 @@ impl Desk {
     pub(super) fn detach(&mut self, channel_id: ChannelId, scene: &mut Scene) {
         let request = self.ask(Asking::Detach);
         self.send(Request::Detach { request, channel_id }, scene);
+    }
+
+    /// Brings a new token: the number of the client, as its first was.
+    pub(super) fn refresh(&mut self, client: ClientId, scene: &mut Scene) {
+        let request = self.ask(Asking::Refresh);
+        let token = client.to_string();
+        self.send(Request::Refresh(Refresh { request, token }), scene);
     }
 
     /// Gives back the credit of so many bytes.

@@ -10,6 +10,7 @@ use crate::session::answer::Answer;
 use crate::session::request::{Request, RequestId};
 use crate::sim::link::{Down, Frame, LinkId};
 use crate::sim::scene::Scene;
+use crate::sim::sight::Sight;
 
 impl Client {
     /// Reads what has arrived.
@@ -72,7 +73,17 @@ impl Client {
                 self.desk.welcome(time, scene.now().instant);
                 self.losses = 0;
             }
-            Answer::Ping => self.desk.send(Request::Pong, scene),
+            Answer::Ping => {
+                self.desk.send(Request::Pong, scene);
+                // A moment as good as any: a heartbeat is well below the age of a token.
+                if scene.setup.clients[self.id].refreshes {
+                    self.desk.refresh(self.id, scene);
+                }
+            }
+            Answer::Refreshed { request, .. } => {
+                scene.saw(Sight::TokenRefreshed);
+                let _ = self.desk.answered(request);
+            }
             Answer::Pong { time, .. } => self.desk.pong(time),
             Answer::Ack {
                 request,
@@ -109,10 +120,10 @@ impl Client {
                         self.unsubscribe(&channel, scene);
                     }
                 }
-                Some(Asking::Detach) | None => {}
+                Some(Asking::Detach | Asking::Refresh) | None => {}
             },
             // It crossed the end of the attachment, or the reader was moved since: it is attached anew.
-            Answer::PullRefused { .. } => {}
+            Answer::PullRefused { .. } | Answer::Withdrawn { .. } => {}
             Answer::Lagged { channel_id, seq } => {
                 let desk = &mut self.desk;
                 if let Some(reader) = self.readers.values_mut().find(|one| one.is_at(channel_id)) {

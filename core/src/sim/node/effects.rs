@@ -8,12 +8,13 @@ use super::mailbox::{Asker, Delivery, PageAnswer};
 use super::session::Reader;
 use crate::access::Grant;
 use crate::session::answer::Farewell;
-use crate::session::request::Hello;
+use crate::session::request::Refresh;
 use crate::session::{ChannelId, Effect, Fetched, Input, Place};
 use crate::sim::link::{Frame, LinkId};
 use crate::sim::plan::ClientId;
 use crate::sim::scene::Scene;
 use crate::sim::sight::Sight;
+use crate::time::WallTime;
 
 impl Node {
     /// Takes an answer.
@@ -76,8 +77,12 @@ impl Node {
     fn perform_for(&mut self, link: LinkId, effect: Effect, scene: &mut Scene) {
         match effect {
             Effect::Authenticate(hello) => {
-                let verdict = admit(&hello, scene);
+                let verdict = admit(&hello.token, scene).map_err(Farewell::Unauthorized);
                 self.handle(link, Input::Authenticated(verdict), scene);
+            }
+            Effect::Reauthenticate(Refresh { request, token }) => {
+                let verdict = admit(&token, scene);
+                self.handle(link, Input::Reauthenticated { request, verdict }, scene);
             }
             Effect::Send(answer) => self.queue(link, Frame::Answer(answer)),
             Effect::Attach { request, channel, from } => {
@@ -130,10 +135,20 @@ impl Node {
 }
 
 /// Checks a token: it is the number of the client.
-fn admit(hello: &Hello, scene: &Scene) -> Result<Arc<Grant>, Farewell> {
-    let known = hello.token.parse::<ClientId>().ok();
+fn admit(token: &str, scene: &Scene) -> Result<Arc<Grant>, String> {
+    let known = token.parse::<ClientId>().ok();
     let known = known.and_then(|client| scene.setup.clients.get(client));
-    known
-        .map(|client| Arc::clone(&client.grant))
-        .ok_or_else(|| Farewell::Unauthorized("nobody is called that".to_owned()))
+    let client = known.ok_or_else(|| "nobody is called that".to_owned())?;
+    // Once all is calm nobody is cut any more: a run ends with everybody attached.
+    Ok(match client.token_age.filter(|_| !scene.is_calm) {
+        None => Arc::clone(&client.grant),
+        Some(age) => {
+            let age = u64::try_from(age.as_millis()).expect("a short run");
+            let expires = Some(WallTime(scene.now().wall.0 + age));
+            Arc::new(Grant {
+                expires,
+                ..(*client.grant).clone()
+            })
+        }
+    })
 }

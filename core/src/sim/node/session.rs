@@ -228,8 +228,10 @@ impl Node {
 
     /// Says goodbye if there is somebody to say it to, and closes.
     fn end(&mut self, link: LinkId, farewell: Farewell, scene: &mut Scene) {
-        if farewell == Farewell::Silent {
-            scene.saw(Sight::Silent);
+        match farewell {
+            Farewell::Silent => scene.saw(Sight::Silent),
+            Farewell::TokenExpired => scene.saw(Sight::TokenExpired),
+            _ => {}
         }
         for place in 0..PLACES_MAX {
             self.leave(link, Place(u8::try_from(place).expect("a place fits")));
