@@ -139,9 +139,25 @@ impl Layers {
                         }
                     }
                 }
-                (Some(_), _) => {
+                (Some(_), value) => {
+                    self.note_tables(file, &key, value);
                     self.sources.insert(key, source);
                 }
+            }
+        }
+    }
+
+    /// Notes where the keys of tables stand that are a value of a key, such as the capabilities of an API key. Whoever
+    /// reads the value knows its keys.
+    fn note_tables(&mut self, file: &File<'_>, at: &str, value: &DeValue<'_>) {
+        let DeValue::Array(items) = value else { return };
+        for (index, item) in items.iter().enumerate() {
+            let DeValue::Table(inner) = item.get_ref() else {
+                continue;
+            };
+            for (name, _) in inner {
+                let key = format!("{at}[{index}].{}", name.get_ref());
+                self.sources.insert(key, file.source(name.span().start));
             }
         }
     }

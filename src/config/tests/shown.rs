@@ -24,6 +24,18 @@ fn the_effective_values_load_again_and_name_their_sources() {
 }
 
 #[test]
+fn what_stands_in_a_list_has_its_place() {
+    let hash = "0123456789abcdef".repeat(4);
+    let file = format!(
+        "[[auth.api_keys]]\nid = \"a\"\nsha256 = \"{hash}\"\ncapabilities = [{{ channels = \"a:*\", operations = [\"publish\"] }}]\n{LEAST}"
+    );
+    let loaded = load_with(&file, &[], &[]).expect("it holds");
+    let text = show(&loaded);
+    assert!(text.contains("channels = \"a:*\" # starling.toml:4:19\n"), "{text}");
+    assert_eq!(load_with(&text, &[], &[]).expect("what is shown").config, loaded.config);
+}
+
+#[test]
 fn a_secret_is_not_shown() {
     let secret = "correct-horse-battery-staple-and-more";
     let file = format!("[[auth.keys]]\nid = \"b\"\nalgorithm = \"HS256\"\nsecret = \"{secret}\"\n{LEAST}");
