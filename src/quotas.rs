@@ -2,7 +2,7 @@
 //! requests: a client that connects again begins no new count.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use starling_core::access::Grant;
@@ -10,6 +10,7 @@ use starling_core::channel::{Limit, Refusal};
 use starling_core::id::Subject;
 use starling_core::rate::Quotas as Table;
 
+use crate::auth::Denied;
 use crate::config::Config;
 
 /// Parties told apart at once, in each table. At some hundred bytes each a table takes less than two
@@ -52,6 +53,7 @@ impl Party {
 pub struct Quotas {
     openings: Mutex<Table<Party>>,
     http_publishes: Mutex<Table<Party>>,
+    denials: Mutex<Table<Party>>,
 }
 
 impl Quotas {
@@ -62,6 +64,7 @@ impl Quotas {
         Self {
             openings: table(config.slots.open_rate),
             http_publishes: table(config.limits.http_publish_rate),
+            denials: table(config.limits.auth_failure_rate),
         }
     }
 
@@ -80,11 +83,35 @@ impl Quotas {
     pub fn publish(&self, party: &Party, now: Instant) -> Result<(), Refusal> {
         take(&self.http_publishes, Limit::HttpPublishRate, party, now)
     }
+
+    /// Checks what somebody presents, unless too much of what came from the same party was not accepted lately: then
+    /// it is not even looked at, and who is guessing learns nothing more. Whoever presents nothing guesses nothing.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub fn admit(
+        &self,
+        party: &Party,
+        now: Instant,
+        check: impl FnOnce() -> Result<Arc<Grant>, Denied>,
+    ) -> Result<Arc<Grant>, Denied> {
+        locked(&self.denials)
+            .look(party, now)
+            .map_err(|retry_after| Denied::TooOften { retry_after })?;
+        let verdict = check();
+        if verdict.as_ref().is_err_and(Denied::is_a_guess) {
+            let _ = locked(&self.denials).take(party.clone(), now); // the next is told
+        }
+        verdict
+    }
+}
+
+fn locked(table: &Mutex<Table<Party>>) -> MutexGuard<'_, Table<Party>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take(table: &Mutex<Table<Party>>, limit: Limit, party: &Party, now: Instant) -> Result<(), Refusal> {
-    let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    table
+    locked(table)
         .take(party.clone(), now)
         .map_err(|retry_after| Refusal::RateLimited { limit, retry_after })
 }
@@ -100,6 +127,39 @@ mod tests {
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
         assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
         assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+    }
+
+    #[test]
+    fn who_guesses_is_not_looked_at_for_a_while_and_others_are() {
+        let mut config = Config::default();
+        config.limits.auth_failure_rate = 5;
+        let (quotas, now) = (Quotas::new(&config), Instant::now());
+        let at = |host: u8| Party::at([192, 0, 2, host].into());
+        let admit = |party: &Party, verdict: Result<(), Denied>| {
+            let grant = || {
+                Arc::new(Grant {
+                    subject: Subject::new("anna"),
+                    capabilities: Arc::new([]),
+                    expires: None,
+                })
+            };
+            quotas.admit(party, now, || verdict.map(|()| grant())).err()
+        };
+        for _ in 0..100 {
+            assert_eq!(admit(&at(1), Err(Denied::Missing)), Some(Denied::Missing), "no guess");
+        }
+        for _ in 0..6 {
+            assert_eq!(admit(&at(1), Err(Denied::Forged)), Some(Denied::Forged));
+        }
+        let refused = admit(&at(1), Ok(()));
+        assert!(
+            matches!(refused, Some(Denied::TooOften { .. })),
+            "not even a good one: {refused:?}"
+        );
+        assert_eq!(admit(&at(2), Ok(())), None);
+        let later = now + std::time::Duration::from_millis(250);
+        let again = quotas.admit(&at(1), later, || Err(Denied::Forged)).err();
+        assert_eq!(again, Some(Denied::Forged), "it is looked at again");
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use starling_core::access::Grant;
+use starling_core::channel::{Limit, Refusal};
 
 use super::error::ApiError;
 use super::{Peer, Site, text};
+use crate::auth::Denied;
 use crate::quotas::Party;
 
 /// Whoever sends a request.
@@ -25,12 +27,18 @@ impl Caller {
     pub(super) fn of(site: &Site, peer: &Peer, headers: &HeaderMap) -> Result<Self, ApiError> {
         let services = site.registry.services();
         let credentials = bearer(headers)?;
-        let verdict = services.auth.admit_request(credentials, services.clock.now().wall);
-        let grant = verdict.map_err(|denied| {
+        let (mut party, now) = (peer.party(), services.clock.now());
+        let check = || services.auth.admit_request(credentials, now.wall);
+        let grant = services.quotas.admit(&party, now.instant, check).map_err(|denied| {
             services.metrics.unauthorized(denied.name());
-            ApiError::unauthorized(denied.to_string())
+            match denied {
+                Denied::TooOften { retry_after } => {
+                    let limit = Limit::AuthFailureRate;
+                    Refusal::RateLimited { limit, retry_after }.into()
+                }
+                denied => ApiError::unauthorized(denied.to_string()),
+            }
         })?;
-        let mut party = peer.party();
         party.identify(&grant);
         Ok(Self { grant, party })
     }

@@ -1,5 +1,7 @@
 //! Why somebody is not let in.
 
+use std::time::Duration;
+
 use starling_protocol::limits::TOKEN_BYTES_MAX;
 use thiserror::Error;
 
@@ -71,6 +73,12 @@ pub enum Denied {
     /// What it says cannot be taken.
     #[error("the token's claims cannot be taken: {0}; its issuer must correct them")]
     BadClaims(String),
+    /// Too many from the same address, or of the same subject, were not accepted lately.
+    #[error("too many tokens or keys from your address were not accepted lately; wait {} ms", .retry_after.as_millis())]
+    TooOften {
+        /// When one is looked at again.
+        retry_after: Duration,
+    },
     /// There is no such API key.
     #[error("this is no API key of this node, and no token; check what is sent as Authorization: Bearer")]
     UnknownApiKey,
@@ -96,6 +104,16 @@ impl Denied {
             Self::WrongIssuer => "wrong_issuer",
             Self::BadClaims(_) => "bad_claims",
             Self::UnknownApiKey => "unknown_api_key",
+            Self::TooOften { .. } => "too_often",
         }
+    }
+
+    /// Whether something was presented, and was wrong: what somebody who guesses does.
+    #[must_use]
+    pub const fn is_a_guess(&self) -> bool {
+        !matches!(
+            self,
+            Self::Missing | Self::NobodyAdmitted | Self::NoKeys | Self::TooOften { .. }
+        )
     }
 }

@@ -125,6 +125,8 @@ pub struct Limits {
     pub http_header_timeout: Duration,
     /// Longest body taken from an HTTP request.
     pub http_body: Size,
+    /// Tokens and keys a second from one party that may turn out not to be accepted; 0 for no limit.
+    pub auth_failure_rate: u32,
     /// Publishes a second that one party may send over HTTP; 0 for no limit.
     pub http_publish_rate: u32,
 }

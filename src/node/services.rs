@@ -165,7 +165,7 @@ impl Services {
     #[must_use]
     pub fn retry_after(&self, farewell: &Farewell) -> Duration {
         match farewell {
-            Farewell::Overloaded => OVERLOADED_RETRY_AFTER.mul_f64(0.5 + 1.5 * fastrand::f64()),
+            Farewell::Overloaded | Farewell::Throttled => OVERLOADED_RETRY_AFTER.mul_f64(0.5 + 1.5 * fastrand::f64()),
             _ => Duration::ZERO,
         }
     }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::deliver::Reader;
 use super::{Delivery, Mailbox, PageAnswer};
 use crate::actor::registry::Registry;
+use crate::auth::Denied;
 use crate::fanout::Feed;
 use crate::node::Services;
 use crate::quotas::Party;
@@ -369,10 +370,13 @@ impl<C: Connection> Task<C> {
                     self.connection.limit_frames(self.services.frame_bytes);
                     self.party.identify(grant);
                 }
-                self.handle(Input::Authenticated(verdict.map_err(Farewell::Unauthorized)));
+                self.handle(Input::Authenticated(verdict.map_err(|denied| match denied {
+                    Denied::TooOften { .. } => Farewell::Throttled,
+                    denied => Farewell::Unauthorized(denied.to_string()),
+                })));
             }
             Effect::Reauthenticate(Refresh { request, token }) => {
-                let verdict = self.check(&token);
+                let verdict = self.check(&token).map_err(|denied| denied.to_string());
                 self.handle(Input::Reauthenticated { request, verdict });
             }
             Effect::Send(answer) => self.tell(answer),
@@ -387,13 +391,14 @@ impl<C: Connection> Task<C> {
         }
     }
 
-    /// What a token grants, or what its client is told.
-    fn check(&self, token: &str) -> Result<Arc<Grant>, String> {
-        let verdict = self.services.auth.admit(token, self.services.clock.now().wall);
-        verdict.map_err(|denied| {
-            self.services.metrics.unauthorized(denied.name());
-            denied.to_string()
-        })
+    /// What a token grants, or why it is not accepted.
+    fn check(&self, token: &str) -> Result<Arc<Grant>, Denied> {
+        let Services {
+            auth, quotas, clock, ..
+        } = &*self.services;
+        let now = clock.now();
+        let verdict = quotas.admit(&self.party, now.instant, || auth.admit(token, now.wall));
+        verdict.inspect_err(|denied| self.services.metrics.unauthorized(denied.name()))
     }
 
     fn rung(&mut self) {

@@ -189,6 +189,10 @@ pub fn farewell(farewell: &Farewell) -> (CloseCode, String) {
             CloseCode::TokenExpired,
             "the token has ended; connect again with a new one, and refresh it before it ends",
         ),
+        Farewell::Throttled => (
+            CloseCode::Overloaded,
+            "too many tokens from your address were not accepted lately; wait, then connect again",
+        ),
         Farewell::Silent => (
             CloseCode::Silent,
             "nothing was heard for one and a half heartbeats; connect again and resume",

@@ -24,6 +24,7 @@ fn settings() -> Settings {
     Settings::default()
         .set("auth.anonymous", "false")
         .set("auth.leeway", "0s")
+        .set("limits.auth_failure_rate", "0")
         .key("app", &format!("secret = \"{SECRET}\""))
 }
 

@@ -130,6 +130,8 @@ pub enum Limit {
     OpenRate,
     /// Publishes of one party over HTTP.
     HttpPublishRate,
+    /// Tokens and keys of one party that are not accepted.
+    AuthFailureRate,
 }
 
 impl Limit {
@@ -142,6 +144,7 @@ impl Limit {
             Self::AttachRate => "attach_rate",
             Self::OpenRate => "open_rate",
             Self::HttpPublishRate => "http_publish_rate",
+            Self::AuthFailureRate => "auth_failure_rate",
         }
     }
 
@@ -153,6 +156,7 @@ impl Limit {
             Self::AttachRate => "attaches to channels",
             Self::OpenRate => "puts channels into use that nobody uses",
             Self::HttpPublishRate => "publishes over HTTP",
+            Self::AuthFailureRate => "presents tokens or keys that are not accepted",
         }
     }
 }

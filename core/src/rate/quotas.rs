@@ -58,6 +58,19 @@ impl<K: Eq + Hash> Quotas<K> {
         }
         self.rates.entry(party).or_default().take(self.interval, now)
     }
+
+    /// Whether [`take`](Self::take) would give `party` one now.
+    ///
+    /// # Errors
+    /// How long to wait until it would.
+    pub fn look(&self, party: &K, now: Instant) -> Result<(), Duration> {
+        match (self.interval, self.rates.get(party)) {
+            (None, _) => Ok(()),
+            (Some(_), Some(rate)) => rate.look(now),
+            (Some(_), None) if self.rates.len() < self.parties_max => Ok(()),
+            (Some(_), None) => self.strangers.look(now),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +89,12 @@ mod tests {
         assert_eq!(given(&mut quotas, 1, start()), 11);
         assert_eq!(given(&mut quotas, 2, start()), 11);
         assert_eq!(quotas.take(1, start()), Err(Duration::from_millis(100)));
+        assert_eq!(quotas.look(&1, start()), Err(Duration::from_millis(100)));
+        assert_eq!(
+            (quotas.look(&3, start()), quotas.rates.len()),
+            (Ok(()), 2),
+            "looking takes nothing"
+        );
         assert_eq!(given(&mut quotas, 1, start() + Duration::from_millis(300)), 3);
     }
 
@@ -87,6 +106,7 @@ mod tests {
         // Both keep what they used, so strangers share one burst between them.
         assert_eq!(given(&mut quotas, 3, start()), 11);
         assert_eq!(given(&mut quotas, 4, start()), 0);
+        assert!(quotas.look(&5, start()).is_err());
         assert_eq!(quotas.rates.len(), 2);
         let later = start() + Duration::from_secs(5);
         assert_eq!(

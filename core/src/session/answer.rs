@@ -152,6 +152,8 @@ pub enum Farewell {
     Unauthorized(String),
     /// The token ended, and the client brought no other.
     TokenExpired,
+    /// Too many tokens from where the client is were not accepted lately.
+    Throttled,
     /// Nothing was heard for one and a half heartbeats.
     Silent,
     /// The client does not read, and its policy or its silence ends it.

@@ -81,6 +81,33 @@ async fn a_request_may_do_what_its_key_or_its_token_says() {
 }
 
 #[tokio::test]
+async fn who_guesses_is_held_up() {
+    let settings = settings()
+        .api_key("orders", &hash(), "demo:*")
+        .set("limits.auth_failure_rate", "5");
+    let node = Node::start(settings).await;
+    let send = async |key: &str| {
+        let request = Request::publish("demo:a", r#"{"data": "x"}"#);
+        request
+            .header("authorization", &format!("Bearer {key}"))
+            .send(node.address())
+            .await
+    };
+    for number in 0..30 {
+        let answer = send("a guess").await;
+        if answer.status == 429 {
+            assert!(number > 5, "a second's worth may come at once");
+            assert_eq!(answer.refusal(), (429, "rate_limited".to_owned()));
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            assert_eq!(node.metrics().await.limited("auth_failure_rate"), 1.0);
+            return node.stop().await;
+        }
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    panic!("nothing held it up");
+}
+
+#[tokio::test]
 async fn parties_are_counted_by_whom_they_name() {
     let settings = settings()
         .api_key("orders", &hash(), "demo:*")

@@ -1,20 +1,24 @@
 //! Each way a token can be wrong, and what one permits.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use starling_mesh::transport::Transport;
 use starling_protocol::close::CloseCode;
 use starling_protocol::v1::server_frame::Body;
 use starling_protocol::v1::{self, ErrorCode, attach};
+use tokio::time::sleep;
 
 use super::{log_has_no_secret, session, settings};
 use crate::support::node::Node;
 use crate::support::over_both;
-use crate::support::raw::{Raw, attach_to, hello, publish};
+use crate::support::raw::{Dialer, Raw, attach_to, hello, publish};
 use crate::support::token::{SECRET, Token, seconds};
 
 over_both! {
     tokens_that_are_not_accepted
     a_session_may_do_what_its_token_says
+    who_guesses_is_held_up
 }
 
 async fn tokens_that_are_not_accepted(transport: Transport) {
@@ -110,6 +114,36 @@ async fn tokens_that_are_not_accepted(transport: Transport) {
 async fn failures(node: &Node, reason: &str) -> f64 {
     let metrics = node.metrics().await;
     metrics.value(&format!("starling_auth_failures_total{{reason=\"{reason}\"}}"))
+}
+
+async fn who_guesses_is_held_up(transport: Transport) {
+    let node = Node::start(settings().set("limits.auth_failure_rate", "5")).await;
+    let dialer = Dialer::new(&node, transport).await;
+    let mut living = session(&node, transport, &Token::of_everything()).await;
+    let forged = Token::of_everything().signed_with("q".repeat(40)).text();
+    let mut codes = Vec::new();
+    for _ in 0..40 {
+        let mut raw = dialer.connect().await;
+        let token = forged.clone();
+        raw.send(v1::Hello { token, ..hello() }).await;
+        let goodbye = raw.farewell().await;
+        if goodbye.code == u32::from(CloseCode::Overloaded.number()) {
+            assert!((1..=4_000).contains(&goodbye.retry_after_ms), "{goodbye:?}");
+        }
+        codes.push(goodbye.code);
+    }
+    let count = |code: CloseCode| codes.iter().filter(|one| **one == u32::from(code.number())).count();
+    let (looked_at, held_up) = (count(CloseCode::Unauthorized), count(CloseCode::Overloaded));
+    assert!(looked_at > 5 && held_up > 0, "{codes:?}");
+    assert_eq!(looked_at + held_up, 40, "{codes:?}");
+    assert_eq!(failures(&node, "too_often").await, held_up as f64);
+    // Who is in is not asked again, and a moment later a good token is good.
+    living.send(publish(1, "demo:a", "x")).await;
+    living.ack(1).await;
+    sleep(Duration::from_millis(400)).await;
+    let late = session(&node, transport, &Token::of_everything()).await;
+    drop((living, late));
+    node.stop().await;
 }
 
 async fn a_session_may_do_what_its_token_says(transport: Transport) {

@@ -190,6 +190,5 @@ async fn publish_over_http(node: &Node, channel: String) -> Answer {
 
 /// How often this limit was met, by the node's own count.
 async fn reached(node: &Node, limit: &str) -> f64 {
-    let metrics = node.metrics().await;
-    metrics.value(&format!("starling_limits_reached_total{{limit=\"{limit}\"}}"))
+    node.metrics().await.limited(limit)
 }

@@ -137,6 +137,7 @@ async fn a_payload_at_the_limit_and_one_beyond(transport: Transport) {
         let error = raw.refusal(2).await;
         assert_eq!(error.code(), ErrorCode::PayloadTooLarge, "{channel}: {error:?}");
     }
+    assert_eq!(node.metrics().await.limited("payload_max"), 2.0);
     drop(raw);
     node.is_unharmed().await;
     node.stop().await;
@@ -150,6 +151,7 @@ async fn more_channels_than_a_session_may_hold(transport: Transport) {
     raw.send_all((1..=4).map(|request| attach_to(request, &format!("demo:{request}"), None).into()))
         .await;
     assert_eq!(raw.refusal(4).await.code(), ErrorCode::TooManyChannels);
+    assert_eq!(node.metrics().await.limited("channels_max"), 1.0);
     let mut channel_id = 0;
     for _ in 1..=3 {
         match raw.frame().await {
@@ -193,6 +195,7 @@ async fn more_publishes_than_may_be_unanswered(transport: Transport) {
         refused.iter().any(|(_, code)| *code == ErrorCode::RateLimited),
         "{refused:?}"
     );
+    assert!(node.metrics().await.limited("publishes_in_flight_max") >= 1.0);
     assert_eq!(
         taken,
         (1..=taken.len() as u64).collect::<Vec<_>>(),
@@ -222,6 +225,7 @@ async fn publishes_faster_than_the_rate(transport: Transport) {
     assert!(serial > 5, "a second's worth may come at once");
     assert_eq!(error.code(), ErrorCode::RateLimited);
     assert!((1..=1_000).contains(&error.retry_after_ms), "{error:?}");
+    assert_eq!(node.metrics().await.limited("publish_rate"), 1.0);
 
     let mut other = Raw::open(&node, transport).await;
     other.send(publish(1, "slow:a", "x")).await;

@@ -32,6 +32,11 @@ impl Metrics {
         self.0.get(series).copied().unwrap_or_default()
     }
 
+    /// Requests that met this limit of the configuration.
+    pub(crate) fn limited(&self, limit: &str) -> f64 {
+        self.value(&format!("starling_limits_reached_total{{limit=\"{limit}\"}}"))
+    }
+
     /// Sessions that are open over a transport.
     pub(crate) fn connections(&self, transport: Transport) -> f64 {
         self.value(&format!("starling_connections{{transport=\"{}\"}}", transport.name()))
