@@ -1,6 +1,7 @@
 //! Channels that a store keeps, with a real store behind them. Its threads keep real time, so nothing is paused here.
 
 use super::*;
+use crate::auth::Auth;
 use crate::node::Storage;
 use crate::storage::Store as _;
 use crate::storage::sqlite::{Bounds, Limits, Sqlite};
@@ -22,7 +23,8 @@ async fn stored_registry(directory: &Directory, limits: Limits) -> Registry {
         store: Arc::new(store),
         claims: claims.into(),
     };
-    let services = Services::new(config, metrics, Some(storage));
+    let auth = Auth::new(&config.auth).expect("a node without keys");
+    let services = Services::new(config, auth, metrics, Some(storage));
     Registry::start(Arc::new(services)).await.expect("starts")
 }
 
