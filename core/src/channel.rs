@@ -26,7 +26,7 @@
 //! * [`stored`], [`spilled`]: the state as a store holds it, and what stays there;
 //! * `publish`: which publishes are taken;
 //! * `tail`: what waits for its commit;
-//! * [`attach`], [`read`]: what readers are answered;
+//! * [`attach`], [`read`], [`inspect`]: what readers are answered;
 //! * `due`: what time demands;
 //! * [`refusal`]: why a request is refused.
 
@@ -44,6 +44,7 @@ pub mod config;
 mod due;
 pub mod history;
 pub mod idempotency;
+pub mod inspect;
 pub mod keys;
 mod learnt;
 mod message;
@@ -61,6 +62,7 @@ pub mod view;
 
 pub use attach::{Attachment, From, Outcome, Reason, Values};
 pub use config::{Config, Durability, Memory, Window};
+pub use inspect::{Description, Inspection, Question, Selected, Selection};
 pub use message::Message;
 pub use read::{Page, PageRoom, Range};
 pub use refusal::{Limit, Refusal};
@@ -127,6 +129,7 @@ impl<R> Channel<R> {
             Input::Skip(skip) => self.skip(skip, now, out),
             Input::Attach { to, from } => self.serve(Held::Attach { to, from }, now, out),
             Input::Read { to, range } => self.serve(Held::Read { to, range }, now, out),
+            Input::Inspect { to, question } => self.serve(Held::Inspect { to, question }, now, out),
             Input::Committed { through, copies } => self.commit(through, copies, now, out),
             Input::Refused { reason, opening } => self.refused(&reason, *opening, now, out),
             Input::Due { attended } => self.due(attended, now, out),
@@ -197,6 +200,10 @@ impl<R> Channel<R> {
             Held::Read { to, range } => Effect::Page {
                 to,
                 page: shown.page(&range, self.lineage, &self.config),
+            },
+            Held::Inspect { to, question } => Effect::Inspected {
+                to,
+                inspection: shown.inspect(&question),
             },
         }
     }

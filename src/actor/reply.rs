@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use starling_core::channel::{Ack, Attachment, Reason, Refusal};
+use starling_core::channel::{Ack, Attachment, Inspection, Page, Reason, Refusal};
 use starling_core::id::{Position, Serial};
 use starling_core::session::request::RequestId;
 use starling_core::session::{PageTicket, Place};
@@ -35,6 +35,8 @@ enum Asker {
         ticket: PageTicket,
     },
     Http(oneshot::Sender<Result<Ack, Refusal>>),
+    HttpRead(oneshot::Sender<Result<Page, Refusal>>),
+    HttpInspect(oneshot::Sender<Result<Inspection, Refusal>>),
 }
 
 impl Reply {
@@ -66,6 +68,26 @@ impl Reply {
     pub fn to_http() -> (Self, oneshot::Receiver<Result<Ack, Refusal>>) {
         let (sender, receiver) = oneshot::channel();
         (Self(Some(Asker::Http(sender))), receiver)
+    }
+
+    /// To a request over HTTP that reads messages: it is told by the receiver.
+    #[must_use]
+    pub fn to_http_read() -> (Self, oneshot::Receiver<Result<Page, Refusal>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Some(Asker::HttpRead(sender))), receiver)
+    }
+
+    /// To a request over HTTP that looks at a channel: it is told by the receiver.
+    #[must_use]
+    pub fn to_http_inspect() -> (Self, oneshot::Receiver<Result<Inspection, Refusal>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Some(Asker::HttpInspect(sender))), receiver)
+    }
+
+    /// Whether a page is wanted as messages, and not encoded as for sessions.
+    #[must_use]
+    pub const fn wants_messages(&self) -> bool {
+        matches!(self.0, Some(Asker::HttpRead(_)))
     }
 
     /// A publish or a skip is settled.
@@ -106,6 +128,26 @@ impl Reply {
         self.fetched(PageAnswer::Page(page));
     }
 
+    /// The messages are there, or lost: for whoever [wants messages](Self::wants_messages).
+    pub fn read(mut self, page: Page) {
+        match self.0.take() {
+            Some(Asker::HttpRead(sender)) => {
+                let _ = sender.send(Ok(page)); // whoever asked may have gone
+            }
+            asker => self.0 = asker,
+        }
+    }
+
+    /// The channel was looked at.
+    pub fn inspected(mut self, inspection: Inspection) {
+        match self.0.take() {
+            Some(Asker::HttpInspect(sender)) => {
+                let _ = sender.send(Ok(inspection)); // whoever asked may have gone
+            }
+            asker => self.0 = asker,
+        }
+    }
+
     /// The messages asked for are lost.
     pub fn lost(self, reason: Reason, position: Position) {
         self.fetched(PageAnswer::Lost { reason, position });
@@ -130,6 +172,12 @@ impl Reply {
             }
             Some(Asker::Http(sender)) => {
                 let _ = sender.send(Err(refusal)); // whoever asked may have gone
+            }
+            Some(Asker::HttpRead(sender)) => {
+                let _ = sender.send(Err(refusal)); // the same
+            }
+            Some(Asker::HttpInspect(sender)) => {
+                let _ = sender.send(Err(refusal)); // the same
             }
             None => {}
         }

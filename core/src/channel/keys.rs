@@ -5,6 +5,7 @@
 //! below it cannot be told all, and gets the whole state instead.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,12 @@ impl Keys {
     #[must_use]
     pub fn changed_since(&self, seq: Seq) -> Vec<Arc<Message>> {
         self.select(|message| message.seq > seq)
+    }
+
+    /// The message of each value whose key comes after the bound, in the order of keys.
+    pub(super) fn values_after(&self, after: Bound<&Key>) -> impl Iterator<Item = &Arc<Message>> {
+        let rows = self.rows.range::<Key, _>((after, Bound::Unbounded));
+        rows.map(|(_, row)| &row.message).filter(|message| !message.deleted)
     }
 
     pub(super) fn select(&self, wanted: impl Fn(&Message) -> bool) -> Vec<Arc<Message>> {

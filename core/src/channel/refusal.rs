@@ -132,6 +132,8 @@ pub enum Limit {
     HttpPublishRate,
     /// Tokens and keys of one party that are not accepted.
     AuthFailureRate,
+    /// Other requests of one party over HTTP.
+    HttpRequestRate,
 }
 
 impl Limit {
@@ -145,6 +147,7 @@ impl Limit {
             Self::OpenRate => "open_rate",
             Self::HttpPublishRate => "http_publish_rate",
             Self::AuthFailureRate => "auth_failure_rate",
+            Self::HttpRequestRate => "http_request_rate",
         }
     }
 
@@ -157,6 +160,7 @@ impl Limit {
             Self::OpenRate => "puts channels into use that nobody uses",
             Self::HttpPublishRate => "publishes over HTTP",
             Self::AuthFailureRate => "presents tokens or keys that are not accepted",
+            Self::HttpRequestRate => "sends requests over HTTP",
         }
     }
 }

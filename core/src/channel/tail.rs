@@ -6,6 +6,7 @@ use tracing::error;
 
 use super::attach::From;
 use super::config::Durability;
+use super::inspect::Question;
 use super::publishers::Fate;
 use super::read::Range;
 use super::refusal::Refusal;
@@ -40,11 +41,12 @@ pub(super) enum Asked {
     Skip,
 }
 
-/// A reader that waits for the channel to exist.
+/// Somebody who waits for the channel to exist.
 #[derive(Debug)]
 pub(super) enum Held<R> {
     Attach { to: R, from: From },
     Read { to: R, range: Range },
+    Inspect { to: R, question: Question },
 }
 
 impl<R> Channel<R> {
@@ -114,7 +116,7 @@ impl<R> Channel<R> {
         let is_coming = |pending: &Pending<R>| matches!(pending.change, Change::Create { .. });
         if !self.tail.iter().any(is_coming) {
             out.extend(self.held.drain(..).map(|reader| match reader {
-                Held::Attach { to, .. } | Held::Read { to, .. } => refuse(to),
+                Held::Attach { to, .. } | Held::Read { to, .. } | Held::Inspect { to, .. } => refuse(to),
             }));
         }
     }

@@ -6,6 +6,7 @@ mod due;
 mod ephemeral;
 mod faults;
 mod history;
+mod inspect;
 mod keyed;
 mod owner;
 mod publish;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::attach::{Attachment, From};
+use super::inspect::{Inspection, Question};
 use super::message::Message;
 use super::read::{Page, Range};
 use super::refusal::Refusal;
@@ -35,6 +36,13 @@ pub enum Input<R> {
         to: R,
         /// What it wants.
         range: Range,
+    },
+    /// Somebody looks at the channel who does not follow it.
+    Inspect {
+        /// Whom to answer.
+        to: R,
+        /// What it wants to know.
+        question: Question,
     },
     /// The slot has committed proposals.
     Committed {
@@ -121,6 +129,13 @@ pub enum Effect<R> {
         to: R,
         /// The page.
         page: Page,
+    },
+    /// Answer a look.
+    Inspected {
+        /// Whom.
+        to: R,
+        /// What there is.
+        inspection: Inspection,
     },
     /// Give a message to every reader attached so far.
     FanOut(Arc<Message>),

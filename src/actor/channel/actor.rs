@@ -119,6 +119,7 @@ impl Actor for ChannelActor {
             Message::Publish(publish) => Input::Publish(publish),
             Message::Skip(skip) => Input::Skip(skip),
             Message::Attach { to, from } => Input::Attach { to, from },
+            Message::Read { to, range } if to.wants_messages() => Input::Read { to, range },
             Message::Read { to, range } => match state.feeding.known_page(&range) {
                 Some(page) => {
                     to.page(page);
@@ -132,6 +133,7 @@ impl Actor for ChannelActor {
                     }
                 },
             },
+            Message::Inspect { to, question } => Input::Inspect { to, question },
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
             Message::Closed { reason } => {
@@ -223,7 +225,9 @@ impl State {
                 let feed = self.feeding.attend(&attachment.head);
                 to.attached(feed, attachment);
             }
+            Effect::Page { to, page } if to.wants_messages() => to.read(page),
             Effect::Page { to, page } => self.feeding.answer(to, page),
+            Effect::Inspected { to, inspection } => to.inspected(inspection),
             Effect::FanOut(message) => self.feeding.push(&message),
             Effect::Used { at } => {
                 let channel = self.channel.clone();
@@ -308,7 +312,8 @@ fn refuse(input: Input<Reply>, refusal: &Refusal) {
         Input::Publish(Publish { to, .. })
         | Input::Skip(Skip { to, .. })
         | Input::Attach { to, .. }
-        | Input::Read { to, .. } => to.refuse(refusal.clone()),
+        | Input::Read { to, .. }
+        | Input::Inspect { to, .. } => to.refuse(refusal.clone()),
         Input::Committed { .. } | Input::Refused { .. } | Input::Due { .. } => {}
     }
 }

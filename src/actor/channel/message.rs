@@ -1,6 +1,6 @@
 //! What a channel receives.
 
-use starling_core::channel::{From, Opening, Publish, Range, Refusal, Skip, Ticket};
+use starling_core::channel::{From, Opening, Publish, Question, Range, Refusal, Skip, Ticket};
 
 use crate::actor::reply::Reply;
 use crate::fanout::EncodedPage;
@@ -26,6 +26,13 @@ pub enum Message {
         to: Reply,
         /// What it wants.
         range: Range,
+    },
+    /// Somebody looks who does not follow the channel.
+    Inspect {
+        /// Whom to answer.
+        to: Reply,
+        /// What it wants to know.
+        question: Question,
     },
     /// The slot has committed proposals.
     Committed {

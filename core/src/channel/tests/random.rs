@@ -323,6 +323,10 @@ impl Run {
         let epoch = view.map(|view| view.epoch().clone());
         let to = self.owner.to();
         self.waiting.insert(to, Asked::Other);
+        if self.random.random_bool(0.1) {
+            let question = Question::Description;
+            return self.owner.send(Input::Inspect { to, question });
+        }
         let range = Range {
             epoch: epoch.filter(|_| self.random.random_bool(0.8)),
             after: Seq(self.random.random_range(0..40)),

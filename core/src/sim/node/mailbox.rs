@@ -149,7 +149,8 @@ impl Node {
             channel::Input::Publish(channel::Publish { to, .. })
             | channel::Input::Skip(channel::Skip { to, .. })
             | channel::Input::Attach { to, .. }
-            | channel::Input::Read { to, .. } => self.refuse(to, refusal.clone(), scene),
+            | channel::Input::Read { to, .. }
+            | channel::Input::Inspect { to, .. } => self.refuse(to, refusal.clone(), scene),
             channel::Input::Committed { .. } | channel::Input::Refused { .. } | channel::Input::Due { .. } => {}
         }
     }

@@ -119,6 +119,7 @@ impl Node {
                 self.confirm(to, feed, attachment, scene);
             }
             Effect::Page { to, page } => self.answer_page(channel, to, page, scene),
+            Effect::Inspected { .. } => {} // asked over HTTP, which no client of the simulation speaks
             Effect::FanOut(message) => {
                 if let Some(epoch) = epoch {
                     scene.tell(Fact::FannedOut {

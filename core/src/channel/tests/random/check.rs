@@ -26,6 +26,10 @@ impl Run {
                     assert_eq!(self.waiting.remove(&to), Some(Asked::Other));
                     self.check_page(page);
                 }
+                Effect::Inspected { to, inspection } => {
+                    assert_eq!(self.waiting.remove(&to), Some(Asked::Other));
+                    self.check_inspection(inspection);
+                }
                 Effect::Propose(_) | Effect::Used { .. } => unreachable!("carried out"),
             }
         }
@@ -106,6 +110,18 @@ impl Run {
             let seq = after.seq.0 + at as u64 + 1;
             assert_eq!(*message, self.shown[&after.epoch][seq as usize - 1], "as it was shown");
         }
+    }
+
+    fn check_inspection(&self, inspection: Inspection) {
+        let Inspection::Description(Description {
+            head, first, messages, ..
+        }) = inspection
+        else {
+            panic!("{inspection:?} was not asked for");
+        };
+        let shown = self.shown.get(&head.epoch).map_or(0, Vec::len);
+        assert_eq!(head.seq.0 as usize, shown, "only what was shown is told of");
+        assert_eq!(first.0 + messages as u64, head.seq.0 + 1, "history ends at the head");
     }
 
     /// The replica applies what is new in the log, at another time.
