@@ -26,7 +26,7 @@ mod sessions;
 
 pub(crate) use services::WINDOWS_TICK;
 pub use services::{Clock, Services, Storage, name_of};
-pub use sessions::Sessions;
+pub use sessions::{Chosen, Sessions};
 
 /// How long what was taken may still be answered when the node stops, and clients read their goodbye: the two times that a
 /// session has for them. A client that has gone without reading must not hold up the stop.

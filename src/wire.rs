@@ -8,6 +8,6 @@ mod answer;
 mod message;
 mod request;
 
-pub use answer::{Greeting, answer, farewell, goodbye, refusal_code, refused};
+pub use answer::{Greeting, answer, farewell, goodbye, reason_name, refusal_code, refused, session_id};
 pub use message::{page, publication, snapshot};
 pub use request::{Rejected, request};

@@ -28,6 +28,8 @@ pub enum Operation {
     Subscribe = 1 << 1,
     /// Receive messages that are in the past: rewind, resume over missed messages, read back.
     History = 1 << 2,
+    /// Act on the sessions of others: end them. Sessions belong to no channel, so only the pattern `*` gives it.
+    Admin = 1 << 3,
 }
 
 /// A set of [`Operation`]s.
@@ -39,7 +41,8 @@ impl Operations {
     pub const NONE: Self = Self(0);
 
     /// Every operation there is.
-    pub const ALL: Self = Self(Operation::Publish as u8 | Operation::Subscribe as u8 | Operation::History as u8);
+    pub const ALL: Self =
+        Self(Operation::Publish as u8 | Operation::Subscribe as u8 | Operation::History as u8 | Operation::Admin as u8);
 
     /// Whether `operation` is in the set.
     #[must_use]
@@ -56,7 +59,12 @@ impl Operations {
 
 impl fmt::Debug for Operations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [Operation::Publish, Operation::Subscribe, Operation::History];
+        let all = [
+            Operation::Publish,
+            Operation::Subscribe,
+            Operation::History,
+            Operation::Admin,
+        ];
         f.debug_set()
             .entries(all.into_iter().filter(|one| self.contains(*one)))
             .finish()
@@ -111,6 +119,12 @@ impl Pattern {
             });
         }
         Ok(Self(segments.into()))
+    }
+
+    /// Whether it matches every channel there can be.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        matches!(&*self.0, [Segment::Any])
     }
 
     /// Whether the channel's name matches. Linear in the number of segments; never backtracks.
@@ -175,6 +189,14 @@ impl Grant {
         self.capabilities
             .iter()
             .any(|capability| capability.operations.contains(operation) && capability.pattern.matches(channel))
+    }
+
+    /// Whether it may act on the sessions of others.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.capabilities
+            .iter()
+            .any(|capability| capability.operations.contains(Operation::Admin) && capability.pattern.is_everything())
     }
 }
 
@@ -245,5 +267,28 @@ mod tests {
         assert!(!grant.allows(&name("chat:b"), Operation::Publish));
         assert!(!grant.allows(&name("chat:a"), Operation::History));
         assert!(Operations::ALL.contains(Operation::History));
+    }
+
+    #[test]
+    fn only_who_may_administer_every_channel_administers_sessions() {
+        let grant = |pattern: &str, operations| Grant {
+            subject: Subject::new("anna"),
+            capabilities: Arc::new([Capability {
+                pattern: Pattern::parse(pattern).expect("valid"),
+                operations,
+            }]),
+            expires: None,
+        };
+        let admin = Operations::default().with(Operation::Admin);
+        assert!(grant("*", admin).administers());
+        assert!(grant("*", Operations::ALL).administers());
+        for (pattern, operations) in [
+            ("chat:*", admin),
+            ("*:*", admin),
+            ("*:lobby", admin),
+            ("*", Operations::default().with(Operation::Publish)),
+        ] {
+            assert!(!grant(pattern, operations).administers(), "{pattern} {operations:?}");
+        }
     }
 }

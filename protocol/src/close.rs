@@ -96,6 +96,9 @@ close_codes! {
     TokenExpired = 4505, "token_expired",
         "the token expired and was not refreshed; connect again with a new one";
 
+    /// An operator or the application asked the client to connect again, to have it present a new token, say.
+    Reconnect = 4506, "reconnect", "the application asked for a new connection; connect again and resume";
+
     /// Hello did not arrive in time. A slow network is the usual cause, so the client returns.
     HelloTimeout = 4508, "hello_timeout", "hello did not arrive in time; connect again";
 }

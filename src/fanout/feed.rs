@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Frame;
-use crate::session::{Delivery, Mailbox};
+use crate::session::Mailbox;
 use crate::wire;
 
 /// One channel at this gateway: its newest messages, encoded, and who reads them.
@@ -106,10 +106,17 @@ impl Feed {
         fed.epoch = head.epoch;
     }
 
+    /// How many read it.
+    #[must_use]
+    pub fn audience(&self) -> usize {
+        let readers = self.readers();
+        readers.entries.len() - readers.vacant.len()
+    }
+
     /// Ends the session of every reader.
     pub fn dismiss(&self, farewell: &Farewell) {
         for (mailbox, _) in self.readers().entries.iter().flatten() {
-            mailbox.deliver(Delivery::Dismiss(farewell.clone()));
+            mailbox.dismiss(farewell);
         }
     }
 

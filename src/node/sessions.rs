@@ -5,50 +5,96 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use starling_core::id::Subject;
 use starling_core::session::answer::Farewell;
 use tokio::sync::Notify;
 
-use crate::session::{Delivery, Mailbox};
+use crate::session::Mailbox;
 
 /// The sessions of a node, by number.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    mailboxes: DashMap<u64, Weak<Mailbox>>,
+    listed: DashMap<u64, Listed>,
     last: AtomicU64,
     left: Notify,
+}
+
+#[derive(Debug)]
+struct Listed {
+    mailbox: Weak<Mailbox>,
+    /// Whom its token names; `None` before it has said hello.
+    subject: Option<Subject>,
+}
+
+/// Sessions that somebody picks out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// The one of this number.
+    Number(u64),
+    /// All of one subject.
+    Subject(Subject),
 }
 
 impl Sessions {
     /// Adds a session and numbers it.
     pub fn list(&self, mailbox: &Arc<Mailbox>) -> u64 {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        self.mailboxes.insert(number, Arc::downgrade(mailbox));
+        let listed = Listed {
+            mailbox: Arc::downgrade(mailbox),
+            subject: None,
+        };
+        self.listed.insert(number, listed);
         number
+    }
+
+    /// Notes whose session it is. One that has ended stays out of the list.
+    pub fn name(&self, number: u64, subject: &Subject) {
+        if let Some(mut listed) = self.listed.get_mut(&number) {
+            listed.subject = Some(subject.clone());
+        }
+    }
+
+    /// Ends the sessions chosen, and answers how many. Their goodbyes are on their way then, not read.
+    pub fn end(&self, chosen: &Chosen, farewell: &Farewell) -> usize {
+        let end = |listed: &Listed| {
+            let mailbox = listed.mailbox.upgrade();
+            mailbox.is_some_and(|mailbox| mailbox.dismiss(farewell))
+        };
+        match chosen {
+            Chosen::Number(number) => usize::from(self.listed.get(number).is_some_and(|listed| end(&listed))),
+            // A look at each: somebody who ends sessions waits a millisecond for the twenty thousand of a full node,
+            // and every session is spared an entry in a second list.
+            Chosen::Subject(subject) => {
+                let all = self.listed.iter();
+                all.filter(|listed| listed.subject.as_ref() == Some(subject) && end(listed))
+                    .count()
+            }
+        }
     }
 
     /// Takes a session out that has ended.
     pub fn unlist(&self, number: u64) {
-        self.mailboxes.remove(&number);
+        self.listed.remove(&number);
         self.left.notify_waiters();
     }
 
     /// Sessions at this moment, those that have not said hello included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.mailboxes.len()
+        self.listed.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.mailboxes.is_empty()
+        self.listed.is_empty()
     }
 
     /// Ends every session and waits until they are gone, at most so long.
     pub async fn dismiss(&self, farewell: &Farewell, time_max: Duration) {
-        for session in &self.mailboxes {
-            if let Some(mailbox) = session.upgrade() {
-                mailbox.deliver(Delivery::Dismiss(farewell.clone()));
+        for listed in &self.listed {
+            if let Some(mailbox) = listed.mailbox.upgrade() {
+                mailbox.dismiss(farewell);
             }
         }
         let gone = async {

@@ -23,6 +23,7 @@ pub struct Mailbox {
     /// A bit per place: its feed has moved since the task last looked.
     moved: [AtomicU64; PLACES_MAX / 64],
     rung: AtomicBool,
+    dismissed: AtomicBool,
     /// Bounded by what the session has asked and not been answered: its publishes in flight, its
     /// attaches, one page per channel, and one dismissal.
     answers: Mutex<Vec<Delivery>>,
@@ -116,6 +117,15 @@ impl Mailbox {
         self.waker.wake();
     }
 
+    /// Ends the session, if nobody has ended it before. A session may be ended by many: its mailbox holds one.
+    pub fn dismiss(&self, farewell: &Farewell) -> bool {
+        let first = !self.dismissed.swap(true, Ordering::AcqRel);
+        if first {
+            self.deliver(Delivery::Dismiss(farewell.clone()));
+        }
+        first
+    }
+
     /// Has the task woken by whatever comes next.
     pub(super) fn register(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
@@ -165,7 +175,8 @@ mod tests {
         assert_eq!(mailbox.take_moved(), 0);
         mailbox.ring();
         assert!(mailbox.take_rung() && !mailbox.take_rung());
-        mailbox.deliver(Delivery::Dismiss(Farewell::Draining));
+        assert!(mailbox.dismiss(&Farewell::Draining));
+        assert!(!mailbox.dismiss(&Farewell::Internal), "ended once");
         assert_eq!(mailbox.take_answers().len(), 1);
         assert!(mailbox.take_answers().is_empty());
     }

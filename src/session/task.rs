@@ -367,6 +367,7 @@ impl<C: Connection> Task<C> {
             Effect::Authenticate(hello) => {
                 let verdict = self.check(&hello.token);
                 if let Ok(grant) = &verdict {
+                    self.services.sessions.name(self.number, &grant.subject);
                     self.connection.limit_frames(self.services.frame_bytes);
                     self.party.identify(grant);
                 }

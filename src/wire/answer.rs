@@ -36,7 +36,7 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
     let body = match answer {
         Answer::Welcome { time, expires } => server_frame::Body::Welcome(v1::Welcome {
             version: version::VERSION_MAX,
-            session: format!("{:x}-{session:x}", greeting.generation),
+            session: session_name(greeting.generation, session),
             node: greeting.node.clone(),
             generation: greeting.generation,
             heartbeat_ms: millis(greeting.heartbeat),
@@ -131,6 +131,21 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
     frame::encode_server(body).into()
 }
 
+/// What a welcome names a session by: the node's generation, and its number there.
+fn session_name(generation: u64, number: u64) -> String {
+    format!("{generation:x}-{number:x}")
+}
+
+/// The generation and the number in the name of a session.
+#[must_use]
+pub fn session_id(name: &str) -> Option<(u64, u64)> {
+    let (generation, number) = name.split_once('-')?;
+    let hex = |digits: &str| u64::from_str_radix(digits, 16).ok();
+    let (generation, number) = (hex(generation)?, hex(number)?);
+    // As it was written, and no other way to write the same.
+    (session_name(generation, number) == name).then_some((generation, number))
+}
+
 /// The frame that refuses a request for its shape.
 #[must_use]
 pub fn refused(request: RequestId, code: ErrorCode, message: &str) -> Frame {
@@ -209,6 +224,15 @@ pub fn farewell(farewell: &Farewell) -> (CloseCode, String) {
             CloseCode::Draining,
             "this node is stopping; connect again, to another node if there is one",
         ),
+        Farewell::Dismissed { returns, why } => {
+            let code = if *returns {
+                CloseCode::Reconnect
+            } else {
+                CloseCode::Kicked
+            };
+            let why = if why.is_empty() { code.sentence() } else { why };
+            return (code, why.to_owned());
+        }
         Farewell::Internal => (CloseCode::Internal, "the server failed; connect again and resume"),
     };
     (code, reason.to_owned())
@@ -287,6 +311,23 @@ const fn reason_frame(reason: Reason) -> v1::Reason {
         Reason::AllCopiesLost => v1::Reason::AllCopiesLost,
         Reason::UnknownEpoch => v1::Reason::UnknownEpoch,
         Reason::Forbidden => v1::Reason::Forbidden,
+    }
+}
+
+/// The name of a reason, as the protocol's documents have it.
+#[must_use]
+pub const fn reason_name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::WindowExceeded => "window_exceeded",
+        Reason::NodeRestarted => "node_restarted",
+        Reason::Expired => "expired",
+        Reason::NoHistory => "no_history",
+        Reason::Truncated => "truncated",
+        Reason::PositionAhead => "position_ahead",
+        Reason::Forked => "forked",
+        Reason::AllCopiesLost => "all_copies_lost",
+        Reason::UnknownEpoch => "unknown_epoch",
+        Reason::Forbidden => "forbidden",
     }
 }
 

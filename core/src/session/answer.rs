@@ -162,6 +162,13 @@ pub enum Farewell {
     Overloaded,
     /// The node is stopping.
     Draining,
+    /// An operator or the application ended the session on purpose.
+    Dismissed {
+        /// Whether the client is to connect again: with a new token, say.
+        returns: bool,
+        /// Why, for the client; empty says nothing more than that.
+        why: String,
+    },
     /// A fault of the node.
     Internal,
 }
