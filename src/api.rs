@@ -2,35 +2,53 @@
 //!
 //! | request | answer |
 //! | --- | --- |
+//! | `POST /v1/channels/{channel}/messages` | publishes one message: [`publish`] |
+//! | `GET /v1/channels/{channel}/messages` | the messages after a position, or the newest: [`history`] |
+//! | `GET /v1/channels/{channel}/state` | the values of a keyed channel: [`state`] |
+//! | `GET /v1/channels/{channel}` | where a channel stands: [`look`] |
+//! | `POST /v1/broadcast` | publishes one message to many channels: [`broadcast`] |
+//! | `POST /v1/disconnect` | ends sessions: [`disconnect`] |
+//! | `GET /openapi.json` | all of this for machines: [`document`] |
 //! | `GET /.well-known/starling` | how to reach this node: [`discovery`] |
 //! | `GET /connect` | upgrade to WebSocket: [`connect`] |
-//! | `POST /v1/channels/{channel}/messages` | publishes one message: [`publish`] |
 //! | `GET /`, `GET /demo/..` | the [demo], where it is configured |
 //!
-//! A request from a web page names its origin and must be allowed; one that names none comes from no
-//! browser. Errors are JSON with the codes of the client protocol: [`error`].
+//! A request passes [`origin`] (web pages), [`negotiate`] (who takes JSON), [`caller`] (who it is and what it may) and its
+//! rate before anything is read or reserved for it; [`extract`] makes types of what it says. Errors are JSON with the
+//! codes of the client protocol: [`error`].
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderMap, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::actor::registry::Registry;
 use crate::quotas::Party;
 use crate::transport::accept::Admitted;
 use crate::transport::tls::Certificate;
 
+mod broadcast;
 mod caller;
 mod connect;
+mod data;
 mod demo;
+mod disconnect;
 mod discovery;
+mod document;
+mod draft;
 mod error;
+mod extract;
+mod history;
+mod look;
+mod negotiate;
+mod origin;
 mod publish;
+mod state;
 
 use error::{ApiError, Refused};
 
@@ -77,45 +95,58 @@ impl Peer {
     }
 }
 
-/// Every route.
+/// A path, the methods it takes, and who answers.
+struct Route {
+    path: &'static str,
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a router does not tell its methods to the test that holds the document to them"
+        )
+    )]
+    methods: &'static [&'static str],
+    answers: MethodRouter<Arc<Site>>,
+}
+
+/// Every route. A test holds the document that is served to this list.
+fn routes() -> Vec<Route> {
+    let route = |path, methods, answers| Route { path, methods, answers };
+    vec![
+        route(
+            "/v1/channels/{channel}/messages",
+            &["get", "post"],
+            get(history::history).post(publish::publish),
+        ),
+        route("/v1/channels/{channel}/state", &["get"], get(state::state)),
+        route("/v1/channels/{channel}", &["get"], get(look::look)),
+        route("/v1/broadcast", &["post"], post(broadcast::broadcast)),
+        route("/v1/disconnect", &["post"], post(disconnect::disconnect)),
+        route("/openapi.json", &["get"], get(document::document)),
+        route("/.well-known/starling", &["get"], get(discovery::discover)),
+        route(CONNECT_PATH, &["get"], get(connect::connect)),
+    ]
+}
+
+/// The router over them, with what every request passes.
 pub fn router(site: Arc<Site>) -> Router {
     let body_max = site.registry.services().config.limits.http_body.bytes();
     let demo = match site.registry.services().config.client.demo {
         true => demo::router(),
         false => Router::new(),
     };
-    Router::new()
+    let add = |router: Router<Arc<Site>>, route: Route| router.route(route.path, route.answers);
+    routes()
+        .into_iter()
+        .fold(Router::new(), add)
+        .route_layer(from_fn(negotiate::negotiate))
         .merge(demo)
-        .route("/.well-known/starling", get(discovery::discover))
-        .route(CONNECT_PATH, get(connect::connect))
-        .route("/v1/channels/{channel}/messages", post(publish::publish))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(from_fn_with_state(Arc::clone(&site), check_origin))
+        .layer(from_fn_with_state(Arc::clone(&site), origin::check))
         .layer(from_fn_with_state(Arc::clone(&site), count_refusal))
         .layer(DefaultBodyLimit::max(usize::try_from(body_max).unwrap_or(usize::MAX)))
         .with_state(site)
-}
-
-/// Refuses what a page of a foreign origin sends, before anything else looks at it. A page that may connect may also
-/// read the answer: without being told so its browser would keep it from discovery.
-async fn check_origin(State(site): State<Arc<Site>>, request: Request, next: Next) -> Result<Response, ApiError> {
-    let services = site.registry.services();
-    let host = text(request.headers(), &header::HOST).unwrap_or_default();
-    let named = request.headers().get(header::ORIGIN).cloned();
-    let origin = named.as_ref().map(|origin| origin.to_str().unwrap_or("null"));
-    if !origin.is_none_or(|origin| services.config.allows_origin(origin, host)) {
-        services.metrics.unauthorized("origin");
-        tracing::info!(origin, "origin not allowed; add it to client.origins if it is yours");
-        return Err(ApiError::forbidden_origin());
-    }
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = named {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    }
-    Ok(response)
 }
 
 /// Counts what is refused, whoever refused it.
@@ -131,3 +162,6 @@ async fn count_refusal(State(site): State<Arc<Site>>, request: Request, next: Ne
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
+
+#[cfg(test)]
+mod tests;

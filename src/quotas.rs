@@ -54,6 +54,7 @@ pub struct Quotas {
     openings: Mutex<Table<Party>>,
     http_publishes: Mutex<Table<Party>>,
     denials: Mutex<Table<Party>>,
+    http_requests: Mutex<Table<Party>>,
 }
 
 impl Quotas {
@@ -65,6 +66,7 @@ impl Quotas {
             openings: table(config.slots.open_rate),
             http_publishes: table(config.limits.http_publish_rate),
             denials: table(config.limits.auth_failure_rate),
+            http_requests: table(config.limits.http_request_rate),
         }
     }
 
@@ -103,6 +105,14 @@ impl Quotas {
             let _ = locked(&self.denials).take(party.clone(), now); // the next is told
         }
         verdict
+    }
+
+    /// Asks for anything else over HTTP.
+    ///
+    /// # Errors
+    /// When the party has done so too often.
+    pub fn request(&self, party: &Party, now: Instant) -> Result<(), Refusal> {
+        take(&self.http_requests, Limit::HttpRequestRate, party, now)
     }
 }
 
@@ -166,6 +176,7 @@ mod tests {
     fn each_limit_is_told_by_its_name_and_counts_alone() {
         let mut config = Config::default();
         (config.slots.open_rate, config.limits.http_publish_rate) = (1, 1);
+        config.limits.http_request_rate = 1;
         let (quotas, now) = (Quotas::new(&config), Instant::now());
         let party = Party::Subject(Subject::new("anna"));
         let used_up = |take: &dyn Fn() -> Result<(), Refusal>| (0..9).find_map(|_| take().err()).expect("a limit");
@@ -173,6 +184,8 @@ mod tests {
         assert_eq!(refusal.limit(), Some("open_rate"));
         let refusal = used_up(&|| quotas.publish(&party, now));
         assert_eq!(refusal.limit(), Some("http_publish_rate"));
+        let refusal = used_up(&|| quotas.request(&party, now));
+        assert_eq!(refusal.limit(), Some("http_request_rate"));
         assert!(quotas.open(&Party::Subject(Subject::new("ben")), now).is_ok());
     }
 }

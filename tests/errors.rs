@@ -1,8 +1,9 @@
 //! docs/errors.md names every code that a client or an operator can meet, with its number and whether to come back,
 //! and none that does not exist; and it says of each what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use starling_protocol::close::CloseCode;
 use starling_protocol::v1::{ErrorCode, Reason, SkipReason};
 
@@ -26,6 +27,41 @@ fn error_codes() {
     let later = |code: ErrorCode| if code.is_retryable() { "yes" } else { "no" };
     let row = |code: &ErrorCode| [(*code as i32).to_string(), quoted(code.name()), later(*code).to_owned()];
     assert_eq!(table("Error codes"), ErrorCode::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_document_of_the_http_api_names_the_same_codes() {
+    let document: Value = serde_json::from_str(include_str!("../src/api/openapi.json")).expect("JSON");
+    let detail = &document["components"]["schemas"]["ErrorDetail"]["properties"];
+    let codes = |field: &str| {
+        let codes = detail[field]["enum"].as_array().expect("an enum");
+        codes
+            .iter()
+            .map(|code| quoted(code.as_str().expect("a name")))
+            .collect()
+    };
+    let documented: BTreeSet<String> = codes("code");
+    let http: BTreeSet<_> = table("Codes of the HTTP API")
+        .into_iter()
+        .map(|[_, name, _]| name)
+        .collect();
+    let protocol: BTreeSet<_> = table("Error codes").into_iter().map(|[_, name, _]| name).collect();
+    assert!(http.is_subset(&documented), "{http:?} and {documented:?}");
+    let both = http.union(&protocol).cloned().collect();
+    assert!(documented.is_subset(&both), "{documented:?} and {both:?}");
+    // What only sessions are told: they have serials, and channels that they are attached to.
+    let sessions_only = [
+        "too_many_channels",
+        "serial_gap",
+        "not_attached",
+        "serial_skipped",
+        "store_not_shared",
+    ];
+    let missing: BTreeSet<_> = both.difference(&documented).cloned().collect();
+    assert_eq!(missing, sessions_only.map(quoted).into());
+    let reasons: BTreeSet<String> = codes("reason");
+    let told: BTreeSet<_> = numbered("Lost positions").into_values().collect();
+    assert!(reasons.is_subset(&told), "{reasons:?} and {told:?}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Who sends a request, and what it may do.
+//! Who sends a request, and what it may do. The one place where a request becomes a [`Grant`].
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode, header};
-use starling_core::access::Grant;
+use axum::http::{HeaderMap, header};
+use starling_core::access::{Grant, Operation};
 use starling_core::channel::{Limit, Refusal};
+use starling_core::id::ChannelName;
 
 use super::error::ApiError;
 use super::{Peer, Site, text};
@@ -42,6 +43,48 @@ impl Caller {
         party.identify(&grant);
         Ok(Self { grant, party })
     }
+
+    /// Whether it may do this with a channel that can be used here. `action` says in words what it wants.
+    ///
+    /// # Errors
+    /// No capability covers it, or the namespace is unknown.
+    pub(super) fn may(
+        &self,
+        site: &Site,
+        channel: &ChannelName,
+        operation: Operation,
+        action: &'static str,
+    ) -> Result<(), Refusal> {
+        if !self.grant.allows(channel, operation) {
+            let channel = channel.clone();
+            return Err(Refusal::Forbidden { action, channel });
+        }
+        match site.registry.services().settings.namespaces.of(channel) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::UnknownNamespace(channel.clone())),
+        }
+    }
+
+    /// Whether it may make one more request that publishes nothing.
+    ///
+    /// # Errors
+    /// Not before the time told.
+    pub(super) fn takes_request(&self, site: &Site) -> Result<(), Refusal> {
+        let services = site.registry.services();
+        services.quotas.request(&self.party, services.clock.now().instant)
+    }
+
+    /// Whether it may use a channel: one that is in use, or one more that is not.
+    ///
+    /// # Errors
+    /// Not before the time told.
+    pub(super) fn takes_channel(&self, site: &Site, channel: &ChannelName) -> Result<(), Refusal> {
+        let services = site.registry.services();
+        if site.registry.running(channel).is_some() {
+            return Ok(());
+        }
+        services.quotas.open(&self.party, services.clock.now().instant)
+    }
 }
 
 /// What stands behind `Bearer`.
@@ -55,12 +98,5 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
         _ => Err(ApiError::unauthorized(
             "the Authorization header is not \"Bearer\" and an API key or a token",
         )),
-    }
-}
-
-impl ApiError {
-    fn unauthorized(message: impl Into<String>) -> Self {
-        let code = starling_protocol::v1::ErrorCode::Unauthorized.name();
-        Self::new(StatusCode::UNAUTHORIZED, code, message)
     }
 }

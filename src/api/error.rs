@@ -4,9 +4,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use starling_core::channel::Refusal;
+use starling_core::channel::{Reason, Refusal};
 use starling_protocol::v1::ErrorCode;
 
+use crate::metrics::Metrics;
 use crate::wire;
 
 /// A refusal, as JSON: `{"error": {"code", "message", "retry_after_ms"}}`.
@@ -31,12 +32,22 @@ struct Body {
     error: Detail,
 }
 
+/// What went wrong.
 #[derive(Debug, Serialize)]
-struct Detail {
+pub(super) struct Detail {
     code: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// Why a position cannot be read on from, and where reading can go on.
+    #[serde(flatten)]
+    lost: Option<Lost>,
+}
+
+#[derive(Debug, Serialize)]
+struct Lost {
+    reason: &'static str,
+    position: String,
 }
 
 impl ApiError {
@@ -45,6 +56,7 @@ impl ApiError {
             code,
             message: message.into(),
             retry_after_ms: None,
+            lost: None,
         };
         Self {
             status,
@@ -55,6 +67,31 @@ impl ApiError {
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest.name(), message)
+    }
+
+    pub(super) fn bad_channel_name(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadChannelName.name(), message)
+    }
+
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized.name(), message)
+    }
+
+    /// Messages after the position asked for are lost; `position` is where reading can go on.
+    pub(super) fn lost(reason: Reason, position: String) -> Self {
+        let reason = wire::reason_name(reason);
+        let message = format!(
+            "messages after that position are lost ({reason}); load your state anew and go on from error.position"
+        );
+        let mut error = Self::new(StatusCode::GONE, "position_lost", message);
+        error.body.error.lost = Some(Lost { reason, position });
+        error
+    }
+
+    /// What went wrong, where it is part of an answer that is no refusal itself: counted here.
+    pub(super) fn counted(self, metrics: &Metrics) -> Detail {
+        metrics.refused(self.body.error.code, self.limit);
+        self.body.error
     }
 
     pub(super) fn not_found() -> Self {

@@ -129,6 +129,8 @@ pub struct Limits {
     pub auth_failure_rate: u32,
     /// Publishes a second that one party may send over HTTP; 0 for no limit.
     pub http_publish_rate: u32,
+    /// Other requests a second that one party may make over HTTP; 0 for no limit.
+    pub http_request_rate: u32,
 }
 
 /// `[slots]`: the units of ownership.

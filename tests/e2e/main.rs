@@ -11,6 +11,7 @@
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
+//! | `api.rs` | the HTTP API: each route, its document, and the page that explains it |
 //! | `cli.rs` | `pub`, `sub`, `history` and `config check` as scripts use them |
 //!
 //! One test binary for all: it is linked once, and what `support` offers and nobody needs is noticed. Every test starts
@@ -23,6 +24,7 @@
 //! make endurance CUTS=100 CUTS_SECONDS=120 STALL_SECONDS=60 SEED=8121 ARGS=webtransport
 //! ```
 
+mod api;
 mod auth;
 mod cli;
 mod cuts;

@@ -5,10 +5,12 @@
 //! * [`raw`]: clients that send whatever they like, over either transport; [`reader`]: one that checks every frame;
 //! * [`directory`]: where a node keeps things, on a small disk if need be;
 //! * [`token`]: tokens, put together by hand;
-//! * [`http`]: one request, byte by byte if need be;
+//! * [`http`]: one request, byte by byte if need be; [`api`]: requests whose answers are held to the API's document, with
+//!   [`schema`];
 //! * [`proxy`]: cuts connections from outside;
 //! * [`eventually`]: the one way to wait.
 
+pub(crate) mod api;
 pub(crate) mod directory;
 pub(crate) mod eventually;
 pub(crate) mod http;
@@ -17,6 +19,7 @@ pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod reader;
+pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod token;
 

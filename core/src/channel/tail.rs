@@ -126,7 +126,7 @@ impl<R> Channel<R> {
         let asked = self.tail.into_iter();
         let asked = asked.flat_map(|pending| pending.asker.into_iter().chain(pending.repeaters));
         let held = self.held.into_iter().map(|reader| match reader {
-            Held::Attach { to, .. } | Held::Read { to, .. } => to,
+            Held::Attach { to, .. } | Held::Read { to, .. } | Held::Inspect { to, .. } => to,
         });
         asked.map(|waiter| waiter.to).chain(held)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_core::channel::{Channel, Durability, Effect, Input, Page, Proposal, Publish, Refusal, Skip, View};
-use starling_core::id::ChannelName;
+use starling_core::id::{ChannelName, Position};
 use starling_core::slot::StoreFailure;
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
 use starling_runtime::wheel::Alarm;
@@ -204,7 +204,10 @@ impl State {
         self.feeding.tell();
         if let Some((to, wanted)) = fetch {
             // In the room of the question, until the answer is back.
-            self.feeding.fetch(to, permit, wanted, &self.me, &self.registry);
+            match self.head().filter(|_| to.wants_messages()) {
+                Some(head) => Feeding::read(to, permit, wanted, head, &self.me, &self.registry),
+                None => self.feeding.fetch(to, permit, wanted, &self.me, &self.registry),
+            }
         } else if !proposals.is_empty() {
             let propose = slot::Message::Propose {
                 channel: self.channel.clone(),
@@ -247,12 +250,17 @@ impl State {
         }
     }
 
-    /// The store has answered a page.
-    fn fetched(&mut self, wanted: &Wanted, page: Result<EncodedPage, PageFailure>) {
-        let head = match &self.standing {
+    /// The newest message, if the channel can be worked on and has begun.
+    fn head(&self) -> Option<Position> {
+        match &self.standing {
             Standing::Open(rules) => rules.view().map(View::head_position),
             Standing::Closed(_) => None,
-        };
+        }
+    }
+
+    /// The store has answered a page.
+    fn fetched(&mut self, wanted: &Wanted, page: Result<EncodedPage, PageFailure>) {
+        let head = self.head();
         if let Err(PageFailure::Store(StoreFailure::Corrupt)) = page {
             let (channel, reason) = (self.channel.clone(), Refusal::Quarantined);
             tracing::error!(%channel, after = wanted.after.0, "the store is damaged here; channel set aside until the node restarts");

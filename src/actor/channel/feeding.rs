@@ -176,6 +176,47 @@ impl Feeding {
         });
     }
 
+    /// Reads messages of the store for somebody who wants them as they are: over HTTP, and in no page that others share.
+    /// `head` is the newest message of the channel.
+    pub(super) fn read(
+        to: Reply,
+        permit: Permit,
+        wanted: Wanted,
+        head: Position,
+        me: &Address<super::Message>,
+        registry: &Registry,
+    ) {
+        let Some(storage) = &registry.services().storage else {
+            return to.refuse(Refusal::Unavailable);
+        };
+        let (page, me) = (storage.store.page(wanted.clone()), me.clone());
+        tokio::spawn(async move {
+            let _room = permit;
+            match page.await {
+                Ok(messages) => {
+                    let after = Position {
+                        epoch: wanted.epoch,
+                        seq: wanted.after,
+                        term: Term(0), // nobody continues a session from it
+                    };
+                    to.read(Page::Messages { after, messages, head });
+                }
+                Err(PageFailure::Truncated) => to.read(Page::Lost {
+                    reason: Reason::Truncated,
+                    position: head,
+                }),
+                Err(PageFailure::Busy) => to.refuse(Refusal::Busy),
+                Err(PageFailure::Store(StoreFailure::Corrupt)) => {
+                    to.refuse(Refusal::Quarantined);
+                    let page = Err(PageFailure::Store(StoreFailure::Corrupt));
+                    let wanted = Box::new(wanted);
+                    let _ = me.post_single(super::Message::Fetched { wanted, page }); // gone: the next reader finds it
+                }
+                Err(PageFailure::Store(_)) => to.refuse(Refusal::Unavailable),
+            }
+        });
+    }
+
     /// Answers all who wait for a page of the store. `head` is where delivery goes on when it is lost.
     pub(super) fn fetched(&mut self, wanted: &Wanted, page: Result<EncodedPage, PageFailure>, head: Option<Position>) {
         let place = (wanted.epoch.clone(), wanted.after);

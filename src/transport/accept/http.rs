@@ -29,8 +29,14 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a connection is told that there is no room for. Written as far as the socket takes it.
-const NO_ROOM: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    retry-after: 1\r\n\
+    connection: close\r\n\
+    content-type: application/json\r\n\
+    content-length: 136\r\n\
+    \r\n\
+    {\"error\":{\"code\":\"overloaded\",\"message\":\"this node has no room for another connection; \
+    wait, then connect again\",\"retry_after_ms\":1000}}";
 
 /// Takes TCP connections in.
 pub(super) async fn listen(

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use wtransport::error::ConnectingError;
 
 use crate::support::eventually::{eventually, soon};
+use crate::support::http::read_answer;
 use crate::support::node::Node;
 use crate::support::over_both;
 use crate::support::raw::webtransport::Endpoint;
@@ -108,15 +109,13 @@ impl Way {
         match &self.door {
             Door::Tcp(node) => {
                 let mut stream = TcpStream::connect(node).await.expect("the port is open");
-                let mut answer = Vec::new();
-                soon("an answer", stream.read_to_end(&mut answer))
+                let answer = soon("an answer", read_answer(&mut stream))
                     .await
-                    .expect("closed in order");
-                let answer = String::from_utf8_lossy(&answer);
-                assert!(
-                    answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"),
-                    "{answer}"
-                );
+                    .expect("a whole answer");
+                assert_eq!(answer.refusal(), (503, "overloaded".to_owned()));
+                assert_eq!(answer.header("retry-after"), Some("1"));
+                let rest = soon("the end", stream.read_to_end(&mut Vec::new())).await;
+                assert_eq!(rest.expect("closed in order"), 0);
             }
             Door::Quic(endpoint) => match soon("an answer", endpoint.session(&[])).await {
                 Err(ConnectingError::ConnectionError(refused)) => {

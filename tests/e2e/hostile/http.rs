@@ -92,10 +92,22 @@ async fn requests_that_cannot_be_carried_out() {
             400,
             "bad_request",
         ),
+        (
+            "a name that is no text",
+            Request::post("/v1/channels/%ff/messages", text(1)),
+            400,
+            "bad_channel_name",
+        ),
+        (
+            "an empty name",
+            Request::post("/v1/channels//messages", text(1)),
+            400,
+            "bad_channel_name",
+        ),
         ("an unknown path", Request::get("/v1/nothing"), 404, "not_found"),
         (
             "a wrong method",
-            Request::get("/v1/channels/demo:a/messages"),
+            Request::new("DELETE", "/v1/channels/demo:a/messages"),
             405,
             "method_not_allowed",
         ),

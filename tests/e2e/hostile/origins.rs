@@ -48,6 +48,74 @@ async fn a_page_must_be_on_the_list() {
 }
 
 #[tokio::test]
+async fn a_page_reads_answers_only_if_it_is_on_the_list() {
+    let node = Node::start(Settings::default().set("client.origins", "https://app.example.org")).await;
+    let ask = async |request: Request, origin: Option<&str>| match origin {
+        Some(origin) => request.header("origin", origin).send(node.address()).await,
+        None => request.send(node.address()).await,
+    };
+    let preflight = |path: &str| {
+        Request::new("OPTIONS", path)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "content-type,idempotency-key")
+    };
+    let paths = [
+        "/v1/channels/demo:a/messages",
+        "/v1/broadcast",
+        "/.well-known/starling",
+        "/openapi.json",
+    ];
+    for path in paths {
+        let answer = ask(preflight(path), Some("https://app.example.org")).await;
+        assert_eq!((answer.status, &*answer.body), (204, ""), "{path}: {answer:?}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example.org")
+        );
+        let allows = |header: &str, what: &str| answer.header(header).is_some_and(|value| value.contains(what));
+        assert!(allows("access-control-allow-methods", "post"), "{answer:?}");
+        for header in ["authorization", "content-type", "idempotency-key"] {
+            assert!(allows("access-control-allow-headers", header), "{answer:?}");
+        }
+        assert!(
+            allows("access-control-max-age", "600") && allows("vary", "origin"),
+            "{answer:?}"
+        );
+        assert_eq!(
+            answer.header("access-control-allow-credentials"),
+            None,
+            "there are no cookies"
+        );
+    }
+    // What is refused is to be read, too: by those who may.
+    for (request, status) in [
+        (Request::get("/v1/channels/demo:a"), 200),
+        (Request::get("/v1/nothing"), 404),
+        (Request::new("OPTIONS", "/v1/broadcast"), 405),
+    ] {
+        let answer = ask(request, Some("https://app.example.org")).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example.org")
+        );
+        assert_eq!(answer.header("access-control-expose-headers"), Some("retry-after"));
+    }
+    for path in paths {
+        for origin in FOREIGN {
+            let answer = ask(preflight(path), Some(origin)).await;
+            assert_eq!(answer.refusal(), (403, "forbidden_origin".to_owned()), "{origin}");
+            assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
+        }
+        let no_page = ask(preflight(path), None).await;
+        assert_eq!(no_page.refusal(), (405, "method_not_allowed".to_owned()));
+        assert_eq!(no_page.header("access-control-allow-origin"), None);
+    }
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn pages_of_this_machine_may_be_let_in_together() {
     let node = Node::start(Settings::default().set("client.origins", "loopback")).await;
     for origin in FOREIGN.iter().copied().chain(["https://app.example.org"]) {

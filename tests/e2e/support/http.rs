@@ -42,7 +42,12 @@ impl Request {
 
     /// To publish to a channel.
     pub(crate) fn publish(channel: &str, body: impl Into<Vec<u8>>) -> Self {
-        let request = Self::new("POST", &format!("/v1/channels/{channel}/messages"));
+        Self::post(&format!("/v1/channels/{channel}/messages"), body)
+    }
+
+    /// To send JSON.
+    pub(crate) fn post(path: &str, body: impl Into<Vec<u8>>) -> Self {
+        let request = Self::new("POST", path);
         request.header("content-type", "application/json").body(body)
     }
 

@@ -1,0 +1,95 @@
+//! What stands in a path, a query or a body, as types. Whatever is wrong with it is told as JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use starling_core::id::ChannelName;
+use starling_protocol::v1::ErrorCode;
+
+use super::Site;
+use super::error::ApiError;
+
+/// Messages or values of one page. More are a thousand lines of somebody's log; who wants them reads page by page.
+const LIMIT_MAX: u32 = 1_000;
+
+/// As many as a screen or two hold.
+const LIMIT_DEFAULT: u32 = 100;
+
+/// The channel named in the path.
+pub(super) struct Channel(pub(super) ChannelName);
+
+impl FromRequestParts<Arc<Site>> for Channel {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, ApiError> {
+        let Path(name) = Path::<String>::from_request_parts(parts, &())
+            .await
+            .map_err(|rejection| ApiError::bad_channel_name(rejection.body_text()))?;
+        channel_name(&name).map(Self)
+    }
+}
+
+/// A channel's name.
+pub(super) fn channel_name(text: &str) -> Result<ChannelName, ApiError> {
+    ChannelName::parse(text).map_err(|error| ApiError::bad_channel_name(error.to_string()))
+}
+
+/// Which page of something is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    /// What follows this: a position, or a key.
+    pub(super) after: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Paging {
+    /// So many at most.
+    pub(super) const fn limit(&self) -> u32 {
+        match self.limit {
+            Some(limit) => limit,
+            None => LIMIT_DEFAULT,
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Paging {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, ApiError> {
+        let Query(paging) = Query::<Self>::from_request_parts(parts, &())
+            .await
+            .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+        if !(1..=LIMIT_MAX).contains(&paging.limit()) {
+            let message = format!("limit is not 1 to {LIMIT_MAX}; ask for less and go on with next");
+            return Err(ApiError::bad_request(message));
+        }
+        Ok(paging)
+    }
+}
+
+/// The body. A client gets as long for it as for the head: one that sends a byte a minute would hold its connection
+/// for ever.
+pub(super) async fn body<T: DeserializeOwned>(site: &Site, request: Request) -> Result<T, ApiError> {
+    let time_max = site.registry.services().config.limits.http_header_timeout;
+    let read = tokio::time::timeout(time_max, Json::from_request(request, &())).await;
+    let Ok(read) = read else {
+        let message = "the body did not come in time; send the whole request at once";
+        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message));
+    };
+    let Json(body) = read.map_err(|rejection: JsonRejection| {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge.name(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+            _ => ErrorCode::BadRequest.name(),
+        };
+        ApiError::new(rejection.status(), code, rejection.body_text())
+    })?;
+    Ok(body)
+}
