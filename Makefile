@@ -56,12 +56,14 @@ check: ## Format, lints, documentation, supply chain, schema, TypeScript
 .PHONY: test
 test: export STARLING_STEPS := $(CARGO_TARGET_DIR)/steps
 test: ## check, then every test; installs what it needs
+	@scripts/need fuzzer curl
 	@scripts/step --begin
 	@$(MAKE) check
 	@scripts/need strace
 	$(step) "tests" scripts/nextest run --workspace
 	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc
+	$(step) "HTTP API against its document" scripts/fuzz-api "$(CARGO_TARGET_DIR)/ci/starling"
 	@$(MAKE) client browser
 	@scripts/step --end "make test"
 
