@@ -31,27 +31,24 @@ const PREFLIGHT_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");
 pub(super) async fn check(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let services = site.registry.services();
     let host = text(request.headers(), &header::HOST).unwrap_or_default();
-    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
-        return next.run(request).await;
-    };
-    let named = origin.to_str().unwrap_or("null");
-    if !services.config.allows_origin(named, host) {
+    let named = request.headers().get(header::ORIGIN).cloned();
+    let origin = named.as_ref().map(|origin| origin.to_str().unwrap_or("null"));
+    if !origin.is_none_or(|origin| services.config.allows_origin(origin, host)) {
         services.metrics.unauthorized("origin");
-        tracing::info!(
-            origin = named,
-            "origin not allowed; add it to client.origins if it is yours"
-        );
+        tracing::info!(origin, "origin not allowed; add it to client.origins if it is yours");
         return ApiError::forbidden_origin().into_response();
     }
     let mut response = match preflight(&request) {
-        Some(response) => response,
-        None => next.run(request).await,
+        Some(response) if named.is_some() => response,
+        _ => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    // To another origin the answer would be another.
+    // To another origin, or to none, the answer would be another.
     headers.append(header::VARY, HeaderValue::from_name(header::ORIGIN));
+    if let Some(origin) = named {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
     response
 }
 

@@ -110,6 +110,11 @@ async fn a_page_reads_answers_only_if_it_is_on_the_list() {
         let no_page = ask(preflight(path), None).await;
         assert_eq!(no_page.refusal(), (405, "method_not_allowed".to_owned()));
         assert_eq!(no_page.header("access-control-allow-origin"), None);
+        assert_eq!(
+            no_page.header("vary"),
+            Some("origin"),
+            "a cache must not show it to a page"
+        );
     }
     node.is_unharmed().await;
     node.stop().await;
