@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { becomes, until } from '../../clients/typescript/test/support/eventually.ts';
 import { StarlingNode } from '../../clients/typescript/test/support/node.ts';
+import { NodeProxy } from '../../clients/typescript/test/support/proxy.ts';
 import { Chromium } from './support/browser.ts';
-import { NodeProxy } from './support/proxy.ts';
 
 let chromium: Chromium;
 before(async () => {

@@ -14,6 +14,7 @@ import {
 } from '../src/index.ts';
 import { becomes, until } from './support/eventually.ts';
 import { StarlingNode } from './support/node.ts';
+import { NodeProxy } from './support/proxy.ts';
 
 let node: StarlingNode;
 const clients: Client[] = [];
@@ -135,6 +136,34 @@ test('after a restart of the node a channel in memory reports its discontinuity 
   await becomes('the message', '2', () => told[4] ?? '');
   await client.close();
   await own.stop();
+});
+
+test('a connection that is cut again and again loses nothing, doubles nothing', async () => {
+  const proxy = await NodeProxy.start(node.port);
+  const client = connect({ url: proxy.url });
+  const channel = client.channel<number>(fresh());
+  const heard: number[] = [];
+  const outcomes = new Set<string>();
+  channel.on('subscribed', ({ outcome }) => outcomes.add(outcome.kind));
+  channel.subscribe(({ data }) => heard.push(data));
+  const acks: Promise<unknown>[] = [];
+  for (let cut = 0; cut < 6; cut++) {
+    await becomes('the state', 'connected', () => client.state.kind);
+    for (let n = 0; n < 100; n++) acks.push(channel.publish(acks.length));
+    // In the middle of it: some are answered, some are on their way, some are not sent.
+    await Promise.race(acks.slice(-60));
+    proxy.cutTcp();
+  }
+  await Promise.all(acks);
+  await becomes('messages', 600, () => heard.length);
+  assert.deepEqual(
+    heard,
+    Array.from({ length: 600 }, (_, n) => n),
+  );
+  assert.deepEqual([...outcomes], ['rewound', 'resumed']);
+  assert.ok(client.stats.sessions > 3 && client.stats.resent > 0, JSON.stringify(client.stats));
+  await client.close();
+  await proxy.stop();
 });
 
 test('history is read from the newest back, from a position on, and to its end', async () => {

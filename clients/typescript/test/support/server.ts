@@ -38,6 +38,8 @@ const LAG_MAX = 40;
 /** All channels, which outlive connections. */
 export class Server {
   readonly logs = new Map<string, Log>();
+  /** The share of live messages that are lost inside. */
+  losses = 0.01;
   #ids = 0;
   readonly #channelIds = new Map<string, number>();
   #generation = 1;
@@ -241,8 +243,9 @@ export class Served {
       if (!reader.paging || (behind === 1 && this.server.random() < 0.5)) {
         reader.paging = false;
         const next = messages[reader.sent] as Kept;
-        // One is lost inside the server, now and then: the reader has to notice.
-        if (this.server.random() > 0.01) this.#send('publication', { channelId, ...next, term: 1, timeMs: 1 });
+        // One is lost inside the server, now and then: the reader has to notice when the next comes.
+        if (this.server.random() >= this.server.losses)
+          this.#send('publication', { channelId, ...next, term: 1, timeMs: 1 });
         reader.sent++;
         continue;
       }

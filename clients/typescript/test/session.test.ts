@@ -1,0 +1,198 @@
+/** How a client gets a session, keeps its token, and what each ending leads to: the rules alone. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Effect, Input } from '../src/session/message.ts';
+import { Session } from '../src/session.ts';
+import type { ServerBodies, ServerFrame } from '../src/wire/frames.ts';
+
+const CLOCK = 1_700_000_000_000;
+
+class Bench {
+  now = 0;
+  readonly session: Session;
+
+  constructor(options: { token?: string; hasProvider?: boolean; urls?: string[] } = {}) {
+    const { token = '', hasProvider = false, urls = ['http://a'] } = options;
+    this.session = new Session({ publisher: new Uint8Array(16), agent: 't', token, hasProvider, urls }, () => 0.5);
+  }
+
+  /** What happens, and what is done about it, in short. */
+  on(input: Input): string[] {
+    return this.session.handle(input, this.now).map(short);
+  }
+
+  frame<Kind extends ServerFrame['kind']>(kind: Kind, body: Partial<ServerBodies[Kind]>): string[] {
+    return this.on({ on: 'frame', frame: { kind, body } as unknown as ServerFrame, bytes: 10 });
+  }
+
+  /** Dials and is welcomed. */
+  open(welcome: Partial<ServerBodies['welcome']> = {}): string[] {
+    this.on({ on: 'dialed', transport: 'websocket', nodes: [] });
+    return this.frame('welcome', {
+      version: 1,
+      session: 's',
+      node: 'n',
+      heartbeatMs: 10_000,
+      timeMs: CLOCK,
+      limits: { frameBytes: 66_560, channels: 100, publishesInFlight: 64 },
+      expiresMs: 0,
+      ...welcome,
+    });
+  }
+
+  /** Sleeps until it wants to be woken. */
+  wake(): string[] {
+    this.now = this.session.wakeAt;
+    return this.on({ on: 'wake' });
+  }
+
+  goodbye(code: number, more: Partial<ServerBodies['goodbye']> = {}): string[] {
+    return this.frame('goodbye', { code, reason: 'because', retryAfterMs: 0, alternates: [], ...more });
+  }
+}
+
+function short(effect: Effect): string {
+  switch (effect.do) {
+    case 'send': {
+      const { kind, body } = effect.frame;
+      if (kind === 'refresh' || kind === 'hello') return `${kind} ${body.token}`.trim();
+      return kind === 'goodbye' ? `goodbye ${body.code}` : kind;
+    }
+    case 'state':
+      return effect.state.kind === 'closed' ? `closed ${effect.state.reason.code}` : effect.state.kind;
+    case 'dial':
+      return `dial ${effect.url}`;
+    case 'askToken':
+      return `token? ${effect.why}`;
+    default:
+      return effect.do;
+  }
+}
+
+test('without a provider the token it has is sent, and only in hello', () => {
+  const bench = new Bench({ token: 'secret' });
+  assert.deepEqual(bench.on({ on: 'start' }), ['connecting', 'dial http://a']);
+  assert.deepEqual(bench.on({ on: 'dialed', transport: 'websocket', nodes: [] }), ['hello secret']);
+});
+
+test('a provider is asked at first, before the token expires, and once when it was not accepted', () => {
+  const bench = new Bench({ hasProvider: true });
+  assert.deepEqual(bench.on({ on: 'start' }), ['connecting', 'token? first']);
+  assert.deepEqual(bench.on({ on: 'token', token: 'one' }), ['dial http://a']);
+  bench.open({ expiresMs: CLOCK + 5_000 });
+  bench.frame('pong', { nonce: 1, timeMs: CLOCK });
+  assert.equal(bench.session.wakeAt, 0, 'the first ping');
+  assert.deepEqual(bench.wake(), ['ping']);
+  assert.equal(bench.session.wakeAt, 4_000, 'four fifths of its time');
+  assert.deepEqual(bench.wake(), ['token? refresh']);
+  assert.deepEqual(bench.on({ on: 'token', token: 'two' }), ['refresh two']);
+  bench.frame('refreshed', { request: 1, expiresMs: CLOCK + 9_000 });
+
+  assert.deepEqual(bench.goodbye(4401), ['hangup', 'reconnecting']);
+  assert.deepEqual(bench.wake(), ['token? replace']);
+  assert.deepEqual(bench.on({ on: 'token', token: 'three' }), ['dial http://a']);
+  assert.deepEqual(bench.on({ on: 'dialed', transport: 'websocket', nodes: [] }), ['hello three']);
+  assert.deepEqual(bench.goodbye(4401), ['hangup', 'hangup', 'closed 4401'], 'the second in a row is the end');
+});
+
+test('an expired token is replaced as often as need be', () => {
+  const bench = new Bench({ hasProvider: true });
+  bench.on({ on: 'start' });
+  bench.on({ on: 'token', token: 'one' });
+  for (let round = 0; round < 3; round++) {
+    bench.open();
+    assert.deepEqual(bench.goodbye(4505), ['hangup', 'reconnecting']);
+    assert.deepEqual(bench.wake(), ['token? replace']);
+    bench.on({ on: 'token', token: 'next' });
+  }
+});
+
+test('a provider that has none for now is asked again, one that denies ends the client', () => {
+  const bench = new Bench({ hasProvider: true });
+  bench.on({ on: 'start' });
+  assert.deepEqual(bench.on({ on: 'noToken', denied: false, reason: 'offline' }), ['reconnecting']);
+  assert.deepEqual(bench.wake(), ['token? first']);
+  assert.deepEqual(bench.on({ on: 'token', token: 'x'.repeat(3_073) }), ['hangup', 'closed 4401'], 'too long to send');
+
+  const denied = new Bench({ hasProvider: true });
+  denied.on({ on: 'start' });
+  assert.deepEqual(denied.on({ on: 'noToken', denied: true, reason: 'signed out' }), ['hangup', 'closed 4401']);
+});
+
+test('a goodbye from 4400 to 4499 is the end, any other a return', () => {
+  for (const [code, ends] of [
+    [4400, true],
+    [4409, true],
+    [4450, true],
+    [1000, false],
+    [4500, false],
+    [4501, false],
+    [4999, false],
+  ] as const) {
+    const bench = new Bench();
+    bench.on({ on: 'start' });
+    bench.open();
+    assert.deepEqual(bench.goodbye(code), ends ? ['hangup', 'hangup', `closed ${code}`] : ['hangup', 'reconnecting']);
+  }
+});
+
+test('who says goodbye says when and where to return', () => {
+  const bench = new Bench();
+  bench.on({ on: 'start' });
+  bench.open();
+  bench.goodbye(4501, { retryAfterMs: 3_000, alternates: ['http://b'] });
+  // Half of the first ceiling of 500 ms, after what the server asked for.
+  assert.equal(bench.session.wakeAt, 3_250);
+  bench.now = 1_000;
+  assert.deepEqual(bench.on({ on: 'nudge' }), [], 'not even a person may come sooner');
+  assert.equal(bench.session.wakeAt, 3_000, 'but without the back-off');
+  assert.deepEqual(bench.wake(), ['dial http://b']);
+});
+
+test('a server that breaks the rules, or does not greet, is left for another connection', () => {
+  const broken: ((bench: Bench) => string[])[] = [
+    (bench) => bench.frame('welcome', {}),
+    (bench) => bench.frame('ack', { request: 9, serial: 1 }),
+    (bench) => bench.frame('attached', { request: 9 }),
+    (bench) => bench.frame('publication', { channelId: 77 }),
+    (bench) => bench.frame('error', { request: 9, code: 1 }),
+    (bench) => bench.on({ on: 'badFrame', reason: 'malformed' }),
+  ];
+  for (const fault of broken) {
+    const bench = new Bench();
+    bench.on({ on: 'start' });
+    bench.open();
+    assert.deepEqual(fault(bench), ['goodbye 4400', 'hangup', 'reconnecting']);
+    assert.equal(bench.session.counts.violations, 1);
+  }
+  const mute = new Bench();
+  mute.on({ on: 'start' });
+  mute.on({ on: 'dialed', transport: 'websocket', nodes: [] });
+  assert.equal(mute.session.wakeAt, 5_000);
+  assert.deepEqual(mute.wake(), ['hangup', 'reconnecting']);
+});
+
+test('a session that lasted a minute starts the waits over; one that was dropped does not', () => {
+  const bench = new Bench();
+  bench.on({ on: 'start' });
+  const waits: number[] = [];
+  for (const lasted of [0, 0, 0, 60_000]) {
+    bench.open();
+    bench.now += lasted;
+    bench.goodbye(4500);
+    waits.push(bench.session.wakeAt - bench.now);
+    bench.wake();
+  }
+  assert.deepEqual(waits, [250, 500, 1_000, 250]);
+});
+
+test('silence ends a session, and tells that it stalled', () => {
+  const bench = new Bench();
+  bench.on({ on: 'start' });
+  bench.open();
+  const seen: string[] = [];
+  while (bench.now < 15_000) seen.push(...bench.wake());
+  assert.deepEqual(seen, ['ping', 'ping', 'goodbye 4504', 'hangup', 'reconnecting']);
+  assert.equal(bench.session.counts.silences, 1);
+});
