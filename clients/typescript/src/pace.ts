@@ -12,6 +12,11 @@ const BUDGET_MS = 8;
 /** Runs work in slices, one a frame. */
 export class Pace {
   #scheduled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The frame that was asked for and has not come; 0 for none. */
+  #frame = 0;
+  /** The timer ran instead of that frame, which has nothing more to draw when it comes after all. */
+  #isLate = false;
 
   /** `work` handles one piece, and says whether there is more. */
   constructor(
@@ -24,20 +29,28 @@ export class Pace {
     if (this.#scheduled) return;
     this.#scheduled = true;
     const draws = 'requestAnimationFrame' in globalThis && document.visibilityState === 'visible';
-    let frame = 0;
-    const timer = setTimeout(
+    this.#timer = setTimeout(
       () => {
-        if (draws) cancelAnimationFrame(frame);
+        this.#isLate = this.#frame !== 0;
         this.#run();
       },
       draws ? FRAME_MS_MAX : 0,
     );
-    if (!draws) return;
-    frame = requestAnimationFrame(() => {
-      clearTimeout(timer);
-      this.#run();
-    });
+    if (draws && !this.#frame) this.#frame = requestAnimationFrame(this.#drawn);
   }
+
+  readonly #drawn = (): void => {
+    this.#frame = 0;
+    const wasLate = this.#isLate;
+    this.#isLate = false;
+    if (!this.#scheduled) return;
+    if (wasLate) {
+      this.#frame = requestAnimationFrame(this.#drawn);
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#run();
+  };
 
   #run(): void {
     this.#scheduled = false;
