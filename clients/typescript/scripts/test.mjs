@@ -29,12 +29,22 @@ await build({
   logLevel: 'warning',
 });
 const files = names.map((name) => join(out, name.replace(/\.tsx?$/, '.js')));
+if (files.length === 0) {
+  console.error(`no test of ${directory} is named ${patterns.join(' ')}`);
+  process.exit(1);
+}
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-reporter', process.env.VERBOSE ? 'spec' : 'dot', ...files],
-  {
-    stdio: 'inherit',
-    cwd: root,
-  },
+  [
+    '--enable-source-maps',
+    '--test',
+    // One file at a time: a flood in one is no fault of another. A test that hangs, or leaves a node behind, fails.
+    '--test-concurrency=1',
+    '--test-timeout=120000',
+    '--test-force-exit',
+    `--test-reporter=${process.env.VERBOSE ? 'spec' : 'dot'}`,
+    ...files,
+  ],
+  { stdio: 'inherit', cwd: root },
 );
 process.exit(status ?? 1);

@@ -244,6 +244,13 @@ test('refusals and time limits have their class, code and number', async () => {
   assert.throws(() => new Client(), InvalidError);
 });
 
+test('without a class of its own a client in Node finds one: the global, or that of the package ws', async () => {
+  const client = new Client({ url: node.url });
+  clients.push(client);
+  await client.ready();
+  assert.equal(client.state.kind === 'connected' && client.state.transport, 'websocket');
+});
+
 test('closing waits for what is on its way, and is safe to call twice', async () => {
   const client = connect();
   await client.ready();

@@ -33,6 +33,12 @@ keyed = true
 publish_rate = 0
 `;
 
+/** Nodes that were not stopped: a test that fails leaves one running, and it ends with the test. */
+const running = new Set<StarlingNode>();
+process.once('exit', () => {
+  for (const node of running) node.abandon();
+});
+
 /** A node that serves. The namespaces `demo` (two minutes of history), `live` (none) and `board` (keyed) are there. */
 export class StarlingNode {
   readonly log: string[] = [];
@@ -44,6 +50,7 @@ export class StarlingNode {
   /** Starts a node and waits until it serves. */
   static async start(set: Record<string, string> = {}): Promise<StarlingNode> {
     const node = new StarlingNode(set);
+    running.add(node);
     await node.restart();
     return node;
   }
@@ -90,6 +97,13 @@ export class StarlingNode {
   /** Stops it in order, for good. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
+    this.abandon();
+    running.delete(this);
+  }
+
+  /** Ends it without waiting. */
+  abandon(): void {
+    this.#process?.kill('SIGKILL');
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
