@@ -206,6 +206,10 @@ impl Checker {
 
     /// A read is answered.
     pub(super) fn paged(&mut self, channel: &ChannelName, range: &Range, page: &Page) -> Verdict {
+        // An ephemeral channel that began anew may say so to a reader of its last history first.
+        if let Page::Messages { head, .. } | Page::Lost { position: head, .. } = page {
+            self.adopt(channel, &head.epoch)?;
+        }
         let config = &self.setup.namespace(channel).channel;
         let truth = self.truth.of(channel);
         let shown = truth.shown();
