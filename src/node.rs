@@ -148,6 +148,10 @@ impl Node {
         } = self;
         let services = Arc::clone(registry.services());
         let (node, generation) = (&services.greeting.node, services.greeting.generation);
+        let reload = signal::reload(|| match services.auth.reload() {
+            Ok(()) => tracing::info!("the keys for tokens were read again"),
+            Err(error) => tracing::error!(%error, "the keys for tokens stay as they were"),
+        });
         tracing::info!(node, generation, url, admin = admin_address, "serving");
         // In a task of its own: it answers to the end, so that whoever asks while the node drains is told no.
         let mut admin = tokio::spawn(admin::serve(admin, registry.clone(), draining.subscribe()));
@@ -157,10 +161,6 @@ impl Node {
             .as_ref()
             .map(|storage| tokio::spawn(sweep::run(registry.clone(), Arc::clone(&storage.store))));
         let ended = |part| move |source| NodeError::Ended { part, source };
-        let reload = signal::reload(|| match services.auth.reload() {
-            Ok(()) => tracing::info!("the keys for tokens were read again"),
-            Err(error) => tracing::error!(%error, "the keys for tokens stay as they were"),
-        });
         let outcome = tokio::select! {
             never = reload => match never {},
             reason = stop => {

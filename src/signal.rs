@@ -17,17 +17,21 @@ pub(crate) fn stop() -> impl Future<Output = &'static str> {
     }
 }
 
-/// Catches the signal that asks to read again what may have changed (SIGHUP), and calls `reload` for each.
-pub(crate) async fn reload(mut reload: impl FnMut()) -> Infallible {
-    match signal(SignalKind::hangup()) {
-        Ok(mut signal) => {
-            while signal.recv().await.is_some() {
-                reload();
+/// Catches the signal that asks to read again what may have changed (SIGHUP), from now on: one that is not caught ends
+/// the process. The future calls `reload` for each.
+pub(crate) fn reload(mut reload: impl FnMut()) -> impl Future<Output = Infallible> {
+    let caught = signal(SignalKind::hangup());
+    async move {
+        match caught {
+            Ok(mut signal) => {
+                while signal.recv().await.is_some() {
+                    reload();
+                }
             }
+            Err(error) => tracing::warn!(%error, "SIGHUP cannot be caught; keys are read at the start only"),
         }
-        Err(error) => tracing::warn!(%error, "SIGHUP cannot be caught; keys are read at the start only"),
+        pending().await
     }
-    pending().await
 }
 
 fn caught(kind: SignalKind) -> impl Future<Output = ()> {
