@@ -294,6 +294,7 @@ fn permitted(capability: &Granted) -> Permitted {
         (Granting::Publish, "publish"),
         (Granting::Subscribe, "subscribe"),
         (Granting::History, "history"),
+        (Granting::Admin, "admin"),
     ];
     let operations = all.into_iter().filter(|(one, _)| capability.operations.contains(*one));
     Permitted {
@@ -311,9 +312,10 @@ fn allowed(text: &str) -> Result<Capability, String> {
         "publish" => Ok(vec![Operation::Publish]),
         "subscribe" => Ok(vec![Operation::Subscribe]),
         "history" => Ok(vec![Operation::History]),
+        "admin" => Ok(vec![Operation::Admin]),
         "all" => Ok(vec![Operation::Publish, Operation::Subscribe, Operation::History]),
         other => Err(format!(
-            "\"{other}\" is no operation; name publish, subscribe, history or all"
+            "\"{other}\" is no operation; name publish, subscribe, history, admin, or all for the first three"
         )),
     };
     let operations = operations.split(',').map(read).collect::<Result<Vec<_>, _>>()?.concat();

@@ -124,6 +124,8 @@ pub enum Operation {
     Subscribe,
     /// Receive messages that are in the past.
     History,
+    /// Act on the sessions of others.
+    Admin,
 }
 
 impl Auth {

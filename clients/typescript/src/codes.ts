@@ -14,6 +14,7 @@ const CLOSE = {
   4503: 'overloaded',
   4504: 'silent',
   4505: 'token_expired',
+  4506: 'reconnect',
   4508: 'hello_timeout',
 } as const;
 

@@ -9,6 +9,7 @@ use crate::support::api::Api;
 use crate::support::http::Request;
 use crate::support::node::Node;
 use crate::support::settings::Settings;
+use crate::support::token::SECRET;
 
 const READS: [&str; 3] = [
     "/v1/channels/demo:a",
@@ -20,7 +21,8 @@ const WRITES: [&str; 3] = ["/v1/channels/demo:a/messages", "/v1/broadcast", "/v1
 
 #[tokio::test]
 async fn whoever_has_no_right_is_told_before_anything_is_read() {
-    let node = Node::start(Settings::default().set("auth.anonymous", "false")).await;
+    let settings = Settings::default().set("auth.anonymous", "false");
+    let node = Node::start(settings.key("app", &format!("secret = \"{SECRET}\""))).await;
     let api = Api::of(&node).await;
     for path in READS {
         assert_eq!(

@@ -127,3 +127,20 @@ async fn parties_are_counted_by_whom_they_name() {
     assert_eq!(send(&Token::of_everything().text()).await, 200, "Anna is somebody else");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn only_who_may_administer_everything_ends_the_sessions_of_others() {
+    let node = Node::start(settings()).await;
+    let disconnect = async |token: Token| {
+        Request::post("/v1/disconnect", r#"{"subject": "ben"}"#)
+            .header("authorization", &format!("Bearer {}", token.text()))
+            .send(node.address())
+            .await
+    };
+    for token in [Token::of_everything(), Token::new().allow("demo:*", &["admin"])] {
+        assert_eq!(disconnect(token).await.refusal(), (403, "forbidden".to_owned()));
+    }
+    let answer = disconnect(Token::new().allow("*", &["admin"])).await;
+    assert_eq!((answer.status, &*answer.body), (200, r#"{"disconnected":0}"#));
+    node.stop().await;
+}
