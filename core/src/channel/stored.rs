@@ -54,7 +54,7 @@ pub struct Stored {
     pub requests: Vec<StoredRequest>,
 }
 
-/// Consecutive messages that stay in the store; see [`spilled`](super::spilled).
+/// Consecutive messages that stay in the store; see [`spilled`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
     /// The first of them.
