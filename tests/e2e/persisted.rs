@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `crash.rs` | `kill -9` in the middle of a stream; retries, keys and removals after it |
 //! | `paging.rs` | fifty thousand missed messages, paged from the store: bounded memory, others undisturbed |
+//! | `http.rs` | what is in the store only, read over HTTP |
 //! | `disk.rs` | a full disk, damaged rows, what retention deletes |
 //! | `syncs.rs` | each acknowledgement follows the sync that covers it, seen by strace |
 
@@ -12,6 +13,7 @@ use crate::support::settings::Settings;
 
 mod crash;
 mod disk;
+mod http;
 mod paging;
 mod syncs;
 
