@@ -4,6 +4,7 @@ import type { Command, Measures, Notice, PageEvent } from './bridge.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
 import { closeName } from './codes.ts';
 import { type Link, link } from './connect.ts';
+import { noCounts } from './counts.ts';
 import { Emitter } from './emitter.ts';
 import { DeniedError, invalid, type StarlingError, toError } from './errors.ts';
 import { Pace } from './pace.ts';
@@ -60,27 +61,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-const NOTHING: Measures = {
-  sessions: 0,
-  failures: 0,
-  silences: 0,
-  violations: 0,
-  messages: 0,
-  duplicates: 0,
-  gaps: 0,
-  overflows: 0,
-  pulls: 0,
-  skipped: 0,
-  discontinuities: 0,
-  published: 0,
-  resent: 0,
-  acknowledged: 0,
-  failed: 0,
-  rttMs: null,
-  packetsLost: null,
-  bytesSent: 0,
-  bytesReceived: 0,
-};
+const NOTHING: Measures = { ...noCounts(), rttMs: null, packetsLost: null, bytesSent: 0, bytesReceived: 0 };
 
 /** A client. It connects when {@link connect} is called, or when something first needs a connection. */
 export class Client {

@@ -2,9 +2,9 @@
 
 import type { Command, EngineOptions, Measures, Notice, PageEvent, Payload, Told } from './bridge.ts';
 import type { Clock } from './clock.ts';
+import { noCounts } from './counts.ts';
 import { type Told as Effect, Runner } from './runner.ts';
 import type { Cost, Entry, RawState, ReaderEvent } from './session/message.ts';
-import { noCounts } from './session/shared.ts';
 import { Dialer, type Means } from './transport/dial.ts';
 import { text } from './wire/reader.ts';
 import { encodeText } from './wire/writer.ts';

@@ -1,6 +1,7 @@
 /** What the parts of a session share while one input is handled. */
 
-import type { Counts, Failure } from '../types.ts';
+import { noCounts } from '../counts.ts';
+import type { Failure } from '../types.ts';
 import type { ClientFrame } from '../wire/frames.ts';
 import { PageCredit } from './credit.ts';
 import type { Effect } from './message.ts';
@@ -12,25 +13,6 @@ export type Request =
   | { kind: 'detach'; channelId: number }
   | { kind: 'publish'; line: Line; serial: number }
   | { kind: 'refresh' };
-
-/** The counts of a client that did nothing yet. */
-export const noCounts = (): Counts => ({
-  sessions: 0,
-  failures: 0,
-  silences: 0,
-  violations: 0,
-  messages: 0,
-  duplicates: 0,
-  gaps: 0,
-  overflows: 0,
-  pulls: 0,
-  skipped: 0,
-  discontinuities: 0,
-  published: 0,
-  resent: 0,
-  acknowledged: 0,
-  failed: 0,
-});
 
 /** What reading and publishing have in common. */
 export class Shared {
