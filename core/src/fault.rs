@@ -22,6 +22,30 @@ pub struct Faults {
     pub forget_head_at_retirement: bool,
     /// Credit reserved for a page is not given back when the reader leaves.
     pub credit_leak: bool,
+    /// An owner commits what it alone holds (against R1).
+    pub commit_alone: bool,
+    /// A copy takes entries of an owner of the past (against R2).
+    pub no_term_check: bool,
+    /// What one start of a node acknowledged counts for the next (against R3).
+    pub no_generation: bool,
+    /// The table lets any node take a slot over (against R4).
+    pub claim_by_anyone: bool,
+    /// A copy is added to the in-sync set before its acks are required (against R5).
+    pub grow_before_ack: bool,
+    /// A copy whose membership is not confirmed counts as one (against R6).
+    pub pending_counts: bool,
+    /// A message is fanned out when it is proposed.
+    pub fan_out_before_commit: bool,
+    /// A copy does not keep who published what (against R10).
+    pub publishers_not_replicated: bool,
+    /// A slot that lost its history goes on with the epochs of before.
+    pub epoch_kept_on_reset: bool,
+    /// A new owner answers readers before what it inherited is safe (against R8).
+    pub attach_before_safe: bool,
+    /// A slot's history is given up because its copies are silent (against R13).
+    pub reset_after_silence: bool,
+    /// A doubtful position is answered without a look whether this is still the owner (against R8b).
+    pub doubt_not_confirmed: bool,
 }
 
 /// Which faults are planted: none, in this build.
@@ -62,6 +86,30 @@ switches! {
     forget_head_at_retirement,
     /// Whether to lose credit.
     credit_leak,
+    /// Whether to commit without copies.
+    commit_alone,
+    /// Whether to take entries of past owners.
+    no_term_check,
+    /// Whether to confuse a node with its restart.
+    no_generation,
+    /// Whether to let anybody claim.
+    claim_by_anyone,
+    /// Whether to add copies that are not required to ack.
+    grow_before_ack,
+    /// Whether to count copies that are not confirmed.
+    pending_counts,
+    /// Whether to fan out what may vanish.
+    fan_out_before_commit,
+    /// Whether to forget publishers on copies.
+    publishers_not_replicated,
+    /// Whether to hide a reset.
+    epoch_kept_on_reset,
+    /// Whether to answer readers from a tail that is not safe.
+    attach_before_safe,
+    /// Whether to take silence for death.
+    reset_after_silence,
+    /// Whether to answer doubtful positions at once.
+    doubt_not_confirmed,
 }
 
 #[cfg(all(test, not(feature = "sim")))]

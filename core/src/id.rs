@@ -4,17 +4,20 @@
 //! * [`position`]: where in a channel, and in which history of it;
 //! * [`author`]: who published, and under which number;
 //! * [`key`]: keys of keyed channels and of idempotent requests;
-//! * [`slot`]: which slot, and where in its log.
+//! * [`slot`]: which slot, and where in its log;
+//! * [`node`]: which node, and which start of it.
 
 pub mod author;
 pub mod key;
 pub mod name;
+pub mod node;
 pub mod position;
 pub mod slot;
 
 pub use author::{Author, PublisherId, Serial, Subject};
 pub use key::{IdempotencyKey, Key};
 pub use name::ChannelName;
+pub use node::{Generation, NodeId, NodeName};
 pub use position::{Epoch, Lineage, Position, Seq, Term};
 pub use slot::{Index, SlotId, slot_of};
 

@@ -7,6 +7,7 @@
 //! * [`id`]: names and numbers, parsed once at the edge;
 //! * [`time`]: the two clocks that come in by the door;
 //! * [`slot`]: the log that several channels share, and what is committed of it;
+//! * [`table`]: which node owns which slot: the one authority of a cluster;
 //! * [`channel`]: one channel: who may publish what, in which order, and what a reader is answered;
 //! * [`namespace`]: what holds for the channels of a namespace;
 //! * [`session`]: one client at its gateway: what it may do, and what it is told;
@@ -36,4 +37,5 @@ pub mod session;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod slot;
+pub mod table;
 pub mod time;
