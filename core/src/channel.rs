@@ -27,6 +27,7 @@
 //! * `publish`: which publishes are taken;
 //! * `tail`: what waits for its commit;
 //! * [`attach`], [`read`], [`inspect`]: what readers are answered;
+//! * `standing`: what may be said while the slot has other copies;
 //! * `due`: what time demands;
 //! * [`refusal`]: why a request is refused.
 
@@ -53,6 +54,7 @@ pub mod publishers;
 pub mod read;
 pub mod refusal;
 pub mod spilled;
+mod standing;
 pub mod state;
 pub mod stored;
 mod tail;
@@ -95,6 +97,13 @@ pub struct Channel<R> {
     /// Readers that wait for the channel to exist. Each is a request that the shell admitted and
     /// that has not been answered: the shell's bound on those is the bound of this list.
     held: Vec<Held<R>>,
+    /// Whether acknowledgements may be given.
+    standing: Result<(), Refusal>,
+    /// Whether a doubtful position is asked about.
+    confirms: bool,
+    /// Readers with such positions, numbered. They are bounded as `held` is.
+    doubted: Vec<(u64, Held<R>)>,
+    doubts_raised: u64,
 }
 
 impl<R> Channel<R> {
@@ -117,6 +126,10 @@ impl<R> Channel<R> {
             shown: None,
             tail: VecDeque::new(),
             held: Vec::new(),
+            standing: Ok(()),
+            confirms: false,
+            doubted: Vec::new(),
+            doubts_raised: 0,
         };
         channel.adopt(opening, now);
         channel
@@ -132,6 +145,8 @@ impl<R> Channel<R> {
             Input::Inspect { to, question } => self.serve(Held::Inspect { to, question }, now, out),
             Input::Committed { through, copies } => self.commit(through, copies, now, out),
             Input::Refused { reason, opening } => self.refused(&reason, *opening, now, out),
+            Input::Standing(standing) => self.stand(standing, out),
+            Input::Confirmed { through } => self.confirmed(through, now, out),
             Input::Due { attended } => self.due(attended, now, out),
         }
     }
@@ -157,7 +172,7 @@ impl<R> Channel<R> {
     /// Whether nobody waits for an answer. Only then may it be retired.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.tail.is_empty() && self.held.is_empty()
+        self.tail.is_empty() && self.held.is_empty() && self.doubted.is_empty()
     }
 
     /// Ends the owner's side. What it leaves behind is to be parked in the slot.
@@ -179,16 +194,22 @@ impl<R> Channel<R> {
         if let Some(working) = &mut self.working {
             working.touch(now.instant);
         }
-        match (&self.working, &self.shown) {
-            // A channel that is being forgotten, or made anew, is not the one that is shown.
-            (Some(working), Some(shown)) if working.view().epoch() == shown.epoch() => {
-                out.push(self.answer(reader, shown));
-            }
-            _ => {
+        match self.exhibited() {
+            Some(shown) if self.doubts(&reader, shown) => self.doubt(reader, out),
+            Some(shown) => out.push(self.answer(reader, shown)),
+            None => {
                 self.held.push(reader);
                 self.ensure_created(now, out);
             }
         }
+    }
+
+    /// What readers are answered from. A channel that is being forgotten, or made anew, is not the
+    /// one that is shown.
+    fn exhibited(&self) -> Option<&View> {
+        let shown = self.shown.as_ref()?;
+        let working = self.working.as_ref()?;
+        (working.view().epoch() == shown.epoch()).then_some(shown)
     }
 
     fn answer(&self, reader: Held<R>, shown: &View) -> Effect<R> {

@@ -16,6 +16,7 @@
 //! * [`entry`]: what the log is made of;
 //! * [`commit`]: how far the log is committed: where replication plugs in;
 //! * [`log`]: what is appended, what is committed, and the tail for those who catch up;
+//! * [`copy`]: what is other when further nodes hold copies;
 //! * [`stored`]: the channels that a store keeps;
 //! * [`snapshot`]: all channels at one index;
 //! * `due`, `expiry`: which channels have something due, and when to look.
@@ -35,6 +36,7 @@ use crate::fault::Faults;
 use crate::id::{ChannelName, Index, Lineage, Term};
 
 pub mod commit;
+pub mod copy;
 mod due;
 pub mod entry;
 mod expiry;
@@ -43,10 +45,10 @@ pub mod snapshot;
 pub mod stored;
 pub mod turn;
 
-pub use commit::CommitPoint;
+pub use commit::{CommitPoint, Reached};
 pub use entry::{Change, Entry, Origin};
-pub use log::TailBounds;
-pub use snapshot::{FollowError, Snapshot};
+pub use log::{Mismatch, Place, TailBounds};
+pub use snapshot::Snapshot;
 pub use stored::{Batch, Lease, StoreFailure};
 pub use turn::{Effect, Input, Timer};
 
@@ -89,10 +91,23 @@ impl Settings for channel::Config {
     }
 }
 
-/// A slot at its owner. See the module.
+/// What a node is to a slot that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It gives entries their index.
+    Owner {
+        /// Channels are opened: what it inherited is safe.
+        serving: bool,
+    },
+    /// It keeps what the owner sends.
+    Copy,
+}
+
+/// A slot at a node that holds it. See the module.
 #[derive(Debug)]
 pub struct Slot {
     config: Config,
+    role: Role,
     settings: Arc<dyn Settings>,
     lineage: Lineage,
     /// Random bits that the seeds of channels are made from.
@@ -108,6 +123,12 @@ pub struct Slot {
     /// The latest opening of each channel that is open.
     rounds: BTreeMap<ChannelName, u64>,
     rounds_opened: u64,
+    /// Channels that somebody wants to open before what was inherited is safe.
+    waiting: BTreeSet<ChannelName>,
+    /// Channels with positions that the channel cannot judge alone, see [`Slot::take_doubts`].
+    doubts: BTreeMap<ChannelName, u64>,
+    /// Whether acknowledgements may be given.
+    standing: Result<(), Refusal>,
     quarantined: BTreeSet<ChannelName>,
     expiry: Expiry,
     /// The wake that is on its way.
@@ -132,14 +153,18 @@ impl Slot {
                 incarnation: random.next_u32(),
             },
             seed: random.next_u64(),
-            log: Log::new(term, Index(0), config.tail),
+            log: Log::new(term, Place::default(), config.tail),
             config,
+            role: Role::Owner { serving: true },
             commit,
             channels: BTreeMap::new(),
             stored: Lane::default(),
             parked: BTreeMap::new(),
             rounds: BTreeMap::new(),
             rounds_opened: 0,
+            waiting: BTreeSet::new(),
+            doubts: BTreeMap::new(),
+            standing: Ok(()),
             quarantined: BTreeSet::new(),
             expiry: Expiry::default(),
             wake: None,
@@ -169,6 +194,7 @@ impl Slot {
                 }
             }
             Input::Restarted => self.abandon(),
+            Input::Doubt { channel, through } => self.doubt(channel, through, out),
             Input::Release { channel } => {
                 self.quarantined.remove(&channel);
                 self.look_at(&channel, now, out);
@@ -205,6 +231,17 @@ impl Slot {
     }
 
     fn open(&mut self, channel: ChannelName, out: &mut Vec<Effect>) {
+        match self.role {
+            Role::Owner { serving: true } => {}
+            Role::Owner { serving: false } => {
+                self.waiting.insert(channel);
+                return;
+            }
+            Role::Copy => {
+                let reason = Refusal::Unavailable;
+                return out.push(Effect::Barred { channel, reason });
+            }
+        }
         if self.quarantined.contains(&channel) {
             let reason = Refusal::Quarantined;
             return out.push(Effect::Barred { channel, reason });
@@ -224,6 +261,7 @@ impl Slot {
         }
         Opening {
             copies: self.commit.reached(self.log.committed()).copies,
+            confirms: durability == Durability::Logged && self.commit != CommitPoint::Standalone,
             state: match durability {
                 Durability::Logged => self.channels.get(channel).cloned(),
                 Durability::Ephemeral => self.parked.remove(channel),
@@ -245,6 +283,8 @@ impl Slot {
             round,
             seed: xxh3_64_with_seed(&round.to_le_bytes(), self.seed),
             copies: 0,
+            standing: self.standing.clone(),
+            confirms: false,
             state: None,
             tail: Vec::new(),
         }

@@ -71,6 +71,13 @@ pub enum Message {
         /// When.
         at: std::time::Instant,
     },
+    /// A reader of a channel brought a position that may show that this node is the owner no longer.
+    Doubt {
+        /// Of which channel.
+        channel: ChannelName,
+        /// Numbers the channel's doubts.
+        through: u64,
+    },
     /// A channel is to be set aside.
     Quarantine {
         /// Which.
@@ -150,6 +157,7 @@ impl Actor for SlotActor {
             }
             Message::Park { channel, retired } => state.turn(Input::Park { channel, retired }),
             Message::Used { channel, at } => state.turn(Input::Used { channel, at }),
+            Message::Doubt { channel, through } => state.turn(Input::Doubt { channel, through }),
             Message::Quarantine { channel } => state.turn(Input::Quarantine { channel }),
             Message::Loaded { channel, found } => {
                 let wall = state.registry.services().clock.now().wall;
@@ -208,9 +216,11 @@ impl State {
                 Effect::Closed { channel, reason } => {
                     // All it has proposed is given up, and with it the room that came along.
                     self.rooms.retain(|(of, _)| *of != channel);
-                    if let Some(address) = self.registry.running(&channel) {
-                        let _ = address.post_single(channel::Message::Closed { reason }); // gone: nobody waits
-                    }
+                    self.post(&channel, channel::Message::Closed { reason });
+                }
+                Effect::Standing { channel, standing } => self.post(&channel, channel::Message::Standing(standing)),
+                Effect::Confirmed { channel, through } => {
+                    self.post(&channel, channel::Message::Confirmed { through });
                 }
                 Effect::Dropped { channel } => {
                     let last = self.rooms.iter().rposition(|(of, _)| *of == channel);
@@ -241,6 +251,13 @@ impl State {
     fn answer(&mut self, channel: &ChannelName, opening: Result<Box<Opening>, Refusal>) {
         if let Some(opener) = self.openers.remove(channel) {
             let _ = opener.send(opening); // a channel that was stopped while it started needs none
+        }
+    }
+
+    /// Tells a channel something. One that is gone has nobody waiting.
+    fn post(&self, channel: &ChannelName, message: channel::Message) {
+        if let Some(address) = self.registry.running(channel) {
+            let _ = address.post_single(message);
         }
     }
 

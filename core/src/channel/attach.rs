@@ -7,7 +7,7 @@
 //! against the one who answers: a stale owner would see just that (rule R8b). This judgement takes
 //! it for granted that the caller holds the whole committed log. On a single node it does, for it is
 //! the only writer, so such a position is forged or left over, and answering it changes nothing for
-//! anybody else. Where ownership can move, whoever calls must first have its ownership confirmed.
+//! anybody else. Where ownership can move, it is confirmed first (`standing`).
 
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ impl View {
     }
 
     /// Whether nothing is missing after `position`, or why that cannot be said.
-    fn judge(&self, position: &Position, lineage: Lineage, config: &Config) -> Result<(), Reason> {
+    pub(super) fn judge(&self, position: &Position, lineage: Lineage, config: &Config) -> Result<(), Reason> {
         let Position { epoch, seq, term } = position;
         if epoch != self.epoch() {
             return Err(Reason::of_other_epoch(epoch, lineage));

@@ -98,6 +98,11 @@ impl<R> Channel<R> {
         now: Now,
         out: &mut Vec<Effect<R>>,
     ) -> Option<Waiter<R>> {
+        if let Err(refusal) = &self.standing {
+            let refusal = refusal.clone();
+            out.push(Effect::Refuse { to, refusal });
+            return None;
+        }
         let mut check = self.check(origin, since, now);
         if check == Check::Full && self.expire_publishers(now, out) {
             check = self.check(origin, since, now);

@@ -49,6 +49,14 @@ pub(super) enum Held<R> {
     Inspect { to: R, question: Question },
 }
 
+impl<R> Held<R> {
+    fn into_asker(self) -> R {
+        match self {
+            Self::Attach { to, .. } | Self::Read { to, .. } | Self::Inspect { to, .. } => to,
+        }
+    }
+}
+
 impl<R> Channel<R> {
     /// Applies a change to the working state and puts it on its way.
     pub(super) fn propose(&mut self, change: Change, asker: Option<Waiter<R>>, now: Now, out: &mut Vec<Effect<R>>) {
@@ -60,6 +68,9 @@ impl<R> Channel<R> {
         let ticket = self.ticket;
         self.ticket.number += 1;
         let asker = self.acknowledge_early(&change, asker, out);
+        if let (Change::Publish { message, .. }, true) = (&change, self.config.faults.fan_out_before_commit()) {
+            out.push(Effect::FanOut(message.clone()));
+        }
         let logged = self.config.durability != Durability::Ephemeral;
         if logged {
             let change = change.clone();
@@ -86,7 +97,9 @@ impl<R> Channel<R> {
                 shown.spill(self.config.spills());
             }
             let epoch = self.shown.as_ref().map(|shown| shown.epoch().clone());
-            if let Change::Publish { message, .. } = &pending.change {
+            if let (Change::Publish { message, .. }, false) =
+                (&pending.change, self.config.faults.fan_out_before_commit())
+            {
                 out.push(Effect::FanOut(message.clone()));
             }
             if let (Some(epoch), Some(fate)) = (epoch, fate_of(&pending.change)) {
@@ -115,9 +128,7 @@ impl<R> Channel<R> {
         }
         let is_coming = |pending: &Pending<R>| matches!(pending.change, Change::Create { .. });
         if !self.tail.iter().any(is_coming) {
-            out.extend(self.held.drain(..).map(|reader| match reader {
-                Held::Attach { to, .. } | Held::Read { to, .. } | Held::Inspect { to, .. } => refuse(to),
-            }));
+            out.extend(self.held.drain(..).map(|reader| refuse(reader.into_asker())));
         }
     }
 
@@ -125,10 +136,9 @@ impl<R> Channel<R> {
     pub fn into_waiting(self) -> impl Iterator<Item = R> {
         let asked = self.tail.into_iter();
         let asked = asked.flat_map(|pending| pending.asker.into_iter().chain(pending.repeaters));
-        let held = self.held.into_iter().map(|reader| match reader {
-            Held::Attach { to, .. } | Held::Read { to, .. } | Held::Inspect { to, .. } => to,
-        });
-        asked.map(|waiter| waiter.to).chain(held)
+        let doubted = self.doubted.into_iter().map(|(_, reader)| reader);
+        let readers = self.held.into_iter().chain(doubted);
+        asked.map(|waiter| waiter.to).chain(readers.map(Held::into_asker))
     }
 
     /// Takes over what the slot's log holds of the channel. Waiters of what is in it stay; the rest
@@ -139,6 +149,10 @@ impl<R> Channel<R> {
         self.seed = opening.seed;
         self.draws = 0;
         self.copies = opening.copies;
+        self.confirms = opening.confirms;
+        if self.config.durability == Durability::Logged {
+            self.standing = opening.standing;
+        }
         self.ticket = Ticket {
             round: opening.round,
             number: 0,

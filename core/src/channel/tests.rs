@@ -14,6 +14,7 @@ mod publishers;
 mod random;
 mod read;
 mod refused;
+mod standing;
 mod state;
 mod stored;
 

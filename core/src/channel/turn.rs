@@ -58,6 +58,13 @@ pub enum Input<R> {
         /// What to begin again with.
         opening: Box<Opening>,
     },
+    /// Whether acknowledgements may be given from now on.
+    Standing(Result<(), Refusal>),
+    /// This node was still the owner of the slot after doubts were raised.
+    Confirmed {
+        /// Up to this doubt.
+        through: u64,
+    },
     /// Something may be due by time.
     Due {
         /// Whether any reader is attached; only the shell knows who left.
@@ -139,6 +146,11 @@ pub enum Effect<R> {
     },
     /// Give a message to every reader attached so far.
     FanOut(Arc<Message>),
+    /// Ask the slot whether this node is still its owner; answer with [`Input::Confirmed`].
+    Doubt {
+        /// Numbers the doubt.
+        through: u64,
+    },
     /// Tell the slot when the channel was last used in a way that left no entry.
     Used {
         /// When.
@@ -189,6 +201,10 @@ pub struct Opening {
     pub seed: u64,
     /// Nodes that hold what is committed.
     pub copies: u8,
+    /// Whether acknowledgements may be given, and why not.
+    pub standing: Result<(), Refusal>,
+    /// The slot has other copies: a position that does not fit has to be asked about.
+    pub confirms: bool,
     /// What is committed; `None` if the channel does not exist.
     pub state: Option<State>,
     /// What is in the log and not committed, in order.

@@ -2,9 +2,8 @@
 //!
 //! This is where replication meets the slot. An entry is committed once every member of the slot's
 //! in-sync set holds it, and an acknowledgement says how many those are. Alone, a node is the whole
-//! set: what it appends is committed. A cluster adds a variant that keeps, for each member, the index
-//! up to which it is known to hold the log; `reached` is then the least of them and the number of
-//! members. Nothing else in the slot knows how many nodes there are.
+//! set: what it appends is committed. In a cluster [`crate::replica`] knows what each member holds,
+//! and says how far that is. Nothing else in the slot knows how many nodes there are.
 
 use crate::id::Index;
 
@@ -13,10 +12,12 @@ use crate::id::Index;
 pub enum CommitPoint {
     /// This node alone holds the log.
     Standalone,
+    /// Other nodes hold it too: so far as this.
+    Replicated(Reached),
 }
 
 /// How far the log is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reached {
     /// Up to this entry.
     pub through: Index,
@@ -27,11 +28,15 @@ pub struct Reached {
 impl CommitPoint {
     /// How far the log is committed when this node has appended up to `appended`.
     #[must_use]
-    pub const fn reached(&self, appended: Index) -> Reached {
+    pub fn reached(&self, appended: Index) -> Reached {
         match self {
             Self::Standalone => Reached {
                 through: appended,
                 copies: 1,
+            },
+            Self::Replicated(reached) => Reached {
+                through: reached.through.min(appended),
+                ..*reached
             },
         }
     }

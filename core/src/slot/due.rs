@@ -58,6 +58,9 @@ impl Slot {
     }
 
     pub(super) fn ask_to_be_woken(&mut self, out: &mut Vec<Effect>) {
+        if !self.is_owner() {
+            return; // what time demands, the owner decides
+        }
         let Some(at) = self.expiry.first() else {
             return;
         };

@@ -1,5 +1,6 @@
 //! The slot by itself; how it works with a channel is tested there.
 
+mod copy;
 mod quarantine;
 mod snapshot;
 mod stored;
@@ -24,6 +25,12 @@ fn slot(config: Config) -> Slot {
     let settings = Arc::new(channel::Config::default());
     let mut random = StdRng::seed_from_u64(1);
     Slot::new(config, settings, CommitPoint::Standalone, TERM, 0, &mut random)
+}
+
+/// A slot that another node owns.
+fn empty_copy() -> Slot {
+    let settings = Arc::new(channel::Config::default());
+    Slot::copy(tail(100, u64::MAX), settings, &mut StdRng::seed_from_u64(2))
 }
 
 fn tail(entries: usize, bytes: u64) -> Config {
@@ -118,7 +125,7 @@ fn a_batch_is_committed_together_and_numbered_without_gaps() {
     assert_eq!(effects, [committed]);
     turn(&mut slot, propose("t:b", b, vec![create()]));
     assert_eq!(slot.committed(), Index(4));
-    let entries: Vec<_> = slot.tail_after(Index(0)).unwrap().collect();
+    let entries: Vec<_> = slot.entries_after(Index(0)).unwrap().collect();
     let indexes: Vec<_> = entries.iter().map(|entry| entry.index.0).collect();
     assert_eq!(indexes, [1, 2, 3, 4]);
     assert!(entries.iter().all(|entry| entry.term == TERM));

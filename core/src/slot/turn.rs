@@ -75,6 +75,14 @@ pub enum Input {
         /// The round it was proposed under.
         round: u64,
     },
+    /// A reader brought a position that may show that this node is the owner no longer (rule R8b).
+    /// The answer is [`Effect::Confirmed`], once it is known that it still is.
+    Doubt {
+        /// Of which channel.
+        channel: ChannelName,
+        /// Numbers the channel's doubts.
+        through: u64,
+    },
     /// The actor of the slot began again after a failure.
     Restarted,
     /// An operator lifts the quarantine.
@@ -152,6 +160,20 @@ pub enum Effect {
         reason: Refusal,
         /// What it begins again with. What is not in its tail was not taken.
         opening: Box<Opening>,
+    },
+    /// Tell a channel whether acknowledgements may be given.
+    Standing {
+        /// Which.
+        channel: ChannelName,
+        /// Why not.
+        standing: Result<(), Refusal>,
+    },
+    /// Tell a channel that this node was the owner after its doubts.
+    Confirmed {
+        /// Which.
+        channel: ChannelName,
+        /// Up to this doubt.
+        through: u64,
     },
     /// Forget what a channel has just proposed: it was of an earlier round, which has been answered.
     Dropped {

@@ -84,12 +84,18 @@ fn a_slot_that_nobody_owned_is_claimed_once() {
     let mut world = world();
     let (a, b) = (world.a.clone(), world.b.clone());
     let record = world.record();
-    assert_eq!((record.owner.as_ref(), record.term, record.version), (Some(&a), Term(1), 1));
+    assert_eq!(
+        (record.owner.as_ref(), record.term, record.version),
+        (Some(&a), Term(1), 1)
+    );
     assert_eq!(record.isr, set([&a]));
     assert!(record.heirs.is_empty(), "nothing was acknowledged before");
     assert_eq!(world.change(&a, Change::Claim), Err(Refusal::Owned));
     assert_eq!(world.change(&b, Change::Claim), Err(Refusal::NotAMember));
-    assert_eq!(world.change_at(0, &b, Change::Claim), Err(Refusal::Passed { version: 1 }));
+    assert_eq!(
+        world.change_at(0, &b, Change::Claim),
+        Err(Refusal::Passed { version: 1 })
+    );
 }
 
 #[test]
@@ -179,7 +185,10 @@ fn history_is_given_up_on_proof_of_death_alone() {
     );
     world.change(&c, Change::Reset).unwrap();
     let record = world.record();
-    assert_eq!((record.owner.as_ref(), record.term, record.resets), (Some(&c), Term(2), 1));
+    assert_eq!(
+        (record.owner.as_ref(), record.term, record.resets),
+        (Some(&c), Term(2), 1)
+    );
     assert_eq!((&record.isr, record.heirs.len()), (&set([&c]), 0));
     assert!(!world.table.is_lost(SLOT));
     assert_eq!(
@@ -206,10 +215,7 @@ fn a_node_that_an_operator_declared_lost_does_not_count_any_more() {
     assert_eq!(world.register(&node("a", 2)), Ok(Answer::Done));
     assert!(world.table.nodes().current(&a.name).is_some());
     let name = NodeName::parse("nobody").unwrap();
-    assert_eq!(
-        world.table.apply(&Command::Bury { name }),
-        Err(Refusal::NotRegistered)
-    );
+    assert_eq!(world.table.apply(&Command::Bury { name }), Err(Refusal::NotRegistered));
 }
 
 #[test]

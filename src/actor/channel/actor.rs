@@ -136,6 +136,8 @@ impl Actor for ChannelActor {
             Message::Inspect { to, question } => Input::Inspect { to, question },
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
+            Message::Standing(standing) => Input::Standing(standing),
+            Message::Confirmed { through } => Input::Confirmed { through },
             Message::Closed { reason } => {
                 state.close(reason);
                 return Ok(());
@@ -232,6 +234,10 @@ impl State {
             Effect::Page { to, page } => self.feeding.answer(to, page),
             Effect::Inspected { to, inspection } => to.inspected(inspection),
             Effect::FanOut(message) => self.feeding.push(&message),
+            Effect::Doubt { through } => {
+                let channel = self.channel.clone();
+                let _ = self.slot.post_single(slot::Message::Doubt { channel, through });
+            }
             Effect::Used { at } => {
                 let channel = self.channel.clone();
                 let _ = self.slot.post_single(slot::Message::Used { channel, at });
@@ -322,7 +328,11 @@ fn refuse(input: Input<Reply>, refusal: &Refusal) {
         | Input::Attach { to, .. }
         | Input::Read { to, .. }
         | Input::Inspect { to, .. } => to.refuse(refusal.clone()),
-        Input::Committed { .. } | Input::Refused { .. } | Input::Due { .. } => {}
+        Input::Committed { .. }
+        | Input::Refused { .. }
+        | Input::Standing(_)
+        | Input::Confirmed { .. }
+        | Input::Due { .. } => {}
     }
 }
 

@@ -48,6 +48,13 @@ pub enum Message {
         /// What to begin again with.
         opening: Box<Opening>,
     },
+    /// Whether acknowledgements may be given from now on, and why not.
+    Standing(Result<(), Refusal>),
+    /// This node was still the owner of the slot after doubts were raised.
+    Confirmed {
+        /// Up to this doubt.
+        through: u64,
+    },
     /// The slot has given the channel up: nobody knows what the store holds of it.
     Closed {
         /// Why.

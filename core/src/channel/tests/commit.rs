@@ -150,6 +150,8 @@ fn an_uncommitted_tail_is_known_and_not_shown() {
         round: 9,
         seed: 1,
         copies: 2,
+        standing: Ok(()),
+        confirms: false,
         state,
         tail,
     };

@@ -200,6 +200,8 @@ impl Owner {
                     seen.extend(channel.into_waiting().map(refuse));
                     self.open(config);
                 }
+                slot::Effect::Standing { standing, .. } => self.turn(Input::Standing(standing), seen),
+                slot::Effect::Confirmed { through, .. } => self.turn(Input::Confirmed { through }, seen),
                 slot::Effect::Wake { .. } | slot::Effect::Mark { .. } | slot::Effect::Dropped { .. } => {}
                 slot::Effect::Load { .. } => unreachable!("only an open asks for it"),
                 slot::Effect::Opened { .. } | slot::Effect::Barred { .. } => unreachable!(),

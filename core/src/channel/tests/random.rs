@@ -100,14 +100,7 @@ impl Run {
             ..slot::Config::default()
         };
         let owner = Owner::in_slot(config.clone(), slot_config);
-        let mut replica = Slot::new(
-            slot_config,
-            Arc::new(config),
-            CommitPoint::Standalone,
-            Term(1),
-            0,
-            &mut random,
-        );
+        let mut replica = Slot::copy(slot_config, Arc::new(config), &mut random);
         replica.install(owner.slot.snapshot(), start());
         let authors = (0..4).map(|id| Publisher {
             author: Author {

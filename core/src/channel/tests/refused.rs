@@ -15,6 +15,8 @@ fn refuse_from(owner: &mut Owner, from: usize, reason: Refusal) -> Effects {
         round: 1_000,
         seed: 2,
         copies: 1,
+        standing: Ok(()),
+        confirms: false,
         state: owner.slot.channel(&name("t:a")).cloned(),
         tail: kept,
     });
@@ -119,6 +121,8 @@ fn a_refusal_meant_for_an_earlier_round_changes_nothing() {
         round: 0,
         seed: 2,
         copies: 1,
+        standing: Ok(()),
+        confirms: false,
         state: None,
         tail: Vec::new(),
     });

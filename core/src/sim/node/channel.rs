@@ -27,6 +27,8 @@ pub(super) enum Message {
     Committed { through: Ticket, copies: u8 },
     Refused { reason: Refusal, opening: Box<Opening> },
     Closed { reason: Refusal },
+    Standing(Result<(), Refusal>),
+    Confirmed { through: u64 },
     Due,
 }
 
@@ -38,7 +40,12 @@ impl Message {
             | Self::Skip(Skip { to, .. })
             | Self::Attach { to, .. }
             | Self::Read { to, .. } => Some(*to),
-            Self::Committed { .. } | Self::Refused { .. } | Self::Closed { .. } | Self::Due => None,
+            Self::Committed { .. }
+            | Self::Refused { .. }
+            | Self::Closed { .. }
+            | Self::Standing(_)
+            | Self::Confirmed { .. }
+            | Self::Due => None,
         }
     }
 }

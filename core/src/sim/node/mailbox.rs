@@ -151,7 +151,11 @@ impl Node {
             | channel::Input::Attach { to, .. }
             | channel::Input::Read { to, .. }
             | channel::Input::Inspect { to, .. } => self.refuse(to, refusal.clone(), scene),
-            channel::Input::Committed { .. } | channel::Input::Refused { .. } | channel::Input::Due { .. } => {}
+            channel::Input::Committed { .. }
+            | channel::Input::Refused { .. }
+            | channel::Input::Standing(_)
+            | channel::Input::Confirmed { .. }
+            | channel::Input::Due { .. } => {}
         }
     }
 

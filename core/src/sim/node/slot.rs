@@ -33,6 +33,10 @@ pub(super) enum Message {
         channel: ChannelName,
         at: std::time::Instant,
     },
+    Doubt {
+        channel: ChannelName,
+        through: u64,
+    },
     Quarantine {
         channel: ChannelName,
     },
@@ -67,12 +71,10 @@ pub(super) struct SlotActor {
 
 impl SlotActor {
     pub(super) fn new(id: ActorId, resets: u32, lease: Lease, scene: &mut Scene) -> Self {
-        let mut slot = || {
-            let settings = Arc::new(scene.setup.session.namespaces.clone());
-            let commit = CommitPoint::Standalone;
-            Slot::new(scene.setup.slot, settings, commit, Term(1), resets, &mut scene.dice)
-        };
-        let (mut machine, mut replica) = (slot(), slot());
+        let settings = || Arc::new(scene.setup.session.namespaces.clone());
+        let commit = CommitPoint::Standalone;
+        let mut machine = Slot::new(scene.setup.slot, settings(), commit, Term(1), resets, &mut scene.dice);
+        let mut replica = Slot::copy(scene.setup.slot, settings(), &mut scene.dice);
         machine.lease(lease);
         replica.install(machine.snapshot(), scene.now().instant);
         Self {
@@ -113,12 +115,18 @@ impl SlotActor {
     /// Tells what was committed since `before`, and has the replica follow.
     fn publish_commits(&mut self, before: Index, scene: &mut Scene) {
         let now = scene.now().instant;
-        let entries: Option<Vec<_>> = self.machine.tail_after(before).map(|tail| tail.cloned().collect());
+        let committed = self.machine.committed();
+        let entries: Option<Vec<_>> = self.machine.entries_after(before).map(|tail| tail.cloned().collect());
         for entry in entries.unwrap_or_default() {
+            if entry.index > committed {
+                break;
+            }
             scene.tell(Fact::Committed(Arc::clone(&entry)));
-            if let Err(error) = self.replica.follow(&entry, now) {
+            let previous = self.machine.place(entry.index.previous()).unwrap_or_default();
+            if let Err(error) = self.replica.accept(previous, std::slice::from_ref(&entry)) {
                 scene.ensure(false, Rule::Copies, || error.to_string());
             }
+            self.replica.learn(entry.index, now);
         }
     }
 }
@@ -174,6 +182,7 @@ impl Node {
             }
             Message::Park { channel, retired } => Input::Park { channel, retired },
             Message::Used { channel, at } => Input::Used { channel, at },
+            Message::Doubt { channel, through } => Input::Doubt { channel, through },
             Message::Quarantine { channel } => Input::Quarantine { channel },
             Message::Release { channel } => Input::Release { channel },
             Message::Loaded { channel, found } => Input::Loaded {
@@ -279,6 +288,12 @@ impl Node {
                     reason,
                     opening,
                 } => self.tell_channel(id, &channel, channel::Message::Refused { reason, opening }, scene),
+                Effect::Standing { channel, standing } => {
+                    self.post_channel(&channel, channel::Message::Standing(standing), None, scene);
+                }
+                Effect::Confirmed { channel, through } => {
+                    self.post_channel(&channel, channel::Message::Confirmed { through }, None, scene);
+                }
                 Effect::Dropped { channel } => {
                     if let Some(room) = self.take_room(id, &channel, true) {
                         self.release(&channel, room, scene);

@@ -38,6 +38,8 @@ impl Node {
             },
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
+            Message::Standing(standing) => Input::Standing(standing),
+            Message::Confirmed { through } => Input::Confirmed { through },
             Message::Closed { reason } => {
                 self.close_channel(channel, &reason, scene);
                 return self.room_again(channel, scene);
@@ -131,6 +133,14 @@ impl Node {
                 if let Some(feed) = self.channels.get(channel).and_then(|actor| actor.feed) {
                     self.push(feed, &message);
                 }
+            }
+            Effect::Doubt { through } => {
+                let channel = channel.clone();
+                let doubt = slot::Message::Doubt {
+                    channel: channel.clone(),
+                    through,
+                };
+                self.post_slot(&channel, doubt, None, scene);
             }
             Effect::Used { at } => {
                 let used = slot::Message::Used {

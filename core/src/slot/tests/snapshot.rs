@@ -5,7 +5,7 @@ use crate::id::{Author, PublisherId, Serial, Subject};
 
 /// A slot that holds what `source` held at its snapshot.
 fn copy_of(source: &Snapshot) -> Slot {
-    let mut copy = slot(tail(100, u64::MAX));
+    let mut copy = empty_copy();
     copy.install(source.clone(), start() + Duration::from_secs(5));
     copy
 }
@@ -38,11 +38,10 @@ fn a_snapshot_and_the_tail_are_the_state() {
 
     let mut copy = copy_of(&early);
     assert_eq!(copy.snapshot(), early);
-    let entries: Vec<_> = slot.tail_after(early.index).unwrap().cloned().collect();
+    let entries: Vec<_> = slot.entries_after(early.at.index).unwrap().cloned().collect();
     assert_eq!(entries.len(), 8);
-    for entry in entries {
-        copy.follow(&entry, start() + Duration::from_secs(9)).unwrap();
-    }
+    copy.accept(early.at, &entries).unwrap();
+    copy.learn(slot.committed(), start() + Duration::from_secs(9));
     assert_eq!(copy.snapshot(), slot.snapshot());
     assert_eq!(copy.committed(), slot.committed());
     assert_eq!(copy_of(&slot.snapshot()).snapshot(), slot.snapshot());
@@ -53,21 +52,14 @@ fn a_copy_goes_on_in_the_same_lineage() {
     let mut source = slot(Config::default());
     filled(&mut source, "t:a", 1);
     let snapshot = source.snapshot();
-    let settings = Arc::new(channel::Config::default());
-    let mut random = StdRng::seed_from_u64(99);
-    let mut copy = Slot::new(
-        Config::default(),
-        settings,
-        CommitPoint::Standalone,
-        Term(1),
-        0,
-        &mut random,
-    );
-    copy.install(snapshot.clone(), start());
+    let mut copy = copy_of(&snapshot);
+    copy.lead(Term(5));
+    copy.serve(&mut Vec::new());
     let opening = open(&mut copy, "t:a");
-    assert_eq!((opening.lineage, opening.term), (snapshot.lineage, TERM));
-    turn(&mut copy, propose("t:a", opening.round, vec![publish(2)]));
-    assert_eq!(copy.committed(), snapshot.index.next());
+    assert_eq!((opening.lineage, opening.term), (snapshot.lineage, Term(5)));
+    let changes = vec![publish_under(Term(5), 2)];
+    turn(&mut copy, propose("t:a", opening.round, changes));
+    assert_eq!(copy.appended(), snapshot.at.index.next());
 }
 
 #[test]
@@ -108,48 +100,16 @@ fn what_only_this_node_knew_is_gone_with_a_snapshot() {
 }
 
 #[test]
-fn entries_are_followed_in_order_and_by_term() {
-    let mut source = slot(tail(100, u64::MAX));
-    let empty = source.snapshot();
-    filled(&mut source, "t:a", 2);
-    let entries: Vec<_> = source.tail_after(Index(0)).unwrap().cloned().collect();
-    let mut copy = copy_of(&empty);
-    let gap = FollowError::Gap {
-        expected: Index(1),
-        found: Index(2),
-    };
-    assert_eq!(copy.follow(&entries[1], start()), Err(gap));
-    assert_eq!(copy.follow(&entries[0], start()), Ok(()));
-    let again = FollowError::Gap {
-        expected: Index(2),
-        found: Index(1),
-    };
-    assert_eq!(copy.follow(&entries[0], start()), Err(again));
-    let stale = Arc::new(Entry {
-        term: Term(2),
-        ..(*entries[1]).clone()
-    });
-    let known = TERM;
-    let found = Term(2);
-    assert_eq!(copy.follow(&stale, start()), Err(FollowError::Stale { known, found }));
-    let newer = Arc::new(Entry {
-        term: Term(8),
-        ..(*entries[1]).clone()
-    });
-    assert_eq!(copy.follow(&newer, start()), Ok(()));
-    assert_eq!(copy.snapshot().term, Term(8));
-}
-
-#[test]
-fn an_entry_that_does_not_fit_is_followed_and_its_channel_set_aside() {
-    let mut copy = slot(Config::default());
+fn an_entry_that_does_not_fit_is_kept_and_its_channel_set_aside() {
+    let mut copy = empty_copy();
     let entry = Arc::new(Entry {
         term: TERM,
         index: Index(1),
         channel: name("t:a"),
         change: publish(1),
     });
-    assert_eq!(copy.follow(&entry, start()), Ok(()));
+    assert_eq!(copy.accept(Place::default(), &[entry]), Ok(Index(1)));
+    copy.learn(Index(1), start());
     assert_eq!(copy.committed(), Index(1));
     assert!(copy.is_quarantined(&name("t:a")));
 }
@@ -159,7 +119,7 @@ fn the_tail_is_bounded_by_entries() {
     let mut slot = slot(tail(3, u64::MAX));
     filled(&mut slot, "t:a", 5);
     let tail = |after| {
-        let entries = slot.tail_after(Index(after))?;
+        let entries = slot.entries_after(Index(after))?;
         Some(entries.map(|entry| entry.index.0).collect::<Vec<_>>())
     };
     assert_eq!(tail(2), None);
@@ -173,10 +133,10 @@ fn the_tail_is_bounded_by_entries() {
 fn the_tail_is_bounded_by_bytes_and_a_node_alone_keeps_none() {
     let mut slot_of_two = slot(tail(100, 2 * 133));
     filled(&mut slot_of_two, "t:a", 5);
-    assert_eq!(slot_of_two.tail_after(Index(4)).unwrap().count(), 2);
-    assert!(slot_of_two.tail_after(Index(3)).is_none());
+    assert_eq!(slot_of_two.entries_after(Index(4)).unwrap().count(), 2);
+    assert!(slot_of_two.entries_after(Index(3)).is_none());
     let mut alone = slot(Config::default());
     filled(&mut alone, "t:a", 5);
-    assert!(alone.tail_after(Index(5)).is_none());
-    assert_eq!(alone.tail_after(Index(6)).unwrap().count(), 0);
+    assert!(alone.entries_after(Index(5)).is_none());
+    assert_eq!(alone.entries_after(Index(6)).unwrap().count(), 0);
 }

@@ -30,7 +30,7 @@ impl Run {
                     assert_eq!(self.waiting.remove(&to), Some(Asked::Other));
                     self.check_inspection(inspection);
                 }
-                Effect::Propose(_) | Effect::Used { .. } => unreachable!("carried out"),
+                Effect::Doubt { .. } | Effect::Propose(_) | Effect::Used { .. } => unreachable!("carried out"),
             }
         }
     }
@@ -127,11 +127,11 @@ impl Run {
     /// The replica applies what is new in the log, at another time.
     pub(super) fn follow(&mut self) {
         let late = self.owner.now.instant + seconds(3);
-        let entries = self.owner.slot.tail_after(self.replica.committed()).unwrap();
-        let entries: Vec<_> = entries.cloned().collect();
-        for entry in entries {
-            self.replica.follow(&entry, late).unwrap();
-        }
+        let known = self.replica.committed();
+        let entries: Vec<_> = self.owner.slot.entries_after(known).unwrap().cloned().collect();
+        let previous = self.owner.slot.place(known).unwrap();
+        self.replica.accept(previous, &entries).unwrap();
+        self.replica.learn(self.owner.slot.committed(), late);
     }
 
     pub(super) fn check_quiet(&mut self) {
