@@ -235,7 +235,10 @@ impl<R> Channel<R> {
             return;
         }
         self.draws += 1;
-        let draw = xxh3_64_with_seed(&self.draws.to_le_bytes(), self.seed);
+        let draw = match self.config.faults.epoch_kept_on_reset() {
+            true => 1,
+            false => xxh3_64_with_seed(&self.draws.to_le_bytes(), self.seed),
+        };
         let create = Change::Create {
             epoch: self.lineage.epoch((draw >> 32) as u32),
             keyed: self.config.keyed,

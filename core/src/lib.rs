@@ -7,6 +7,8 @@
 //! * [`id`]: names and numbers, parsed once at the edge;
 //! * [`time`]: the two clocks that come in by the door;
 //! * [`slot`]: the log that several channels share, and what is committed of it;
+//! * [`replica`]: one slot at one of the nodes that hold it: replication, and change of owner;
+//! * [`placement`]: which nodes should hold which slot;
 //! * [`table`]: which node owns which slot: the one authority of a cluster;
 //! * [`channel`]: one channel: who may publish what, in which order, and what a reader is answered;
 //! * [`namespace`]: what holds for the channels of a namespace;
@@ -30,8 +32,10 @@ pub mod channel;
 pub mod fault;
 pub mod id;
 pub mod namespace;
+pub mod placement;
 pub mod pulse;
 pub mod rate;
+pub mod replica;
 pub mod ring;
 pub mod session;
 #[cfg(feature = "sim")]

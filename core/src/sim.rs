@@ -25,6 +25,7 @@ use crate::fault::Faults;
 mod agenda;
 pub mod check;
 mod client;
+pub mod cluster;
 mod dice;
 mod fact;
 mod link;

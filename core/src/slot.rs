@@ -129,6 +129,8 @@ pub struct Slot {
     doubts: BTreeMap<ChannelName, u64>,
     /// Whether acknowledgements may be given.
     standing: Result<(), Refusal>,
+    /// Nothing new is taken: the slot is about to be another node's.
+    sealed: bool,
     quarantined: BTreeSet<ChannelName>,
     expiry: Expiry,
     /// The wake that is on its way.
@@ -165,6 +167,7 @@ impl Slot {
             waiting: BTreeSet::new(),
             doubts: BTreeMap::new(),
             standing: Ok(()),
+            sealed: false,
             quarantined: BTreeSet::new(),
             expiry: Expiry::default(),
             wake: None,
@@ -299,6 +302,9 @@ impl Slot {
         }
         if self.is_stored(&channel) {
             return self.propose_stored(channel, proposals, now, out);
+        }
+        if self.sealed {
+            return self.refuse(channel, Refusal::Unavailable, out);
         }
         let mut refusal = None;
         for proposal in proposals {

@@ -16,7 +16,7 @@ use rand::Rng;
 use tracing::error;
 
 use super::commit::{CommitPoint, Reached};
-use super::entry::Entry;
+use super::entry::{Change, Entry, Origin};
 use super::log::{Log, Mismatch, Place};
 use super::stored::Lane;
 use super::turn::Effect;
@@ -106,7 +106,10 @@ impl Slot {
 
     /// Everything up to `through` is committed, as its owner says: applies it.
     pub fn learn(&mut self, through: Index, now: Instant) {
-        while let Some(appended) = self.log.commit_next(through) {
+        while let Some(mut appended) = self.log.commit_next(through) {
+            if self.config.faults.publishers_not_replicated() {
+                appended.entry = without_publisher(&appended.entry);
+            }
             let Entry { channel, index, .. } = &*appended.entry;
             if let Err(misfit) = self.apply(&appended.entry, now) {
                 error!(%channel, %index, %misfit, "channel set aside");
@@ -138,6 +141,11 @@ impl Slot {
         self.ask_to_be_woken(out);
     }
 
+    /// Takes nothing new, or takes it again. What is refused meanwhile was not appended.
+    pub const fn seal(&mut self, sealed: bool) {
+        self.sealed = sealed;
+    }
+
     /// Another node orders the slot: ends every channel. What waits in them is refused; whoever asks
     /// the new owner is told what became of it.
     pub fn step_down(&mut self, out: &mut Vec<Effect>) {
@@ -157,6 +165,7 @@ impl Slot {
         }
         self.doubts.clear();
         self.standing = Ok(());
+        self.sealed = false;
         // Ephemeral channels have no copies: they begin anew at the next owner.
         self.parked.clear();
         self.stored = Lane::default();
@@ -199,4 +208,13 @@ impl Slot {
             }
         }
     }
+}
+
+/// The planted fault: a copy does not learn who published.
+fn without_publisher(entry: &Arc<Entry>) -> Arc<Entry> {
+    let mut entry = (**entry).clone();
+    if let Change::Publish { origin, .. } = &mut entry.change {
+        *origin = Origin::Anonymous;
+    }
+    Arc::new(entry)
 }

@@ -117,6 +117,18 @@ impl Log {
         Some(Place { index, term })
     }
 
+    /// Everything up to `at` is known by other means, and committed. What follows it here stays; if
+    /// another entry stands in its place, nothing does.
+    pub(super) fn restart(&mut self, at: Place) {
+        let follows = at.index > self.committed && self.place(at.index) == Some(at);
+        let mut uncommitted = std::mem::take(&mut self.uncommitted);
+        uncommitted.retain(|appended| follows && appended.entry.index > at.index);
+        *self = Self {
+            uncommitted,
+            ..Self::new(self.term, at, self.bounds)
+        };
+    }
+
     /// Goes on under another term: what is appended stays.
     pub(super) fn lead(&mut self, term: Term) {
         self.term = term;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Slot;
-use super::log::{Log, Place};
+use super::log::Place;
 use crate::channel::State;
 use crate::id::{ChannelName, Lineage};
 
@@ -30,12 +30,13 @@ impl Slot {
         }
     }
 
-    /// Replaces everything by a snapshot. Channels have to be opened again; what was parked or set
+    /// Replaces what is committed by a snapshot. What the log holds beyond it stays, if it follows: this
+    /// node may have acknowledged it. Channels have to be opened again; what was parked or set
     /// aside was so by what this node held, and is no more. Ages are counted from now, for the
     /// snapshot's instants are another node's.
     pub fn install(&mut self, snapshot: Snapshot, now: Instant) {
         self.lineage = snapshot.lineage;
-        self.log = Log::new(self.log.term(), snapshot.at, self.config.tail);
+        self.log.restart(snapshot.at);
         self.channels = snapshot.channels;
         self.parked.clear();
         self.rounds.clear();

@@ -1,0 +1,99 @@
+//! The simulation of a cluster: several nodes that hold the same slots, replayed from a seed.
+//!
+//! ```text
+//!   publishers, readers ──▶ any node ──▶ owner ⇄ copies        one queue of events, one seed
+//!                             │            │        │
+//!                             └── slot table (late, lost, out of reach) ──▶ truth: what must hold
+//! ```
+//!
+//! The machines are the ones that ship: replica, slot, channel and table. Links lose, double, delay
+//! and reorder what they carry, and are cut in one direction or both, for milliseconds or minutes;
+//! nodes crash and come back without memory, stand still, come and go; their clocks differ; the
+//! table cannot be reached, by some or by all. A truth of its own says what must hold all the time
+//! ([`truth`]); in the end everything is healed and must work again.
+//!
+//! * `world`: one run; `node`: the shell around a node's machines; `network`: what links do;
+//! * `authority`: the slot table as nodes reach it;
+//! * `publisher`, `reader`: clients; `plan`: what breaks when;
+//! * [`truth`]: what must hold; [`sight`]: what a suite must have met.
+
+use std::fmt;
+
+use crate::fault::Faults;
+
+mod authority;
+mod network;
+mod node;
+mod plan;
+mod publisher;
+mod reader;
+pub mod sight;
+pub mod truth;
+mod world;
+
+pub use sight::Sight;
+pub use truth::{Rule, Violation};
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// The first promise that was broken; the run ended there.
+    pub violation: Option<Violation>,
+    /// What was seen, and how often.
+    pub sights: sight::Sights,
+    /// Events handled.
+    pub events: u64,
+    /// Publishes that were acknowledged.
+    pub acks: u64,
+    /// Messages that readers got.
+    pub deliveries: u64,
+    /// A line for everything that happened, if wanted.
+    pub trace: Option<String>,
+}
+
+/// Runs one seed, to its end or to the first broken promise.
+#[must_use]
+pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
+    world::World::new(seed, faults, trace).run()
+}
+
+/// Throws the switch of one fault.
+pub type Plant = fn(&mut Faults);
+
+/// Every fault of replication that can be planted, by name.
+pub const FAULTS: [(&str, Plant); 12] = [
+    ("commit_alone", |faults| faults.commit_alone = true),
+    ("no_term_check", |faults| faults.no_term_check = true),
+    ("no_generation", |faults| faults.no_generation = true),
+    ("claim_by_anyone", |faults| faults.claim_by_anyone = true),
+    ("grow_before_ack", |faults| faults.grow_before_ack = true),
+    ("pending_counts", |faults| faults.pending_counts = true),
+    ("fan_out_before_commit", |faults| faults.fan_out_before_commit = true),
+    ("publishers_not_replicated", |faults| {
+        faults.publishers_not_replicated = true
+    }),
+    ("epoch_kept_on_reset", |faults| faults.epoch_kept_on_reset = true),
+    ("attach_before_safe", |faults| faults.attach_before_safe = true),
+    ("reset_after_silence", |faults| faults.reset_after_silence = true),
+    ("doubt_not_confirmed", |faults| faults.doubt_not_confirmed = true),
+];
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cluster seed {}: ", self.seed)?;
+        match &self.violation {
+            Some(violation) => write!(
+                f,
+                "{violation}\nreplay with: make simulate-cluster SEED={} ARGS=--trace",
+                self.seed
+            ),
+            None => write!(
+                f,
+                "nothing broken in {} events, {} acks, {} deliveries",
+                self.events, self.acks, self.deliveries
+            ),
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! One run: the queue of events, and who gets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::Report;
+use super::network::Network;
+use super::node::{Client, Event, Node, Response};
+use super::plan::{Action, Plan};
+use super::publisher::Publisher;
+use super::reader::Reader;
+use super::sight::{Sight, Sights};
+use super::truth::{Rule, Truth};
+use crate::channel;
+use crate::fault::Faults;
+use crate::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, slot_of};
+use crate::replica;
+use crate::sim::agenda::Agenda;
+use crate::sim::dice::Dice;
+use crate::slot::TailBounds;
+use crate::table::Table;
+
+/// How long everything has to work again after it was healed, and to come to rest after that.
+const HEALED: Duration = Duration::from_secs(12);
+const REST: Duration = Duration::from_secs(8);
+
+/// Events of one run; far more than any needs. One that gets here goes round in circles.
+const EVENTS_MAX: u64 = 3_000_000;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct World {
+    seed: u64,
+    pub(super) agenda: Agenda<Event>,
+    pub(super) dice: Dice,
+    pub(super) network: Network,
+    pub(super) plan: Plan,
+    pub(super) table: Table,
+    pub(super) nodes: Vec<Node>,
+    pub(super) publishers: Vec<Publisher>,
+    pub(super) readers: Vec<Reader>,
+    pub(super) truth: Truth,
+    pub(super) sights: Sights,
+    pub(super) config: replica::Config,
+    pub(super) channel_config: channel::Config,
+    /// Slots that should be a certain node's.
+    pub(super) moves: BTreeMap<SlotId, usize>,
+    /// Nodes that should hold nothing.
+    pub(super) away: BTreeSet<usize>,
+    trace: Option<String>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, faults: Faults, trace: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let plan = Plan::draw(&mut dice);
+        let network = Network::new(dice.split());
+        let mut config = replica::Config::default();
+        config.slot.faults = faults;
+        // Short logs, so that a copy that was away needs a snapshot.
+        let entries = usize::try_from(*dice.pick(&[0, 8, 64, 4_096])).unwrap_or(0);
+        config.slot.tail = TailBounds {
+            entries,
+            bytes: 1 << 20,
+        };
+        let channel_config = channel::Config {
+            faults,
+            ..channel::Config::default()
+        };
+        let mut agenda = Agenda::new();
+        let channels: Vec<_> = (0..dice.between((1, 3))).map(name).collect();
+        let start = agenda.now().instant;
+        let nodes = (0..plan.nodes)
+            .map(|index| {
+                Node::new(
+                    node_id(index, 1),
+                    dice.time((Duration::ZERO, Duration::from_secs(3_600))),
+                )
+            })
+            .collect();
+        let mut client = |_| (dice.pick(&channels).clone(), dice.index(plan.nodes));
+        let publishers: Vec<_> = (0..3)
+            .map(&mut client)
+            .map(|(channel, gateway)| Publisher::new(channel, gateway))
+            .collect();
+        let readers: Vec<_> = (0..4)
+            .map(&mut client)
+            .map(|(channel, gateway)| Reader::new(channel, gateway, start))
+            .collect();
+        for (number, (at, _)) in plan.actions.iter().enumerate() {
+            agenda.after(*at, Event::Plan(number));
+        }
+        let begin = Duration::from_millis(1_500);
+        for index in 0..publishers.len() {
+            agenda.after(begin, Event::Publisher(index));
+        }
+        for index in 0..readers.len() {
+            agenda.after(begin, Event::Reader(index));
+        }
+        let mut world = Self {
+            seed,
+            agenda,
+            dice,
+            network,
+            table: Table::new(plan.slots).with_faults(faults),
+            plan,
+            nodes,
+            publishers,
+            readers,
+            truth: Truth::default(),
+            sights: Sights::default(),
+            config,
+            channel_config,
+            moves: BTreeMap::new(),
+            away: BTreeSet::new(),
+            trace: trace.then(String::new),
+        };
+        for index in 0..world.nodes.len() {
+            world.start(index);
+        }
+        world
+    }
+
+    pub(super) fn run(mut self) -> Report {
+        self.until(self.plan.trouble);
+        self.heal();
+        self.until(self.plan.trouble + HEALED + REST);
+        self.rest();
+        Report {
+            seed: self.seed,
+            violation: self.truth.violation,
+            sights: self.sights,
+            events: self.agenda.handled(),
+            acks: self.truth.acks,
+            deliveries: self.truth.deliveries,
+            trace: self.trace,
+        }
+    }
+
+    fn until(&mut self, end: Duration) {
+        while self.truth.violation.is_none() {
+            let Some(event) = self.agenda.next(end) else {
+                return;
+            };
+            let handled = self.agenda.handled();
+            self.truth
+                .ensure(handled < EVENTS_MAX, Rule::Liveness, || "the run has no end".into());
+            self.happen(event);
+        }
+    }
+
+    /// Whether applications publish no more.
+    pub(super) fn is_over(&self) -> bool {
+        self.agenda.passed() > self.plan.trouble + HEALED - Duration::from_secs(2)
+    }
+
+    fn happen(&mut self, event: Event) {
+        let to = match &event {
+            Event::Beat { to }
+            | Event::Heard { to, .. }
+            | Event::Peer { to, .. }
+            | Event::Wake { to, .. }
+            | Event::Answered { to, .. }
+            | Event::Record { to, .. }
+            | Event::Registered { to, .. }
+            | Event::Request { to, .. } => Some(self.index_of(to)).filter(|index| self.nodes[*index].id == *to),
+            _ => None,
+        };
+        if let Some(node) = to.map(|to| &mut self.nodes[to]) {
+            if !node.is_up {
+                return;
+            }
+            if node.is_paused {
+                return node.backlog.push_back(event);
+            }
+        }
+        match (event, to) {
+            (Event::Plan(number), _) => self.act(self.plan.actions[number].1),
+            (Event::Beat { .. }, Some(to)) => self.beat(to),
+            (Event::Heard { from, .. }, Some(to)) => self.heard(to, from),
+            (
+                Event::Peer {
+                    from, slot, message, ..
+                },
+                Some(to),
+            ) => {
+                self.turn(to, slot, replica::Input::Received { from, message });
+            }
+            (Event::Wake { slot, of_slot, .. }, Some(to)) => {
+                let input = match of_slot {
+                    true => replica::Input::Slot(crate::slot::Input::Wake(crate::slot::Timer::Due)),
+                    false => replica::Input::Wake,
+                };
+                self.turn(to, slot, input);
+            }
+            (
+                Event::Answered {
+                    slot, number, outcome, ..
+                },
+                Some(to),
+            ) => {
+                self.turn(to, slot, replica::Input::Answered { number, outcome });
+            }
+            (Event::Record { slot, record, .. }, Some(to)) => self.turn(to, slot, replica::Input::Table(record)),
+            (Event::Registered { registry, .. }, Some(to)) => self.registered(to, registry),
+            (Event::Request { forwarded, request, .. }, Some(to)) => self.request(to, forwarded, request),
+            (
+                Event::Asked {
+                    by,
+                    slot,
+                    number,
+                    version,
+                    change,
+                },
+                _,
+            ) => self.asked(&by, slot, number, version, change),
+            (Event::Registers { node }, _) => self.register(&node),
+            (Event::Resume { node }, _) => self.resume(node),
+            (Event::Start { node }, _) => self.come_back(node),
+            (Event::Publisher(index), _) => self.publisher_tick(index),
+            (Event::Reader(index), _) => self.reader_tick(index),
+            (Event::Response { response }, _) => self.response(response),
+            (_, None) => {} // meant for an earlier start of the node
+        }
+    }
+
+    fn response(&mut self, response: Response) {
+        let Response { client, number, what } = response;
+        match client {
+            Client::Publisher(index) => self.publisher_told(index, number, what),
+            Client::Reader(index) => self.reader_told(index, number, what),
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.line(|| format!("{action:?}"));
+        match action {
+            Action::Crash { node, back_after } => {
+                let crashed = &mut self.nodes[node];
+                if !crashed.is_up {
+                    return;
+                }
+                let (generation, ahead) = (crashed.id.generation.0 + 1, crashed.ahead);
+                let mut next = Node::new(node_id(node, generation), ahead);
+                next.is_up = false;
+                self.nodes[node] = next;
+                self.agenda.after(back_after, Event::Start { node });
+            }
+            Action::Pause { node, lasting } => {
+                self.nodes[node].is_paused = true;
+                self.agenda.after(lasting, Event::Resume { node });
+            }
+            Action::Cut { from, to, cut } => self.network.cut(from, to, cut),
+            Action::CutTable { node, cut } => self.network.cut_table(node, cut),
+            Action::TableDown(down) => self.network.table_down = down,
+            Action::Noise { loss, doubling } => (self.network.loss, self.network.doubling) = (loss, doubling),
+            Action::Move { slot, to: Some(to) } => {
+                self.moves.insert(SlotId(slot), to);
+            }
+            Action::Move { slot, to: None } => {
+                self.moves.remove(&SlotId(slot));
+            }
+            Action::Leave { node, away } => {
+                let may = self.away.len() + 2 < self.nodes.len();
+                match away && may {
+                    true => self.away.insert(node),
+                    false => self.away.remove(&node),
+                };
+            }
+        }
+    }
+
+    fn come_back(&mut self, node: usize) {
+        if !self.nodes[node].is_up {
+            self.nodes[node].is_up = true;
+            self.start(node);
+        }
+    }
+
+    fn resume(&mut self, node: usize) {
+        if !std::mem::take(&mut self.nodes[node].is_paused) {
+            return;
+        }
+        let owns = (0..self.plan.slots).any(|slot| self.nodes[node].owns(SlotId(slot)));
+        if owns {
+            self.sights.see(Sight::WokeAsOwner);
+        }
+        let backlog = std::mem::take(&mut self.nodes[node].backlog);
+        for event in backlog {
+            self.happen(event);
+        }
+    }
+
+    fn heal(&mut self) {
+        self.line(|| "everything is healed".into());
+        self.network.heal();
+        self.moves.clear();
+        self.away.clear();
+        for node in 0..self.nodes.len() {
+            self.come_back(node);
+            self.resume(node);
+        }
+    }
+
+    /// What must hold once everything has come to rest.
+    fn rest(&mut self) {
+        for slot in (0..self.plan.slots).map(SlotId) {
+            let Some(record) = self.table.record(slot).cloned() else {
+                continue;
+            };
+            let owner = record.owner.as_ref().filter(|owner| self.is_running(owner)).cloned();
+            let Some(owner) = owner else {
+                self.truth.ensure(false, Rule::Liveness, || {
+                    format!("slot {slot} has no owner: {record:?}")
+                });
+                continue;
+            };
+            self.truth
+                .ensure(record.isr.len() >= 3.min(self.nodes.len()), Rule::Liveness, || {
+                    format!("slot {slot} has too few copies: {record:?}")
+                });
+            let expected = self.nodes[self.index_of(&owner)].replicas[&slot].slot().snapshot();
+            for member in &record.isr {
+                let held = self.nodes[self.index_of(member)].replicas[&slot].slot().snapshot();
+                self.truth.ensure(held == expected, Rule::Copies, || {
+                    format!(
+                        "{member} and its owner {owner} differ in slot {slot}: {} and {} entries",
+                        held.at.index, expected.at.index
+                    )
+                });
+            }
+            for (channel, state) in &expected.channels {
+                let history: Vec<_> = state.view().history().after(Seq(0)).cloned().collect();
+                let (epoch, head) = (state.view().epoch().clone(), state.view().head_position());
+                self.truth.history(channel, &epoch, &history, record.resets);
+                for reader in self.readers.iter().filter(|reader| reader.channel == *channel) {
+                    let stands = reader.last.clone();
+                    let is_there = stands
+                        .as_ref()
+                        .is_some_and(|last| last.epoch == epoch && last.seq == head.seq);
+                    self.truth.ensure(is_there, Rule::Liveness, || {
+                        format!("a reader of {channel} stands at {stands:?}, the head is {head}")
+                    });
+                }
+            }
+        }
+        for (index, publisher) in self.publishers.iter().enumerate() {
+            let waiting: Vec<_> = publisher.pending.keys().collect();
+            let slot = slot_of(&publisher.channel, self.plan.slots);
+            self.truth.ensure(waiting.is_empty(), Rule::Liveness, || {
+                format!("publisher {index} of slot {slot} has no answer to {waiting:?}")
+            });
+        }
+    }
+
+    pub(super) fn is_running(&self, node: &NodeId) -> bool {
+        let there = &self.nodes[self.index_of(node)];
+        there.is_up && there.id == *node
+    }
+
+    /// Where a node stands in the list.
+    pub(super) fn index_of(&self, node: &NodeId) -> usize {
+        let number = node
+            .name
+            .as_str()
+            .strip_prefix('n')
+            .and_then(|number| number.parse().ok());
+        number.expect("every node was named here")
+    }
+
+    /// When something for a client arrives that would arrive at `at`, but not before what was sent
+    /// to it earlier.
+    pub(super) fn in_order(&mut self, client: Client, at: Instant) -> Instant {
+        match client {
+            Client::Publisher(_) => at,
+            Client::Reader(index) => {
+                let reader = &mut self.readers[index];
+                reader.arrives = reader.arrives.max(at);
+                reader.arrives
+            }
+        }
+    }
+
+    /// Keeps a line, if lines are wanted.
+    pub(super) fn line(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            let passed = self.agenda.passed();
+            trace.push_str(&format!("{:>10.4} {}\n", passed.as_secs_f64(), line()));
+        }
+    }
+}
+
+fn node_id(index: usize, generation: u64) -> NodeId {
+    NodeId {
+        name: NodeName::parse(&format!("n{index}")).expect("a letter and a number"),
+        generation: Generation(generation),
+    }
+}
+
+fn name(number: u64) -> ChannelName {
+    ChannelName::parse(&format!("t:{number}")).expect("a name")
+}
