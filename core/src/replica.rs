@@ -77,6 +77,9 @@ pub struct Config {
     /// How long a node that has claimed a slot waits before it claims it again, so that two nodes
     /// that do not hear each other do not take it from one another all the time.
     pub claims_apart: Duration,
+    /// What a part of a snapshot weighs, more or less: it holds whole channels, and at least one. A
+    /// copy gets one part at a time.
+    pub part_bytes: u64,
     /// How long a change of owner may hold up publishes before it is given up for now.
     pub seal: Duration,
 }
@@ -99,6 +102,7 @@ impl Default for Config {
             patience: Duration::from_secs(1),
             stagger: Duration::from_millis(150),
             claims_apart: Duration::from_secs(5),
+            part_bytes: 256 * 1024,
             seal: Duration::from_millis(200),
         }
     }

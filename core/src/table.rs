@@ -167,9 +167,11 @@ impl Table {
         if owner == by {
             return Err(Refusal::Owned);
         }
-        if record.isr.contains(by) {
+        let namesake = |node: &NodeId| self.faults.no_generation() && node.name == by.name;
+        if record.isr.contains(by) || record.isr.iter().any(namesake) {
             let mut isr = record.isr.clone();
             isr.remove(owner);
+            isr.insert(by.clone());
             return Ok(record.owned_by(by, isr));
         }
         if record.heirs.contains(by) || self.faults.claim_by_anyone() {

@@ -12,9 +12,6 @@ use crate::channel::State;
 use crate::id::{ChannelName, Lineage, Term};
 use crate::slot::{Place, Slot, Snapshot};
 
-/// What a part weighs, more or less: it holds whole channels, and at least one.
-const PART_BYTES: u64 = 256 * 1024;
-
 /// What a channel weighs beside its messages.
 const CHANNEL_BYTES: u64 = 256;
 
@@ -33,13 +30,13 @@ pub(super) struct CatchUp {
 
 impl CatchUp {
     /// A snapshot of what is committed. Messages are shared, so it costs their number.
-    pub(super) fn new(slot: &Slot, term: Term) -> Self {
+    pub(super) fn new(slot: &Slot, term: Term, part_bytes: u64) -> Self {
         let Snapshot { lineage, at, channels } = slot.snapshot();
         let mut parts = vec![Vec::new()];
         let mut bytes = 0;
         for (channel, state) in channels {
             let weight = CHANNEL_BYTES + state.view().history().bytes();
-            if bytes > 0 && bytes + weight > PART_BYTES {
+            if bytes > 0 && bytes + weight > part_bytes {
                 parts.push(Vec::new());
                 bytes = 0;
             }

@@ -40,7 +40,9 @@ impl Replica {
 
     /// How many candidates come before this one; `None` if it is none.
     fn turn(&self) -> Option<u32> {
-        let may = self.config.slot.faults.claim_by_anyone() || self.record.may_claim(&self.me);
+        let faults = self.config.slot.faults;
+        let namesake = |node: &NodeId| faults.no_generation() && node.name == self.me.name;
+        let may = faults.claim_by_anyone() || self.record.may_claim(&self.me) || self.record.isr.iter().any(namesake);
         let comes_before = |node: &&NodeId| **node < self.me && !self.peers.is_down(node);
         let before = self.record.holders().filter(comes_before).count();
         may.then(|| u32::try_from(before).unwrap_or(u32::MAX))

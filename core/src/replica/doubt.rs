@@ -72,7 +72,8 @@ impl Replica {
             None => {}
         }
         // What it inherited may hold the position: it is judged when that is safe.
-        if doubts.round.is_none() && !doubts.waiting.is_empty() && committed >= owner.inherited {
+        let is_safe = committed >= owner.inherited || self.config.slot.faults.attach_before_safe();
+        if doubts.round.is_none() && !doubts.waiting.is_empty() && is_safe {
             if required.is_empty() && !may_ask {
                 return;
             }

@@ -66,7 +66,7 @@ impl Replica {
             }
             while member.in_flight.len() < IN_FLIGHT_MAX && member.sent < appended && member.catch_up.is_none() {
                 let Some((previous, entries)) = next_append(&self.slot, member.sent) else {
-                    member.catch_up = Some(CatchUp::new(&self.slot, term));
+                    member.catch_up = Some(CatchUp::new(&self.slot, term, self.config.part_bytes));
                     continue;
                 };
                 member.sent = entries.last().map_or(member.sent, |entry| entry.index);

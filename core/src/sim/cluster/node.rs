@@ -393,6 +393,7 @@ impl World {
             replica.slot().lineage(),
             replica.owned_under(),
         );
+        let last = replica.slot().place(replica.slot().appended());
         if let replica::Input::Received { from, message } = &input {
             let line = format!("{id} slot {slot} <- {from}: {message:?}");
             self.sights_of(message.clone());
@@ -406,6 +407,10 @@ impl World {
             replica.owned_under(),
             replica.slot().appended(),
         );
+        let is_replaced = last.is_some_and(|last| {
+            let there = replica.slot().place(last.index);
+            there.is_some_and(|there| there != last)
+        });
         let is_safe = after.2 == replica.slot().committed();
         if before.2 != after.1 {
             let (term, appended, committed) = (after.1, after.2, replica.slot().committed());
@@ -413,6 +418,9 @@ impl World {
             if term.is_some() && !is_safe {
                 self.sights.see(Sight::Inherited);
             }
+        }
+        if is_replaced {
+            self.sights.see(Sight::Replaced);
         }
         self.check_commits(index, slot, before.0, before.1);
         for effect in effects {

@@ -57,6 +57,7 @@ impl World {
         let network = Network::new(dice.split());
         let mut config = replica::Config::default();
         config.slot.faults = faults;
+        config.part_bytes = 2_000;
         // Short logs, so that a copy that was away needs a snapshot.
         let entries = usize::try_from(*dice.pick(&[0, 8, 64, 4_096])).unwrap_or(0);
         config.slot.tail = TailBounds {
