@@ -102,6 +102,17 @@ simulate: ## Runs the simulation: SEED=8121 or SEEDS=100, SCENARIO=restart, ARGS
 	@cargo run $(profile) --package starling-core --features sim --bin simulate -- \
 	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 
+.PHONY: simulate-cluster
+simulate-cluster: ## The same of a cluster: SEED=97 or SEEDS=5000, ARGS="--fault no_term_check --trace"
+	@scripts/need compiler
+	@cargo run $(profile) --package starling-core --features sim --bin simulate-cluster -- \
+	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+.PHONY: simulate-plants
+simulate-plants: ## Finds a seed for every fault that can be planted in replication
+	@scripts/need compiler
+	@cargo run $(profile) --package starling-core --features sim --bin simulate-cluster -- --plants
+
 .PHONY: bench
 bench: ## Measures a release build beside a null server (ARGS="--transport wt"); leave the machine alone
 	@scripts/need compiler

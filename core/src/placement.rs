@@ -40,9 +40,9 @@ mod tests {
         assert_eq!(
             orders,
             [
-                ["starling-0", "starling-1", "starling-2"],
-                ["starling-0", "starling-1", "starling-2"],
-                ["starling-0", "starling-1", "starling-2"],
+                ["starling-2", "starling-1", "starling-0"],
+                ["starling-2", "starling-1", "starling-0"],
+                ["starling-1", "starling-2", "starling-0"],
             ]
         );
     }

@@ -1,5 +1,5 @@
 //! Runs the simulation of a cluster: `simulate-cluster [--seed N | --seeds N | --seeds A..B]
-//! [--fault NAME] [--trace]`. Without seeds it runs a thousand. The last line says what was checked.
+//! [--fault NAME] [--trace] [--plants]`. Without seeds it runs a thousand. The last line says what was checked. With `--plants` it looks for a seed for every planted fault.
 //!
 //! Ends with 0 when nothing was broken, 1 when something was, 2 when the arguments make no sense,
 //! and 3 when nothing was broken and too little was seen to mean anything.
@@ -31,6 +31,7 @@ struct Arguments {
     seeds: Range<u64>,
     faults: Faults,
     trace: bool,
+    plants: bool,
 }
 
 impl Arguments {
@@ -39,6 +40,7 @@ impl Arguments {
             seeds: 0..SEEDS,
             faults: Faults::default(),
             trace: false,
+            plants: false,
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -55,6 +57,7 @@ impl Arguments {
                     let (_, plant) = found.ok_or_else(|| format!("`{name}` is none of {}", names()))?;
                     plant(&mut arguments.faults);
                 }
+                "--plants" => arguments.plants = true,
                 "--trace" => arguments.trace = true,
                 _ => return Err(format!("`{word}` is no argument")),
             }
@@ -63,6 +66,31 @@ impl Arguments {
     }
 
     fn run(self) -> ExitCode {
+        match self.plants {
+            true => self.find_plants(),
+            false => self.run_seeds(),
+        }
+    }
+
+    /// The first seed in which each planted fault shows.
+    fn find_plants(self) -> ExitCode {
+        let mut all = true;
+        for (name, plant) in FAULTS {
+            let mut faults = Faults::default();
+            plant(&mut faults);
+            let broken = |seed| run(seed, faults, false).violation.map(|violation| (seed, violation));
+            match self.seeds.clone().find_map(broken) {
+                Some((seed, violation)) => println!("{name}: seed {seed}: {violation}"),
+                None => {
+                    println!("{name}: not caught");
+                    all = false;
+                }
+            }
+        }
+        if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn run_seeds(self) -> ExitCode {
         let (mut sights, mut events, mut acks, mut deliveries) = (Sights::default(), 0, 0, 0);
         let seeds = self.seeds.end - self.seeds.start;
         for seed in self.seeds {

@@ -107,6 +107,11 @@ impl<R> Channel<R> {
         if check == Check::Full && self.expire_publishers(now, out) {
             check = self.check(origin, since, now);
         }
+        if let (Check::Beyond, Origin::Publisher { author, .. }) = (check, origin) {
+            let authors = Arc::new([author.clone()]);
+            self.propose(Change::ExpirePublishers { authors }, None, now, out);
+            check = self.check(origin, since, now);
+        }
         let refusal = match check {
             Check::Accept if self.tail.len() >= PENDING_MAX => Refusal::Busy,
             Check::Accept => {
@@ -125,7 +130,7 @@ impl<R> Channel<R> {
                 self.answer_known(origin, fate, waiter, out);
                 return None;
             }
-            Check::OutcomeUnknown => Refusal::OutcomeUnknown,
+            Check::OutcomeUnknown | Check::Beyond => Refusal::OutcomeUnknown,
             Check::Gap { expected } => Refusal::SerialGap { expected },
             Check::Malformed => Refusal::BadRequest("serials start at 1, and base is at most the serial"),
             Check::Full => Refusal::SlotFull,

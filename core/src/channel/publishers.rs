@@ -1,9 +1,8 @@
 //! Which publishes a channel has seen: the table that makes a retry harmless (rules R10, R11).
 //!
 //! A publisher numbers its publishes to a channel. The owner takes only the number after the highest
-//! it knows, or the lowest that the publisher has no result for, so numbers never overtake each
-//! other; and it keeps the last results, so that a retry is answered as the first attempt was. The
-//! table is replicated and outlives history.
+//! it knows, so numbers never overtake each other, and it keeps the last results, so that a retry is
+//! answered as the first attempt was. The table is replicated and outlives history.
 //!
 //! A row goes ten minutes after its publisher's last entry, which is longer than any client retries.
 //! A client's clock may have stood still meanwhile, so a publish carries the server time as of its
@@ -70,6 +69,10 @@ pub enum Check {
         /// That one.
         expected: Serial,
     },
+    /// It is the lowest that its publisher has no result for, and there are some before it that are
+    /// not known here. Their results were of a history that is lost, and a late copy of an old
+    /// publish was the first in this one. What is known is of no use to anybody.
+    Beyond,
     /// Its numbers make no sense.
     Malformed,
     /// It is the first of a publisher for which there is no room.
@@ -100,9 +103,7 @@ impl Publishers {
         match self.0.get(author) {
             Some(row) if serial <= row.highest => row.result(serial).map_or(Check::OutcomeUnknown, Check::Duplicate),
             Some(row) if serial == row.highest.next() => Check::Accept,
-            // It has results that this history does not: they were of one that is lost, and a copy
-            // of an old publish was first in this one. What lies between is settled.
-            Some(row) if serial == base && base > row.highest => Check::Accept,
+            Some(row) if serial == base && base > row.highest => Check::Beyond,
             Some(row) => Check::Gap {
                 expected: row.highest.next(),
             },
@@ -148,7 +149,7 @@ impl Publishers {
     /// Whether an entry about `serial` follows what is known of `author`.
     pub(super) fn fits(&self, author: &Author, serial: Serial) -> Result<(), Misfit> {
         match self.0.get(author) {
-            Some(row) if serial <= row.highest => Err(Misfit::Serial),
+            Some(row) if serial <= row.highest || serial != row.highest.next() => Err(Misfit::Serial),
             Some(_) | None => Ok(()),
         }
     }
@@ -164,9 +165,6 @@ impl Publishers {
             Some(row) => row,
             None => self.0.entry(author.clone()).or_insert(row),
         };
-        if serial > row.highest.next() {
-            row.results.clear();
-        }
         if row.results.len() == RESULTS_MAX {
             row.results.pop_front();
         }

@@ -24,7 +24,7 @@ impl Replica {
                     let fenced = Message::Fenced { term: latest };
                     return send(from, fenced, out);
                 }
-                self.from_owner(from, message, now, out);
+                self.follow(from, message, now, out);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Replica {
         Ok(())
     }
 
-    fn from_owner(&mut self, owner: &NodeId, message: Message, now: Instant, out: &mut Vec<Effect>) {
+    fn follow(&mut self, owner: &NodeId, message: Message, now: Instant, out: &mut Vec<Effect>) {
         match message {
             Message::Append {
                 term,

@@ -283,12 +283,16 @@ impl Owner {
 
     /// Gives a serial of anna's up.
     pub(super) fn skip(&mut self, serial: u64) -> Effects {
+        self.skip_from(serial, serial)
+    }
+
+    pub(super) fn skip_from(&mut self, serial: u64, base: u64) -> Effects {
         let to = self.to();
         self.send(Input::Skip(Skip {
             to,
             author: anna(),
             serial: Serial(serial),
-            base: Serial(serial),
+            base: Serial(base),
             since: self.now.wall,
         }))
     }

@@ -223,10 +223,9 @@ impl World {
         let id = self.nodes[index].id.clone();
         self.nodes[index].beats += 1;
         self.agenda.after(BEAT, Event::Beat { to: id.clone() });
-        if self.table.nodes().current(&id.name).as_ref() != Some(&id) {
-            if let Some(delay) = self.network.carry_to_table(index) {
-                self.agenda.after(delay, Event::Registers { node: id.clone() });
-            }
+        let is_registered = self.table.nodes().current(&id.name).as_ref() == Some(&id);
+        if let Some(delay) = (!is_registered).then(|| self.network.carry_to_table(index)).flatten() {
+            self.agenda.after(delay, Event::Registers { node: id.clone() });
         }
         for other in (0..self.nodes.len()).filter(|other| *other != index) {
             let to = self.nodes[other].id.clone();

@@ -81,7 +81,9 @@ impl World {
                 self.reader_attached(index, attachment)
             }
             Told::Page(page) if number == reader.number && reader.reads => self.reader_read(index, page),
-            Told::Live(epoch, message) if number == reader.attached => self.reader_live(index, &epoch, &message),
+            Told::Live(epoch, message) if number == reader.attached && reader.is_attached => {
+                self.reader_live(index, &epoch, &message)
+            }
             _ => {}
         }
     }

@@ -45,6 +45,7 @@ pub(super) struct World {
     pub(super) channel_config: channel::Config,
     /// Slots that should be a certain node's.
     pub(super) moves: BTreeMap<SlotId, usize>,
+    is_healed: bool,
     /// Nodes that should hold nothing.
     pub(super) away: BTreeSet<usize>,
     trace: Option<String>,
@@ -113,6 +114,7 @@ impl World {
             config,
             channel_config,
             moves: BTreeMap::new(),
+            is_healed: false,
             away: BTreeSet::new(),
             trace: trace.then(String::new),
         };
@@ -176,7 +178,8 @@ impl World {
             }
         }
         match (event, to) {
-            (Event::Plan(number), _) => self.act(self.plan.actions[number].1),
+            (Event::Plan(number), _) if !self.is_healed => self.act(self.plan.actions[number].1),
+            (Event::Plan(_), _) => {} // too late to break anything
             (Event::Beat { .. }, Some(to)) => self.beat(to),
             (Event::Heard { from, .. }, Some(to)) => self.heard(to, from),
             (
@@ -294,6 +297,7 @@ impl World {
 
     fn heal(&mut self) {
         self.line(|| "everything is healed".into());
+        self.is_healed = true;
         self.network.heal();
         self.moves.clear();
         self.away.clear();

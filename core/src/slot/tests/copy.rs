@@ -86,24 +86,11 @@ fn a_new_owner_keeps_what_it_inherited_and_opens_nothing_until_it_is_safe() {
     let mut slot = empty_copy();
     slot.accept(Place::default(), &[entry(1, 1), entry(2, 1)]).unwrap();
     slot.learn(Index(1), start());
-    let channel = name("t:a");
-    let barred = turn(
-        &mut slot,
-        Input::Open {
-            channel: channel.clone(),
-        },
-    );
+    let open = || Input::Open { channel: name("t:a") };
+    let barred = turn(&mut slot, open());
     assert!(matches!(barred[..], [Effect::Barred { .. }]), "a copy opens nothing");
     slot.lead(Term(2));
-    assert!(
-        turn(
-            &mut slot,
-            Input::Open {
-                channel: channel.clone()
-            }
-        )
-        .is_empty()
-    );
+    assert!(turn(&mut slot, open()).is_empty());
     let mut out = Vec::new();
     slot.commit_to(reached(2, 2), start(), &mut out);
     slot.serve(&mut out);

@@ -1,0 +1,79 @@
+//! The simulation of a cluster as ordinary tests. A seed that fails is printed with the command that
+//! replays it, and kept here.
+
+#![cfg(feature = "sim")]
+
+use starling_core::fault::Faults;
+use starling_core::sim::cluster::sight::Sights;
+use starling_core::sim::cluster::{FAULTS, run};
+
+/// Seeds that once broke a promise, and by what.
+const KEPT: [(u64, &str); 4] = [
+    (0, "a timer of the past was asked for, again and again"),
+    (13, "a copy whose adding was refused was never asked about again"),
+    (97, "a late copy of an old publish stopped its publisher after a reset"),
+    (204, "an attach that a link had doubled was answered twice"),
+];
+
+/// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
+const CAUGHT: [(&str, u64); 12] = [
+    ("commit_alone", 0),
+    ("no_term_check", 110),
+    ("no_generation", 22),
+    ("claim_by_anyone", 3),
+    ("grow_before_ack", 20),
+    ("pending_counts", 123),
+    ("fan_out_before_commit", 0),
+    ("publishers_not_replicated", 0),
+    ("epoch_kept_on_reset", 22),
+    ("attach_before_safe", 14),
+    ("reset_after_silence", 0),
+    ("doubt_not_confirmed", 14),
+];
+
+fn seeds(seeds: std::ops::Range<u64>) {
+    let mut sights = Sights::default();
+    for seed in seeds {
+        let report = run(seed, Faults::default(), false);
+        assert!(report.violation.is_none(), "{report}");
+        sights.add(&report.sights);
+    }
+    assert_eq!(sights.missing(), [], "what was never seen was not tested");
+}
+
+#[test]
+fn five_hundred_seeds_break_nothing_and_see_everything() {
+    seeds(0..500);
+}
+
+#[test]
+fn five_hundred_more_seeds_break_nothing_and_see_everything() {
+    seeds(500..1_000);
+}
+
+#[test]
+fn seeds_that_broke_something_once_do_not_any_more() {
+    for (seed, what) in KEPT {
+        let report = run(seed, Faults::default(), false);
+        assert!(report.violation.is_none(), "once {what}: {report}");
+    }
+}
+
+#[test]
+fn a_seed_replays_byte_for_byte() {
+    let traced = || run(22, Faults::default(), true).trace.expect("asked for");
+    let (first, second) = (traced(), traced());
+    assert!(first.len() > 10_000 && first == second);
+}
+
+#[test]
+fn every_planted_fault_is_caught() {
+    assert_eq!(FAULTS.map(|(name, _)| name), CAUGHT.map(|(name, _)| name));
+    for ((name, plant), (_, seed)) in FAULTS.into_iter().zip(CAUGHT) {
+        let mut faults = Faults::default();
+        plant(&mut faults);
+        let report = run(seed, faults, false);
+        println!("{name}: {report}");
+        assert!(report.violation.is_some(), "{name} was not caught by seed {seed}");
+    }
+}
