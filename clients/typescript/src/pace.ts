@@ -28,10 +28,11 @@ export class Pace {
   wake(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    const draws = 'requestAnimationFrame' in globalThis && document.visibilityState === 'visible';
+    const draws = isDrawn();
     this.#timer = setTimeout(
       () => {
-        this.#isLate = this.#frame !== 0;
+        // A page that was hidden and is not any more draws its next frame for this.
+        this.#isLate = this.#frame !== 0 || isDrawn();
         this.#run();
       },
       draws ? FRAME_MS_MAX : 0,
@@ -61,3 +62,5 @@ export class Pace {
     this.done();
   }
 }
+
+const isDrawn = (): boolean => 'requestAnimationFrame' in globalThis && document.visibilityState === 'visible';

@@ -91,3 +91,18 @@ test('a page that is hidden while a frame is awaited is served by the timer', ()
   mock.timers.tick(0);
   assert.equal(seen.slices, 2);
 });
+
+test('a page that is shown again draws once in its first frame, though the timer came before it', () => {
+  page.visibilityState = 'hidden';
+  const { seen, pace } = work(1);
+  pace.wake();
+  page.visibilityState = 'visible';
+  mock.timers.tick(0);
+  assert.equal(seen.slices, 1);
+  seen.pieces = 1;
+  pace.wake();
+  draw();
+  assert.equal(seen.slices, 1, 'this frame shows what the timer handled');
+  draw();
+  assert.equal(seen.slices, 2);
+});
