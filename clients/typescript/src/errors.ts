@@ -61,7 +61,9 @@ export class DeniedError extends StarlingError {
   override readonly name = 'DeniedError';
 
   constructor(reason: string) {
-    super({ kind: 'closed', number: 4401, message: reason });
+    super({ kind: 'closed', number: 4401, message: '' });
+    // The client has not closed yet: this is why it will.
+    this.message = reason;
   }
 }
 
