@@ -91,10 +91,11 @@ demo: ## Bundles the TypeScript client for the demo page, after a change to it
 	@$(client) demo
 
 .PHONY: browser
-browser: ## The TypeScript client in headless Chromium, against the binary
+browser: ## The TypeScript client in Chromium and Firefox, against the binary
 	@$(MAKE) build
-	@scripts/need client chromium
-	$(step) "browser tests" sh -c '$(client) build && $(client) browser'
+	@scripts/need client chromium firefox display
+	$(step) "tests in Chromium" sh -c '$(client) build && $(client) browser'
+	$(step) "tests in Firefox" env BROWSER=firefox $(client) browser
 
 .PHONY: simulate
 simulate: ## Runs the simulation: SEED=8121 or SEEDS=100, SCENARIO=restart, ARGS=--trace

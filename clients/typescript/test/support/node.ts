@@ -10,9 +10,17 @@ import { createInterface } from 'node:readline';
 /** Where the binary is: `make` tells, and leaves a link in the clone. */
 export const BINARY = process.env.STARLING_BINARY ?? '../../starling';
 
+/** What tokens of these tests are signed with. */
+export const SECRET = 'a secret of the tests, long enough for HS256';
+
 const BASE = `
 [auth]
 anonymous = true
+leeway = "0s"
+[[auth.keys]]
+id = "test"
+algorithm = "HS256"
+secret = "${SECRET}"
 [log]
 format = "json"
 [client]
@@ -21,6 +29,10 @@ origins = ["loopback"]
 connections_per_address_max = 20000
 [[namespaces]]
 match = "demo"
+publish_rate = 0
+[[namespaces]]
+match = "log"
+durability = "persisted"
 publish_rate = 0
 [[namespaces]]
 match = "live"
@@ -39,7 +51,7 @@ process.once('exit', () => {
   for (const node of running) node.abandon();
 });
 
-/** A node that serves. The namespaces `demo` (two minutes of history), `live` (none) and `board` (keyed) are there. */
+/** A node that serves the namespaces `demo` (two minutes of history), `log` (on disk), `live` (none), `board` (keyed). */
 export class StarlingNode {
   readonly log: string[] = [];
   port = 0;
