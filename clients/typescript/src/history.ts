@@ -1,6 +1,10 @@
 /**
  * Reads what a channel keeps: with a client of its own, because a session has one place in a channel, and that of the
  * live reader stays where it is.
+ *
+ * The HTTP API has history too, and would spare the connection. But a page has no token for it, only a provider that
+ * tells why it is asked; a proxy may let the session's address through and nothing else; and its pages would be decoded,
+ * bounded and told of what is lost by a second set of rules. For what is read once, a handshake is the lesser price.
  */
 
 import type { Channel, ChannelOptions, Message } from './channel.ts';
