@@ -76,6 +76,12 @@ if (preferred === 'webtransport') {
     const tab = await browser.page();
     await connect(tab, { url: proxy.url, transports: BOTH }, 'demo:a');
     assert.deepEqual(await node.carries(), { webtransport: 0, websocket: 1 });
+    // The pages after it do not try again for a while, although their workers are new.
+    await until('the page remembers', () => tab.evaluate(() => localStorage.length > 0));
+    await tab.reload();
+    proxy.isUdpBlocked = false;
+    await connect(tab, { url: proxy.url, transports: BOTH }, 'demo:a');
+    await becomes('connections', { webtransport: 0, websocket: 1 }, () => node.carries());
     await tab.close();
     await proxy.stop();
     await node.stop();

@@ -9,6 +9,7 @@
  */
 
 import type { Input, RawAttached, RawState, ReadOptions } from './session/message.ts';
+import type { Losers } from './transport/dial.ts';
 import type { Counts, Failure, Position, Published, TokenRequest, Transport } from './types.ts';
 
 /** A payload: text where it is UTF-8 and the channel is not one of bytes. */
@@ -42,6 +43,8 @@ export interface EngineOptions {
   transports: Transport[];
   publisher: Uint8Array;
   agent: string;
+  /** What `lost` told, here or in a page before this one, and what is left of it. */
+  losers: Losers;
 }
 
 /** What the engine measures. */
@@ -80,4 +83,6 @@ export type Notice =
   | { type: 'answer'; ticket: number; outcome: Published | Failure }
   | { type: 'state'; state: RawState; measures: Measures }
   | { type: 'measures'; measures: Measures }
+  /** WebTransport lost, and is left out for so long. A worker has no storage: the page keeps it. */
+  | { type: 'lost'; losers: Losers }
   | { type: 'askToken'; why: TokenRequest };

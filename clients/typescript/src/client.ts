@@ -7,6 +7,7 @@ import { type Link, link } from './connect.ts';
 import { noCounts } from './counts.ts';
 import { Emitter } from './emitter.ts';
 import { DeniedError, invalid, type StarlingError, toError } from './errors.ts';
+import { recall, remember } from './losers.ts';
 import { Pace } from './pace.ts';
 import type { RawState } from './session/message.ts';
 import type { Published, State, TokenRequest, Transport } from './types.ts';
@@ -122,6 +123,7 @@ export class Client {
         token,
         hasProvider: !!getToken,
         transports: [...(transports ?? (['webtransport', 'websocket'] as const))],
+        losers: recall(),
         publisher: crypto.getRandomValues(new Uint8Array(16)),
         agent: `starling-ts/0.1.0 ${agent ?? ''}`.trim().slice(0, 128),
       },
@@ -268,6 +270,9 @@ export class Client {
         break;
       case 'measures':
         this.#stats = notice.measures;
+        break;
+      case 'lost':
+        remember(notice.losers);
         break;
       case 'askToken':
         void this.#answerToken(notice.why);

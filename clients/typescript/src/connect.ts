@@ -23,8 +23,8 @@ export interface LinkOptions {
 export function link({ worker, WebSocket }: LinkOptions, hear: (notice: Notice) => void): Link {
   const local = (): Link => {
     // Loaded only where it is needed: a page with a worker does not carry the engine twice.
-    const engine = import('./host.ts').then(({ host }) =>
-      host((notice) => queueMicrotask(() => hear(notice)), WebSocket),
+    const engine = import('./host.ts').then(async ({ host }) =>
+      host((notice) => queueMicrotask(() => hear(notice)), WebSocket ?? globalThis.WebSocket ?? (await ws())),
     );
     return { send: (command) => void engine.then((running) => running.command(command)), end: () => {} };
   };
@@ -67,4 +67,14 @@ export function link({ worker, WebSocket }: LinkOptions, hear: (notice: Notice) 
     },
     end: () => current.end(),
   };
+}
+
+/** Node has no WebSocket of its own before version 22: the package `ws` stands in for it. */
+async function ws(name = 'ws'): Promise<LinkOptions['WebSocket']> {
+  // Named by an argument, so that no bundler looks for what browsers do not need.
+  try {
+    return ((await import(/* @vite-ignore */ name)) as { WebSocket: LinkOptions['WebSocket'] }).WebSocket;
+  } catch {
+    return undefined;
+  }
 }

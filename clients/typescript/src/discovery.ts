@@ -72,9 +72,7 @@ function pinned({ url, certificate, hashes = [] }: NonNullable<Document['webtran
 }
 
 function unhex(digits: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, at) =>
-    Number.parseInt(digits.slice(at * 2, at * 2 + 2), 16),
-  );
+  return Uint8Array.from({ length: digits.length / 2 }, (_, at) => Number(`0x${digits.slice(at * 2, at * 2 + 2)}`));
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(host);
@@ -89,7 +87,7 @@ function keptFromWebTransport(rules: readonly Rule[], userAgent: string): boolea
 
 /** Every browser on iOS is WebKit underneath, and says "Safari" without "Chrome". */
 function browser(userAgent: string): [name: string, version: number] {
-  const found = (pattern: RegExp) => Number(pattern.exec(userAgent)?.[1] ?? Number.NaN);
+  const found = (pattern: RegExp) => Number(pattern.exec(userAgent)?.[1]);
   const firefox = found(/Firefox\/(\d+)/);
   if (firefox) return ['firefox', firefox];
   const chrome = found(/Chrom(?:e|ium)\/(\d+)/);

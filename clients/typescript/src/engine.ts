@@ -76,10 +76,10 @@ export class Engine {
   }
 
   #start(options: EngineOptions): void {
-    const { means, clock, random } = this.#parts;
+    const { means, clock, random, tell } = this.#parts;
     this.#main = new Runner({
       identity: options,
-      dialer: new Dialer(options.transports, means),
+      dialer: new Dialer(options.transports, means, options.losers, (losers) => tell({ type: 'lost', losers })),
       clock,
       random,
       tell: (effect) => this.#perform(effect),

@@ -7,9 +7,11 @@ import { Engine } from './engine.ts';
 import { type WebSocketClass, websocket } from './transport/websocket.ts';
 import { hasWebTransport, webtransport } from './transport/webtransport.ts';
 
-/** Builds the engine. Node has no WebSocket of its own before version 22: the package `ws` stands in for it. */
-export async function host(tell: (notice: Notice) => void, WebSocketOption?: WebSocketClass): Promise<Engine> {
-  const WebSocketClass = WebSocketOption ?? globalThis.WebSocket ?? (await ws());
+/** Builds the engine. */
+export function host(
+  tell: (notice: Notice) => void,
+  WebSocketClass: WebSocketClass | undefined = globalThis.WebSocket,
+): Engine {
   const { userAgent = '' } = globalThis.navigator ?? {};
   const means = {
     connect: {
@@ -20,13 +22,4 @@ export async function host(tell: (notice: Notice) => void, WebSocketOption?: Web
     clock,
   };
   return new Engine({ means, clock, random: Math.random, tell });
-}
-
-async function ws(name = 'ws'): Promise<WebSocketClass | undefined> {
-  // Named by an argument, so that no bundler looks for what browsers do not need.
-  try {
-    return ((await import(/* @vite-ignore */ name)) as { WebSocket: WebSocketClass }).WebSocket;
-  } catch {
-    return undefined;
-  }
 }

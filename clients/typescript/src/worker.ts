@@ -15,6 +15,6 @@ interface Scope {
 const scope = globalThis as unknown as Scope;
 const engine = host((notice) => scope.postMessage(notice));
 scope.onmessage = ({ data }) => {
-  engine.then((running) => running.command(data));
+  engine.command(data);
 };
 scope.postMessage({ type: 'ready' });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../src/clock.ts';
 import { type Node, read } from '../src/discovery.ts';
-import { Dialer } from '../src/transport/dial.ts';
+import { Dialer, type Losers } from '../src/transport/dial.ts';
 import type { Connect, Connection, Listener } from '../src/transport.ts';
 import type { Transport } from '../src/types.ts';
 
@@ -45,19 +45,23 @@ class Bench {
   readonly time = new Time();
   readonly closed: Transport[] = [];
   readonly tried: Transport[] = [];
+  /** What was told to remember. */
+  readonly told: Losers[] = [];
   readonly dialer: Dialer;
 
   /** How long each transport takes; negative to fail after that. */
   constructor(
     readonly takes: Record<Transport, number>,
     allowed: Transport[] = ['webtransport', 'websocket'],
+    losers: Losers = {},
   ) {
     const node: Node = { websocket: { url: 'ws://a' }, webtransport: { url: 'https://a' }, neighbours: ['http://b'] };
-    this.dialer = new Dialer(allowed, {
+    const means = {
       clock: this.time,
       discover: async () => node,
       connect: { webtransport: this.#connect('webtransport'), websocket: this.#connect('websocket') },
-    });
+    };
+    this.dialer = new Dialer(allowed, means, losers, (loser) => this.told.push(loser));
   }
 
   #connect(transport: Transport): Connect {
@@ -117,6 +121,22 @@ test('a loser, and one that went silent, is left out for a while', async () => {
   assert.equal(await bench.dial(), 'webtransport 20');
   bench.dialer.stalled('http://a', 'webtransport');
   assert.equal(await bench.dial(), 'websocket 10');
+});
+
+test('a loser is told, and one that was told before is left out for what is left', async () => {
+  const bench = new Bench({ webtransport: 4_000, websocket: 10 });
+  await bench.dial();
+  assert.deepEqual(bench.told, [{ 'http://a': 5 * 60_000 }]);
+  const takes = { webtransport: 20, websocket: 10 };
+  const next = new Bench(takes, undefined, { 'http://a': 60_000, 'http://b': 600_000 });
+  assert.equal(await next.dial(), 'websocket 10');
+  assert.deepEqual(next.told, [], 'it did not lose again');
+  await next.time.pass(60_000);
+  assert.equal(await next.dial(), 'webtransport 20');
+  const clockSetBack = new Bench(takes, undefined, { 'http://a': 1e12 });
+  assert.equal(await clockSetBack.dial(), 'websocket 10');
+  await clockSetBack.time.pass(5 * 60_000);
+  assert.equal(await clockSetBack.dial(), 'webtransport 20', 'never for longer than it would itself');
 });
 
 test('a choice of transports is kept', async () => {

@@ -20,6 +20,8 @@ export interface Tab {
   cover(): Promise<() => Promise<void>>;
   /** Errors that nobody caught, and what the page or the browser called an error. */
   readonly complaints: readonly string[];
+  /** Loads the page of the client anew. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -147,6 +147,11 @@ class ChromiumTab implements Tab {
     };
   }
 
+  async reload(): Promise<void> {
+    await this.#page.reload();
+    await until('the page has the client', () => this.evaluate(() => 'bench' in window));
+  }
+
   async close(): Promise<void> {
     await this.#page.close();
   }

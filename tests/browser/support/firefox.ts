@@ -171,6 +171,11 @@ class FirefoxTab implements Tab {
     };
   }
 
+  async reload(): Promise<void> {
+    await this.#wire.ask('browsingContext.reload', { context: this.#context, wait: 'complete' });
+    await until('the page has the client', () => this.evaluate(() => 'bench' in window));
+  }
+
   async close(): Promise<void> {
     await this.#wire.ask('browser.removeUserContext', { userContext: this.#userContext });
   }

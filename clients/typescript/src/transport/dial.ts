@@ -31,15 +31,25 @@ export interface Means {
   clock: Clock;
 }
 
+/** For how long WebTransport is left out, in milliseconds, by the origin of the node. */
+export type Losers = Readonly<Record<string, number>>;
+
 /** Makes connections. */
 export class Dialer {
   /** Until when WebTransport is not tried, by origin. */
   readonly #losers = new Map<string, number>();
 
+  /** `losers` is what was told before, by this client or another of the same browser. */
   constructor(
     private readonly transports: readonly Transport[],
     private readonly means: Means,
-  ) {}
+    losers: Losers,
+    private readonly tell: (loser: Losers) => void,
+  ) {
+    for (const [origin, leftMs] of Object.entries(losers)) {
+      this.#losers.set(origin, means.clock.now() + Math.min(leftMs, LOSER_MS));
+    }
+  }
 
   /** Connects to the node at an HTTP base. Aborted, it closes what it opened. */
   async dial(base: string, listener: Listener, outer: AbortSignal): Promise<Dialed> {
@@ -63,26 +73,25 @@ export class Dialer {
 
   /** A connection to this node went silent: a network that swallows UDP does that. */
   stalled(base: string, transport: Transport): void {
-    if (transport === 'webtransport') this.#losers.set(origin(base), this.means.clock.now() + LOSER_MS);
+    if (transport !== 'webtransport') return;
+    this.#losers.set(origin(base), this.means.clock.now() + LOSER_MS);
+    this.tell({ [origin(base)]: LOSER_MS });
   }
 
   async #connect(base: string, listener: Listener, signal: AbortSignal): Promise<Dialed> {
     const { clock, connect } = this.means;
     const node = await this.means.discover(base, signal);
-    const can = (transport: Transport) => this.transports.includes(transport) && connect[transport];
-    const ws = can('websocket');
-    const wt = node.webtransport && can('webtransport');
-    const websocket = ws && ((inner: AbortSignal) => ws(node.websocket, listener, inner));
-    const address = node.webtransport;
-    const webtransport = wt && address && ((inner: AbortSignal) => wt(address, listener, inner));
-    if (!websocket && !webtransport) {
-      throw new Error(`no transport in common with ${base}; allow WebSocket`);
-    }
+    const attempt = (transport: Transport): Attempt | undefined => {
+      const [by, address] = [connect[transport], node[transport]];
+      return by && address && this.transports.includes(transport) ? (inner) => by(address, listener, inner) : undefined;
+    };
+    const websocket = attempt('websocket');
     const isLoser = (this.#losers.get(origin(base)) ?? 0) > clock.now();
-    const first = webtransport && !(isLoser && websocket) ? webtransport : websocket;
-    const second = first === webtransport ? websocket : undefined;
-    const connection = await race(first as Attempt, second || undefined, clock, signal);
-    if (second && connection.transport === 'websocket') this.stalled(base, 'webtransport');
+    const webtransport = websocket && isLoser ? undefined : attempt('webtransport');
+    const first = webtransport ?? websocket;
+    if (!first) throw new Error(`no transport in common with ${base}; allow WebSocket`);
+    const connection = await race(first, webtransport && websocket, clock, signal);
+    if (webtransport && connection.transport === 'websocket') this.stalled(base, 'webtransport');
     return { connection, nodes: node.neighbours };
   }
 }

@@ -17,7 +17,7 @@ export const websocket =
         reject(new Error('given up'));
         socket.close();
       };
-      signal.addEventListener('abort', abandon, { once: true });
+      signal.addEventListener('abort', abandon);
       socket.onopen = () => {
         open = true;
         signal.removeEventListener('abort', abandon);

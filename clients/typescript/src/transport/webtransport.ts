@@ -14,7 +14,7 @@ export const webtransport: Connect = async ({ url, hashes }, listener, signal) =
   if (hashes) options.serverCertificateHashes = hashes.map((value) => ({ algorithm: 'sha-256', value }));
   const session = new WebTransport(url, options);
   const abandon = () => session.close();
-  signal.addEventListener('abort', abandon, { once: true });
+  signal.addEventListener('abort', abandon);
   // Whoever waits for `ready` or the stream hears of it too.
   session.closed.catch(() => {});
   await session.ready;

@@ -49,7 +49,7 @@ export class Reader {
       // Nine bytes carry 63 bits: the tenth may add one.
       if (at === 9 && byte > 1) break;
       value += (byte & 0x7f) * 2 ** (7 * at);
-      if (byte < 0x80) return value <= Number.MAX_SAFE_INTEGER ? value : this.#wide(at + 1);
+      if (byte < 0x80) return value < 2 ** 53 ? value : this.#wide(at + 1);
     }
     throw new Malformed();
   }
