@@ -33,6 +33,7 @@ if (files.length === 0) {
   console.error(`no test of ${directory} is named ${patterns.join(' ')}`);
   process.exit(1);
 }
+const reporters = process.env.VERBOSE ? ['spec'] : ['dot', './scripts/figures.mjs'];
 const { status } = spawnSync(
   process.execPath,
   [
@@ -42,7 +43,7 @@ const { status } = spawnSync(
     '--test-concurrency=1',
     '--test-timeout=120000',
     '--test-force-exit',
-    `--test-reporter=${process.env.VERBOSE ? 'spec' : 'dot'}`,
+    ...reporters.flatMap((name) => [`--test-reporter=${name}`, '--test-reporter-destination=stdout']),
     ...files,
   ],
   { stdio: 'inherit', cwd: root },

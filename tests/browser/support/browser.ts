@@ -28,8 +28,8 @@ export interface Tab {
 /** Tasks of a page while it was watched. */
 export interface Tasks {
   longest: number;
-  /** The longest for which nothing but the page is to blame. */
-  own: number;
+  /** The longest by processor time, where the browser tells it: no other program of the machine is in it. */
+  own: number | undefined;
 }
 
 /** A browser that runs. */
