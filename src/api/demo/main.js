@@ -23,4 +23,4 @@ flood(client, lobby);
 board(client.channel('board:wall'));
 
 const port = location.port === '4433' ? '' : ` --url ${location.origin}`;
-document.querySelector('#command').textContent = `starling pub demo:lobby hello${port}`;
+document.querySelector('#command').textContent = `./starling pub demo:lobby hello${port}`;
