@@ -123,6 +123,7 @@ pub struct Replica {
     seen: Term,
     /// Who spoke under that term. There is one owner of a term.
     spoke: Option<NodeId>,
+    /// Owned is what is owned under the highest term: a later one ends it.
     owner: Option<Ownership>,
     incoming: Option<Incoming>,
     wanted: Wanted,
@@ -231,8 +232,9 @@ impl Replica {
         }
         match (self.owned_under(), mine) {
             (Some(own), true) if own == term => self.members_recorded(),
-            (Some(own), _) if own > term => {} // the record of before the claim
             (Some(_), false) => self.step_down(out),
+            // There has been another owner since, whose log this may be by now.
+            (None, true) if term < self.seen => {}
             (Some(_), true) => {
                 self.step_down(out);
                 self.lead(now);

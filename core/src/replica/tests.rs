@@ -355,6 +355,31 @@ fn an_owner_that_hears_of_a_later_term_steps_down() {
 }
 
 #[test]
+fn a_record_that_comes_after_a_later_owner_makes_nobody_the_owner() {
+    // It was made the owner under term 2, and hears of that only after c has taken the slot over.
+    let mut one = One::new();
+    one.record(1, 1, "b", &["a", "b", "c"]);
+    one.receive(&node("c"), append(3, (0, 0), vec![entry(1, 3)], 0));
+    one.record(2, 2, "a", &["a", "b", "c"]);
+    assert_eq!(one.replica.owned_under(), None);
+    let effects = one.receive(&node("c"), append(3, (1, 3), vec![entry(2, 3)], 0));
+    assert!(matches!(
+        sent(&effects, "c")[..],
+        [Message::Appended { through: Index(2), .. }]
+    ));
+    // It owned the slot, was told of a later owner, and hears late of its own last change.
+    let mut one = One::owner_with(&["a", "b"]);
+    one.propose();
+    one.receive(&node("b"), Message::Fenced { term: Term(2) });
+    one.record(2, 1, "a", &["a", "b", "c"]);
+    assert_eq!(
+        one.replica.owned_under(),
+        None,
+        "an index would stand for two entries of term 1"
+    );
+}
+
+#[test]
 fn a_member_claims_in_its_turn_when_the_owner_is_down() {
     let mut one = One::new();
     one.record(4, 3, "c", &["a", "b", "c"]);
