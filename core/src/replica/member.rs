@@ -89,6 +89,11 @@ impl Member {
         }
     }
 
+    /// Whether it has owed an ack for too long.
+    pub(super) fn is_silent(&self, silence: Duration, now: Instant) -> bool {
+        self.owes_since.is_some_and(|since| now >= since + silence)
+    }
+
     /// Whether something is due that is repeated every so often.
     pub(super) fn repeats(&mut self, every: Duration, now: Instant) -> bool {
         let due = self.repeated.is_none_or(|last| now >= last + every);

@@ -57,7 +57,7 @@ impl Ownership {
 impl Replica {
     /// Everything that may follow from what has just happened.
     pub(super) fn own(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        self.bring_in();
+        self.bring_in(now);
         self.commit(now, out);
         self.open_when_safe(out);
         self.change_members(now, out);
@@ -95,8 +95,8 @@ impl Replica {
 
     /// Copies that should be there begin to catch up, and to be waited for when they nearly have.
     /// Those that should not, and count for nothing, are left alone.
-    fn bring_in(&mut self) {
-        let appended = self.slot.appended();
+    fn bring_in(&mut self, now: Instant) {
+        let (appended, silence) = (self.slot.appended(), self.config.silence);
         let Some(owner) = &mut self.owner else {
             return;
         };
@@ -106,12 +106,16 @@ impl Replica {
             .members
             .retain(|node, member| member.is_required() || is_of_use(node));
         for node in wanted.iter().filter(|node| **node != self.me && is_of_use(node)) {
-            let member = owner.members.entry(node.clone());
-            member.or_insert_with(|| Member::new(Standing::Learner, appended));
+            if !owner.members.contains_key(node) {
+                let learner = Member::new(Standing::Learner, appended);
+                owner.members.insert(node.clone(), learner);
+            }
         }
         let grow_before_ack = self.config.slot.faults.grow_before_ack();
         for member in owner.members.values_mut() {
             let is_near = member.is_known && appended.0.saturating_sub(member.matched.0) <= LAG_MAX;
+            // One that does not answer would hold up everybody, and gain nothing.
+            let is_near = is_near && !member.is_silent(silence, now);
             if member.standing == Standing::Learner && member.catch_up.is_none() && (is_near || grow_before_ack) {
                 // All that is committed from now on waits for it, and it is added once it holds the
                 // rest (R5).
@@ -191,8 +195,7 @@ impl Replica {
         let mut with = BTreeSet::new();
         for (node, member) in &mut owner.members {
             member.look(appended, now);
-            let is_silent = member.owes_since.is_some_and(|since| now >= since + silence);
-            let fails = is_silent || self.peers.is_down(node);
+            let fails = member.is_silent(silence, now) || self.peers.is_down(node);
             match member.standing {
                 Standing::Pending { asked: None, .. } if fails => member.standing = Standing::Learner,
                 // Only the table can say whether it is one by now.

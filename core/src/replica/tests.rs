@@ -260,6 +260,25 @@ fn a_silent_member_is_removed_in_the_table_first() {
 }
 
 #[test]
+fn a_copy_that_was_removed_for_its_silence_holds_up_nobody_until_it_speaks() {
+    // Its links to the owner work in one direction: it is never down, and never answers.
+    let mut one = One::owner_with(&["a", "b", "c"]);
+    one.want(&["a", "b", "c"], "a");
+    one.propose();
+    one.appended("b", 1);
+    one.pass(300);
+    one.record(2, 1, "a", &["a", "b"]);
+    assert_eq!(one.committed(), 1);
+    one.propose();
+    one.appended("b", 2);
+    assert_eq!(one.committed(), 2);
+    one.appended("c", 1);
+    one.propose();
+    one.appended("b", 3);
+    assert_eq!(one.committed(), 2, "it is waited for again");
+}
+
+#[test]
 fn an_owner_left_alone_acknowledges_nothing() {
     let mut one = One::owner_with(&["a", "b"]);
     one.propose();
