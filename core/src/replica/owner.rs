@@ -255,24 +255,30 @@ impl Replica {
         let holds = to
             .and_then(|to| owner.members.get(to))
             .filter(|member| member.is_confirmed());
-        match (&owner.sealed, to) {
-            (Some((whom, until)), Some(to)) if whom == to && now < *until => {}
+        let until = match (&owner.sealed, to) {
+            (Some((whom, until)), Some(to)) if whom == to && now < *until => *until,
             (Some(_), _) => {
                 owner.sealed = None;
                 owner.hand_over_after = Some(now + apart);
-                return self.slot.seal(false);
+                self.slot.seal(false);
+                return self.wake_at(now + apart, out);
             }
             (None, Some(to)) => {
                 let is_near = holds.is_some_and(|member| appended.0 - member.matched.0 <= LAG_MAX);
-                if !is_near || !may_ask || owner.hand_over_after.is_some_and(|after| now < after) {
+                if !is_near || !may_ask {
                     return;
+                }
+                if let Some(after) = owner.hand_over_after.filter(|after| now < *after) {
+                    return self.wake_at(after, out);
                 }
                 owner.sealed = Some((to.clone(), now + seal));
                 self.slot.seal(true);
-                self.wake_at(now + seal, out);
+                now + seal
             }
             (None, None) => return,
-        }
+        };
+        // In every turn: a wake that was asked for is lost to one that is sooner.
+        self.wake_at(until, out);
         let owner = self.owner.as_ref();
         let matched = self
             .wanted

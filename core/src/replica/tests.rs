@@ -38,6 +38,7 @@ struct One {
     now: Instant,
     round: u64,
     number: u64,
+    wake: Option<Instant>,
 }
 
 impl One {
@@ -53,6 +54,7 @@ impl One {
             now: start(),
             round: 0,
             number: 0,
+            wake: None,
         }
     }
 
@@ -69,6 +71,11 @@ impl One {
     fn turn(&mut self, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
         self.replica.handle(input, self.now, &mut out);
+        for effect in &out {
+            if let Effect::Wake { at } = effect {
+                self.wake = Some(*at);
+            }
+        }
         out.retain(|effect| !matches!(effect, Effect::Wake { .. }));
         out
     }
@@ -87,6 +94,18 @@ impl One {
     fn pass(&mut self, millis: u64) -> Vec<Effect> {
         self.now += Duration::from_millis(millis);
         self.turn(Input::Wake)
+    }
+
+    /// Time passes, and nothing wakes the replica but what it asked for.
+    fn pass_to_wake(&mut self, time: Duration) -> Vec<Effect> {
+        let end = self.now + time;
+        let mut effects = Vec::new();
+        while let Some(at) = self.wake.take_if(|at| *at <= end) {
+            self.now = self.now.max(at);
+            effects.extend(self.turn(Input::Wake));
+        }
+        self.now = end;
+        effects
     }
 
     fn receive(&mut self, from: &NodeId, message: Message) -> Vec<Effect> {
@@ -503,6 +522,23 @@ fn a_hand_over_that_takes_too_long_is_given_up() {
         !sent(&effects, "b").is_empty(),
         "publishes are taken again: {effects:?}"
     );
+}
+
+#[test]
+fn a_hand_over_ends_and_is_tried_again_though_nothing_happens_meanwhile() {
+    let mut one = One::owner_with(&["a", "b"]);
+    one.propose();
+    one.want(&["a", "b"], "b");
+    let effects = one.appended("b", 1);
+    assert_eq!(asked(&effects), [&Change::HandOver { to: node("b") }]);
+    one.pass_to_wake(Duration::from_millis(200));
+    assert!(!sent(&one.propose(), "b").is_empty(), "publishes are taken again");
+    one.appended("b", 2);
+    let number = 1;
+    let outcome = Err(table::Refusal::NotRegistered);
+    one.turn(Input::Answered { number, outcome });
+    let effects = one.pass_to_wake(Duration::from_millis(5_000));
+    assert_eq!(asked(&effects), [&Change::HandOver { to: node("b") }]);
 }
 
 #[test]
