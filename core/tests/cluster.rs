@@ -18,17 +18,17 @@ const KEPT: [(u64, &str); 4] = [
 /// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
 const CAUGHT: [(&str, u64); 12] = [
     ("commit_alone", 0),
-    ("no_term_check", 110),
-    ("no_generation", 22),
-    ("claim_by_anyone", 3),
-    ("grow_before_ack", 20),
-    ("pending_counts", 123),
-    ("fan_out_before_commit", 0),
+    ("no_term_check", 252),
+    ("no_generation", 35),
+    ("claim_by_anyone", 4),
+    ("grow_before_ack", 4),
+    ("pending_counts", 107),
+    ("fan_out_before_commit", 1),
     ("publishers_not_replicated", 0),
     ("epoch_kept_on_reset", 22),
-    ("attach_before_safe", 14),
-    ("reset_after_silence", 0),
-    ("doubt_not_confirmed", 14),
+    ("attach_before_safe", 87),
+    ("reset_after_silence", 1),
+    ("doubt_not_confirmed", 87),
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {

@@ -9,8 +9,9 @@
 //! The machines are the ones that ship: replica, slot, channel and table. Links lose, double, delay
 //! and reorder what they carry, and are cut in one direction or both, for milliseconds or minutes;
 //! nodes crash and come back without memory, stand still, come and go; their clocks differ; the
-//! table cannot be reached, by some or by all. A truth of its own says what must hold all the time
-//! ([`truth`]); in the end everything is healed and must work again.
+//! table cannot be reached, by some or by all, and what they learn of it may be old. A truth of its
+//! own says what must hold all the time ([`truth`]); in the end everything is healed and must work
+//! again.
 //!
 //! * `world`: one run; `node`: the shell around a node's machines; `network`: what links do;
 //! * `authority`: the slot table as nodes reach it;

@@ -102,7 +102,7 @@ impl World {
     }
 
     fn tell(&mut self, node: usize, slot: SlotId) {
-        if let Some(delay) = self.network.carry_to_table(node) {
+        if let Some(delay) = self.network.carry_view(node) {
             let (to, record) = (self.nodes[node].id.clone(), self.record(slot));
             self.agenda.after(delay, Event::Record { to, slot, record });
         }

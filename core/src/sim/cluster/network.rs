@@ -19,6 +19,8 @@ pub(super) struct Network {
     table_cuts: BTreeSet<usize>,
     /// Nobody reaches it.
     pub(super) table_down: bool,
+    /// What nodes learn of it may be old.
+    lags: bool,
 }
 
 impl Network {
@@ -32,6 +34,7 @@ impl Network {
             cuts: BTreeSet::new(),
             table_cuts: BTreeSet::new(),
             table_down: false,
+            lags: true,
         }
     }
 
@@ -51,6 +54,17 @@ impl Network {
         }
         // A vote of the table takes a round trip of its own.
         Some(self.delay() + self.delay())
+    }
+
+    /// The same of a node's view of the table, which may be one that lags by seconds.
+    pub(super) fn carry_view(&mut self, node: usize) -> Option<Duration> {
+        let delay = self.carry_to_table(node)?;
+        let lag = Duration::from_millis(if self.lags && self.dice.percent(10) {
+            self.dice.between((200, 6_000))
+        } else {
+            0
+        });
+        Some(delay + lag)
     }
 
     /// A delay of a client's link, which loses nothing while both ends live.
@@ -77,6 +91,6 @@ impl Network {
     pub(super) fn heal(&mut self) {
         self.cuts.clear();
         self.table_cuts.clear();
-        (self.table_down, self.loss, self.doubling) = (false, 0, 0);
+        (self.table_down, self.loss, self.doubling, self.lags) = (false, 0, 0, false);
     }
 }

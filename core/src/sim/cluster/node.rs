@@ -8,7 +8,7 @@ use super::sight::Sight;
 use super::truth::Rule;
 use super::world::World;
 use crate::channel::{self, Channel, Refusal};
-use crate::id::{ChannelName, Index, NodeId, SlotId, slot_of};
+use crate::id::{ChannelName, Index, Lineage, NodeId, SlotId, slot_of};
 use crate::placement::{COPIES, ranking};
 use crate::replica::{self, Message, Replica, Wanted};
 use crate::slot;
@@ -158,6 +158,9 @@ pub(super) struct Node {
     readers: BTreeMap<ChannelName, BTreeMap<usize, Reply>>,
     registry: Registry,
     heard: BTreeMap<NodeId, Instant>,
+    /// Who was said to be down, and what was said to be wanted, last.
+    down: BTreeSet<NodeId>,
+    wanted: BTreeMap<SlotId, Wanted>,
     beats: u64,
 }
 
@@ -181,6 +184,8 @@ impl Node {
             readers: BTreeMap::new(),
             registry: Registry::default(),
             heard: BTreeMap::new(),
+            down: BTreeSet::new(),
+            wanted: BTreeMap::new(),
             beats: 0,
         }
     }
@@ -249,6 +254,7 @@ impl World {
             .heard
             .insert(from.clone(), now)
             .is_none_or(|before| now > before + SILENCE);
+        node.down.remove(&from);
         if is_new {
             self.all_replicas(index, |_| replica::Input::Up(from.clone()));
         }
@@ -263,6 +269,9 @@ impl World {
             .filter(|(_, heard)| now > **heard + SILENCE);
         let silent: Vec<_> = silent.map(|(node, _)| node.clone()).collect();
         for node in silent {
+            if !self.nodes[index].down.insert(node.clone()) {
+                continue;
+            }
             self.all_replicas(index, |_| replica::Input::Down(node.clone()));
         }
         // Whoever owns something and was never heard.
@@ -274,7 +283,8 @@ impl World {
         let me = self.nodes[index].id.clone();
         if self.nodes[index].beats > 5 {
             for owner in owners {
-                if owner != me && !self.nodes[index].heard.contains_key(&owner) {
+                let node = &mut self.nodes[index];
+                if owner != me && !node.heard.contains_key(&owner) && node.down.insert(owner.clone()) {
                     self.all_replicas(index, |_| replica::Input::Down(owner.clone()));
                 }
             }
@@ -310,7 +320,13 @@ impl World {
             };
             all.insert(*slot, wanted);
         }
-        self.all_replicas(index, |slot| replica::Input::Wanted(all[&slot].clone()));
+        for (slot, wanted) in all {
+            // Once, as the real shell does: what a replica needs later it has to ask for.
+            if self.nodes[index].wanted.get(&slot) != Some(&wanted) {
+                self.nodes[index].wanted.insert(slot, wanted.clone());
+                self.turn(index, slot, replica::Input::Wanted(wanted));
+            }
+        }
     }
 
     fn all_replicas(&mut self, index: usize, input: impl Fn(SlotId) -> replica::Input) {
@@ -471,7 +487,7 @@ impl World {
     }
 
     /// Whether what is committed now is what everybody else committed.
-    fn check_commits(&mut self, index: usize, slot: SlotId, before: Index, lineage: crate::id::Lineage) {
+    fn check_commits(&mut self, index: usize, slot: SlotId, before: Index, lineage: Lineage) {
         let replica = &self.nodes[index].replicas[&slot];
         let machine = replica.slot();
         if machine.lineage() != lineage || machine.committed() == before {
@@ -624,20 +640,24 @@ impl World {
         }
     }
 
-    /// Whether two nodes hold what is acknowledged, of those that may own the slot next.
+    /// Whether two nodes hold what is acknowledged, and whoever may own the slot next, unless its
+    /// history was given up. So it must be also if an owner of the past says it: the next has it from there.
     fn check_copies(&mut self, index: usize, slot: SlotId, name: &ChannelName, position: &crate::id::Position) {
         let record = self.table.record(slot).cloned().unwrap_or_default();
         let owner = self.nodes[index].id.clone();
         let own = self.nodes[index].replicas[&slot].owned_under();
-        if record.owner.as_ref() != Some(&owner) || own != Some(record.term) {
-            return; // of an owner of the past: its members all have it, or it could not have been
+        if Lineage::of(&position.epoch).is_some_and(|lineage| lineage.resets < record.resets) {
+            return;
         }
         let holds = |node: &NodeId| {
             let there = &self.nodes[self.index_of(node)];
             there.id != *node || !there.is_up || holds(&there.replicas[&slot], name, position)
         };
+        let lacks = record.holders().any(|node| !holds(node));
+        // One that took the slot over by itself holds it, and whoever acknowledged it.
+        let is_past = record.owner.as_ref() != Some(&owner) || own != Some(record.term);
         let copies = record.holders().filter(|node| holds(node)).count();
-        self.truth.ensure(copies >= 2, Rule::Copies, || {
+        self.truth.ensure(!lacks && (is_past || copies >= 2), Rule::Copies, || {
             format!("{owner} acknowledges {name} {position} with {copies} copies of {record:?}")
         });
     }

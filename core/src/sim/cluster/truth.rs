@@ -195,6 +195,17 @@ impl Truth {
         });
     }
 
+    /// A channel that is not there in the end: nothing was acknowledged in it, or all was given up.
+    pub(super) fn no_history(&mut self, channel: &ChannelName, resets: u32) {
+        let kept = |position: &Position| Lineage::of(&position.epoch).is_none_or(|lineage| lineage.resets >= resets);
+        let lost = self
+            .acked
+            .iter()
+            .find(|((of, _), position)| of == channel && kept(position));
+        let lost = lost.map(|(_, position)| format!("{channel} is gone, and {position} was acknowledged"));
+        self.ensure(lost.is_none(), Rule::Kept, || lost.unwrap_or_default());
+    }
+
     /// The history of a channel in the end: all that was acknowledged in it is there.
     pub(super) fn history(&mut self, channel: &ChannelName, epoch: &Epoch, messages: &[Arc<Message>], resets: u32) {
         for message in messages {

@@ -334,6 +334,11 @@ impl World {
                     )
                 });
             }
+            let channels = self.publishers.iter().map(|publisher| &publisher.channel);
+            let of_slot = channels.filter(|channel| slot_of(channel, self.plan.slots) == slot);
+            for channel in of_slot.filter(|channel| !expected.channels.contains_key(channel)) {
+                self.truth.no_history(channel, record.resets);
+            }
             for (channel, state) in &expected.channels {
                 let history: Vec<_> = state.view().history().after(Seq(0)).cloned().collect();
                 let (epoch, head) = (state.view().epoch().clone(), state.view().head_position());
