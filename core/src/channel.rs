@@ -102,7 +102,7 @@ pub struct Channel<R> {
     /// Whether a doubtful position is asked about.
     confirms: bool,
     /// Readers with such positions, numbered. They are bounded as `held` is.
-    doubted: Vec<(u64, Held<R>)>,
+    doubted: Vec<(Ticket, Held<R>)>,
     doubts_raised: u64,
 }
 

@@ -31,7 +31,7 @@ use tracing::{debug, error};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::channel::state::{Misfit, Replicated};
-use crate::channel::{self, Durability, Opening, Proposal, Refusal, Retired, State};
+use crate::channel::{self, Durability, Opening, Proposal, Refusal, Retired, State, Ticket};
 use crate::fault::Faults;
 use crate::id::{ChannelName, Index, Lineage, Term};
 
@@ -126,7 +126,7 @@ pub struct Slot {
     /// Channels that somebody wants to open before what was inherited is safe.
     waiting: BTreeSet<ChannelName>,
     /// Channels with positions that the channel cannot judge alone, see [`Slot::take_doubts`].
-    doubts: BTreeMap<ChannelName, u64>,
+    doubts: BTreeMap<ChannelName, Ticket>,
     /// Whether acknowledgements may be given.
     standing: Result<(), Refusal>,
     /// Nothing new is taken: the slot is about to be another node's.

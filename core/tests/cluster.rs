@@ -1,5 +1,6 @@
 //! The simulation of a cluster as ordinary tests. A seed that fails is printed with the command that
-//! replays it, and kept here.
+//! replays it. What it has found gets a test of its own beside the rule, for a change to what is drawn
+//! changes what a seed does.
 
 #![cfg(feature = "sim")]
 
@@ -7,18 +8,10 @@ use starling_core::fault::Faults;
 use starling_core::sim::cluster::sight::Sights;
 use starling_core::sim::cluster::{FAULTS, run};
 
-/// Seeds that once broke a promise, and by what.
-const KEPT: [(u64, &str); 4] = [
-    (0, "a timer of the past was asked for, again and again"),
-    (13, "a copy whose adding was refused was never asked about again"),
-    (97, "a late copy of an old publish stopped its publisher after a reset"),
-    (204, "an attach that a link had doubled was answered twice"),
-];
-
 /// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
 const CAUGHT: [(&str, u64); 12] = [
     ("commit_alone", 0),
-    ("no_term_check", 252),
+    ("no_term_check", 395),
     ("no_generation", 35),
     ("claim_by_anyone", 4),
     ("grow_before_ack", 4),
@@ -26,9 +19,9 @@ const CAUGHT: [(&str, u64); 12] = [
     ("fan_out_before_commit", 1),
     ("publishers_not_replicated", 0),
     ("epoch_kept_on_reset", 22),
-    ("attach_before_safe", 87),
+    ("attach_before_safe", 130),
     ("reset_after_silence", 1),
-    ("doubt_not_confirmed", 87),
+    ("doubt_not_confirmed", 300),
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {
@@ -49,14 +42,6 @@ fn five_hundred_seeds_break_nothing_and_see_everything() {
 #[test]
 fn five_hundred_more_seeds_break_nothing_and_see_everything() {
     seeds(500..1_000);
-}
-
-#[test]
-fn seeds_that_broke_something_once_do_not_any_more() {
-    for (seed, what) in KEPT {
-        let report = run(seed, Faults::default(), false);
-        assert!(report.violation.is_none(), "once {what}: {report}");
-    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored};
+use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored, Ticket};
 use starling_core::id::{ChannelName, Index, SlotId};
 use starling_core::slot::{Effect, Input, Slot, StoreFailure, Timer};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
@@ -76,7 +76,7 @@ pub enum Message {
         /// Of which channel.
         channel: ChannelName,
         /// Numbers the channel's doubts.
-        through: u64,
+        through: Ticket,
     },
     /// A channel is to be set aside.
     Quarantine {

@@ -10,7 +10,7 @@ use super::config::Durability;
 use super::read::Range;
 use super::refusal::Refusal;
 use super::tail::Held;
-use super::turn::Effect;
+use super::turn::{Effect, Ticket};
 use super::{Channel, View};
 use crate::id::{Epoch, Lineage};
 use crate::time::Now;
@@ -67,13 +67,16 @@ impl<R> Channel<R> {
     /// Holds a reader until it is known whether this node is the owner.
     pub(super) fn doubt(&mut self, reader: Held<R>, out: &mut Vec<Effect<R>>) {
         self.doubts_raised += 1;
-        let through = self.doubts_raised;
+        let through = Ticket {
+            round: self.ticket.round,
+            number: self.doubts_raised,
+        };
         self.doubted.push((through, reader));
         out.push(Effect::Doubt { through });
     }
 
     /// This node was the owner after the doubts up to `through` were raised.
-    pub(super) fn confirmed(&mut self, through: u64, now: Now, out: &mut Vec<Effect<R>>) {
+    pub(super) fn confirmed(&mut self, through: Ticket, now: Now, out: &mut Vec<Effect<R>>) {
         let (settled, open) = std::mem::take(&mut self.doubted)
             .into_iter()
             .partition::<Vec<_>, _>(|(number, _)| *number <= through);

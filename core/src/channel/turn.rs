@@ -63,7 +63,7 @@ pub enum Input<R> {
     /// This node was still the owner of the slot after doubts were raised.
     Confirmed {
         /// Up to this doubt.
-        through: u64,
+        through: Ticket,
     },
     /// Something may be due by time.
     Due {
@@ -149,7 +149,7 @@ pub enum Effect<R> {
     /// Ask the slot whether this node is still its owner; answer with [`Input::Confirmed`].
     Doubt {
         /// Numbers the doubt.
-        through: u64,
+        through: Ticket,
     },
     /// Tell the slot when the channel was last used in a way that left no entry.
     Used {

@@ -13,6 +13,7 @@ use super::follower::send;
 use super::message::Message;
 use super::owner::Ownership;
 use super::turn::Effect;
+use crate::channel::Ticket;
 use crate::id::{ChannelName, NodeId, Term};
 use crate::slot;
 use crate::table::Change;
@@ -21,7 +22,7 @@ use crate::table::Change;
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     /// They are those of the slot's channels, one of each.
-    waiting: Vec<(ChannelName, u64)>,
+    waiting: Vec<(ChannelName, Ticket)>,
     round: Option<Round>,
     rounds: u64,
 }
@@ -29,7 +30,7 @@ pub(super) struct Doubts {
 #[derive(Debug)]
 struct Round {
     number: u64,
-    doubts: Vec<(ChannelName, u64)>,
+    doubts: Vec<(ChannelName, Ticket)>,
     /// Copies that know of no later owner; `None` if the table is asked.
     asked: Option<BTreeSet<NodeId>>,
     sent: Instant,
@@ -134,6 +135,6 @@ impl Replica {
     }
 }
 
-fn confirmed((channel, through): (ChannelName, u64)) -> Effect {
+fn confirmed((channel, through): (ChannelName, Ticket)) -> Effect {
     Effect::Slot(slot::Effect::Confirmed { channel, through })
 }

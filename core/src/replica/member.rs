@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub(super) matched: Index,
     /// It has said where it stands; until then it is asked, with an append of nothing.
     pub(super) is_known: bool,
+    /// Its log may be the owner's up to here, as it said itself: where to send from.
+    pub(super) begins: Index,
     /// Entries up to here were sent.
     pub(super) sent: Index,
     /// The last entry of each append on its way.
@@ -61,6 +63,7 @@ impl Member {
             standing,
             matched: Index(0),
             is_known: false,
+            begins: Index(0),
             sent: appended,
             in_flight: VecDeque::new(),
             owes_since: None,
@@ -114,10 +117,16 @@ impl Member {
         self.sent = self.sent.max(self.matched);
     }
 
-    /// Goes on after `last`.
-    pub(super) fn rewind(&mut self, last: Index) {
+    /// It has said that its log is the owner's up to `last` at most.
+    pub(super) fn stands_at(&mut self, last: Index) {
         self.is_known = true;
-        self.sent = self.matched.max(last);
+        self.begins = last;
+        self.rewind();
+    }
+
+    /// Sends again what it has not acknowledged.
+    pub(super) fn rewind(&mut self) {
+        self.sent = self.matched.max(self.begins);
         self.in_flight.clear();
     }
 }

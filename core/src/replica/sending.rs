@@ -62,7 +62,7 @@ impl Replica {
             }
             let is_late = member.owes_since.is_some_and(|since| now >= since + every);
             if is_late && !member.in_flight.is_empty() && member.repeats(every, now) {
-                member.rewind(Index(0));
+                member.rewind();
             }
             while member.in_flight.len() < IN_FLIGHT_MAX && member.sent < appended && member.catch_up.is_none() {
                 let Some((previous, entries)) = next_append(&self.slot, member.sent) else {
@@ -113,7 +113,7 @@ impl Replica {
             return;
         };
         if let Some(member) = owner.members.get_mut(from).filter(|member| member.catch_up.is_none()) {
-            member.rewind(last.min(self.slot.appended()));
+            member.stands_at(last.min(self.slot.appended()));
         }
     }
 
@@ -133,8 +133,8 @@ impl Replica {
         }
         if catch_up.is_done() {
             member.catch_up = None;
-            member.rewind(at.index);
             member.advance(at.index, now);
+            member.rewind();
         }
     }
 }

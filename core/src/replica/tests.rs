@@ -73,6 +73,7 @@ impl One {
         self.replica.handle(input, self.now, &mut out);
         for effect in &out {
             if let Effect::Wake { at } = effect {
+                assert!(*at > self.now, "a wake of the past would go round in circles");
                 self.wake = Some(*at);
             }
         }
@@ -211,6 +212,11 @@ const LINEAGE: Lineage = Lineage {
     incarnation: 5,
 };
 
+/// The doubt of this number.
+const fn doubted(number: u64) -> Ticket {
+    Ticket { round: 1, number }
+}
+
 /// What is asked of the table.
 fn asked(effects: &[Effect]) -> Vec<&Change> {
     let changes = effects.iter().filter_map(|effect| match effect {
@@ -339,6 +345,23 @@ fn a_copy_is_required_first_and_added_afterwards() {
     assert_eq!(one.committed(), 2);
     one.record(3, 1, "a", &["a", "b"]);
     assert_eq!(one.committed(), 3);
+}
+
+#[test]
+fn a_copy_whose_adding_was_refused_is_asked_about_again() {
+    let mut one = One::owner_with(&["a", "b"]);
+    one.want(&["a", "b", "c"], "a");
+    let with = set(&["c"]);
+    assert_eq!(asked(&one.appended("c", 0)), [&Change::Grow { with: with.clone() }]);
+    let (number, outcome) = (1, Err(table::Refusal::NotRegistered));
+    assert!(
+        asked(&one.turn(Input::Answered { number, outcome })).is_empty(),
+        "not at once"
+    );
+    assert_eq!(
+        asked(&one.pass_to_wake(Duration::from_secs(1))),
+        [&Change::Grow { with }]
+    );
 }
 
 #[test]
@@ -484,7 +507,7 @@ fn an_heir_serves_what_it_knew_to_be_committed() {
     assert_eq!(opening.standing, Err(Refusal::InsufficientReplicas));
     let doubt = slot::Input::Doubt {
         channel: name("t:a"),
-        through: 1,
+        through: doubted(1),
     };
     assert!(
         asked(&one.turn(Input::Slot(doubt))).is_empty(),
@@ -575,12 +598,12 @@ fn a_doubt_is_settled_by_every_copy_or_by_the_table() {
     let doubt = |through| {
         Input::Slot(slot::Input::Doubt {
             channel: name("t:a"),
-            through,
+            through: doubted(through),
         })
     };
     let confirmed = |effects: &[Effect]| {
         let confirmed = effects.iter().filter_map(|effect| match effect {
-            Effect::Slot(slot::Effect::Confirmed { through, .. }) => Some(*through),
+            Effect::Slot(slot::Effect::Confirmed { through, .. }) => Some(through.number),
             _ => None,
         });
         confirmed.collect::<Vec<_>>()

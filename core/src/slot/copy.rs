@@ -21,7 +21,7 @@ use super::log::{Log, Mismatch, Place};
 use super::stored::Lane;
 use super::turn::Effect;
 use super::{Role, Settings, Slot, expiry::Expiry};
-use crate::channel::Refusal;
+use crate::channel::{Refusal, Ticket};
 use crate::id::{ChannelName, Index, Lineage, Term};
 
 impl Slot {
@@ -195,12 +195,12 @@ impl Slot {
 
     /// The channels with positions that may show that this node is the owner no longer, and the
     /// latest such position of each.
-    pub fn take_doubts(&mut self) -> Vec<(ChannelName, u64)> {
+    pub fn take_doubts(&mut self) -> Vec<(ChannelName, Ticket)> {
         std::mem::take(&mut self.doubts).into_iter().collect()
     }
 
     /// Takes note of a doubt. Alone, a node is the owner whatever anybody believes.
-    pub(super) fn doubt(&mut self, channel: ChannelName, through: u64, out: &mut Vec<Effect>) {
+    pub(super) fn doubt(&mut self, channel: ChannelName, through: Ticket, out: &mut Vec<Effect>) {
         match self.commit {
             CommitPoint::Standalone => out.push(Effect::Confirmed { channel, through }),
             CommitPoint::Replicated(_) => {

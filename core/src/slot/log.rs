@@ -33,7 +33,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the entries do not follow entry {last}; send from there, or a snapshot")]
 pub struct Mismatch {
-    /// The last entry that may be the owner's.
+    /// The last entry that is the owner's, or may be.
     pub last: Index,
 }
 
@@ -157,9 +157,14 @@ impl Log {
     /// owner's.
     pub(super) fn accept(&mut self, previous: Place, entries: &[Arc<Entry>]) -> Result<Index, Mismatch> {
         // What is committed is in every owner's log.
+        if previous.index > self.appended() {
+            return Err(Mismatch { last: self.appended() });
+        }
         if previous.index > self.committed && self.place(previous.index) != Some(previous) {
             self.drop_from(previous.index);
-            return Err(Mismatch { last: self.appended() });
+            // How much of the rest is the owner's is not known: going back one by one would take a
+            // round trip for each.
+            return Err(Mismatch { last: self.committed });
         }
         let mut last = previous.index;
         for entry in entries {

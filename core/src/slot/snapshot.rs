@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Slot;
+use super::expiry::Expiry;
 use super::log::Place;
 use crate::channel::State;
 use crate::id::{ChannelName, Lineage};
@@ -42,6 +43,7 @@ impl Slot {
         self.rounds.clear();
         self.waiting.clear();
         self.quarantined.clear();
+        self.expiry = Expiry::default();
         for (channel, state) in &mut self.channels {
             state.restamp(now);
             if let Some(due) = state.next_due(self.settings.of(channel)) {

@@ -81,7 +81,7 @@ pub enum Input {
         /// Of which channel.
         channel: ChannelName,
         /// Numbers the channel's doubts.
-        through: u64,
+        through: Ticket,
     },
     /// The actor of the slot began again after a failure.
     Restarted,
@@ -173,7 +173,7 @@ pub enum Effect {
         /// Which.
         channel: ChannelName,
         /// Up to this doubt.
-        through: u64,
+        through: Ticket,
     },
     /// Forget what a channel has just proposed: it was of an earlier round, which has been answered.
     Dropped {

@@ -53,7 +53,7 @@ pub enum Message {
     /// This node was still the owner of the slot after doubts were raised.
     Confirmed {
         /// Up to this doubt.
-        through: u64,
+        through: Ticket,
     },
     /// The slot has given the channel up: nobody knows what the store holds of it.
     Closed {

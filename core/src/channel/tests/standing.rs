@@ -43,6 +43,11 @@ fn retry(serial: u64) -> Input<u32> {
     })
 }
 
+/// The doubt of this number, of the opening above.
+fn doubt(number: u64) -> Ticket {
+    Ticket { round: 9, number }
+}
+
 fn turn(channel: &mut Channel<u32>, input: Input<u32>, now: Now) -> Effects {
     let mut out = Vec::new();
     channel.handle(input, now, &mut out);
@@ -56,14 +61,17 @@ fn a_position_that_may_be_another_owners_is_asked_about() {
     // Ahead; of another term; of an epoch that another log, or this one later, made.
     for (number, (epoch, seq, term)) in (1..).zip([(None, 3, 4), (None, 2, 9), (Some(foreign), 1, 1)]) {
         let input = attach(&channel, number, epoch, seq, term);
-        let through = u64::from(number);
+        let through = doubt(u64::from(number));
         assert_eq!(turn(&mut channel, input, now), [Effect::Doubt { through }]);
     }
     assert!(!channel.is_idle(), "somebody waits");
-    let answered = turn(&mut channel, Input::Confirmed { through: 2 }, now);
+    let before = Ticket { round: 8, number: 7 };
+    let answered = turn(&mut channel, Input::Confirmed { through: before }, now);
+    assert!(answered.is_empty(), "an earlier actor of the channel had asked");
+    let answered = turn(&mut channel, Input::Confirmed { through: doubt(2) }, now);
     let reasons: Vec<_> = answered.iter().map(outcome).collect();
     assert_eq!(reasons, [Some(Reason::PositionAhead), Some(Reason::Forked)]);
-    let answered = turn(&mut channel, Input::Confirmed { through: 3 }, now);
+    let answered = turn(&mut channel, Input::Confirmed { through: doubt(3) }, now);
     assert_eq!(
         answered.iter().map(outcome).collect::<Vec<_>>(),
         [Some(Reason::NodeRestarted)]
@@ -105,7 +113,7 @@ fn a_position_that_proves_nothing_is_answered_at_once() {
         to: 1,
         range: range(&epoch, 7),
     };
-    assert_eq!(turn(&mut channel, ahead, now), [Effect::Doubt { through: 1 }]);
+    assert_eq!(turn(&mut channel, ahead, now), [Effect::Doubt { through: doubt(1) }]);
 }
 
 #[test]

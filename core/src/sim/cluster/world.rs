@@ -60,7 +60,7 @@ impl World {
         config.slot.faults = faults;
         config.part_bytes = 2_000;
         // Short logs, so that a copy that was away needs a snapshot.
-        let entries = usize::try_from(*dice.pick(&[0, 8, 64, 4_096])).unwrap_or(0);
+        let entries = usize::try_from(*dice.pick(&[2, 8, 64, 4_096])).unwrap_or(0);
         config.slot.tail = TailBounds {
             entries,
             bytes: 1 << 20,

@@ -28,7 +28,7 @@ pub(super) enum Message {
     Refused { reason: Refusal, opening: Box<Opening> },
     Closed { reason: Refusal },
     Standing(Result<(), Refusal>),
-    Confirmed { through: u64 },
+    Confirmed { through: Ticket },
     Due,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Node;
 use super::channel;
 use super::mailbox::Permit;
-use crate::channel::{Durability, Opening, Proposal, Refusal, Retired, State, Stored};
+use crate::channel::{Durability, Opening, Proposal, Refusal, Retired, State, Stored, Ticket};
 use crate::id::{ChannelName, Index, Seq, SlotId, Term};
 use crate::sim::check::Rule;
 use crate::sim::fact::Fact;
@@ -35,7 +35,7 @@ pub(super) enum Message {
     },
     Doubt {
         channel: ChannelName,
-        through: u64,
+        through: Ticket,
     },
     Quarantine {
         channel: ChannelName,
