@@ -13,16 +13,18 @@
 //! own says what must hold all the time ([`truth`]); in the end everything is healed and must work
 //! again.
 //!
-//! * `world`: one run; `node`: the shell around a node's machines; `network`: what links do;
+//! * `world`: one run; `node`, `turn`, `watch`: the shell around a node's machines; `event`: what happens to
+//!   it; `network`: what links do;
 //! * `authority`: the slot table as nodes reach it;
 //! * `publisher`, `reader`: clients; `plan`: what breaks when;
-//! * [`truth`]: what must hold; [`sight`]: what a suite must have met.
+//! * [`truth`]: what must hold, and `witness`, which tells it what happens; [`sight`]: what a suite must have met.
 
 use std::fmt;
 
 use crate::fault::Faults;
 
 mod authority;
+mod event;
 mod network;
 mod node;
 mod plan;
@@ -30,6 +32,9 @@ mod publisher;
 mod reader;
 pub mod sight;
 pub mod truth;
+mod turn;
+mod watch;
+mod witness;
 mod world;
 
 pub use sight::Sight;

@@ -3,7 +3,7 @@
 //! The table itself never errs and never forgets, as Raft promises of it. What nodes ask, and what
 //! they are told, can be lost; so they ask again, and look every so often.
 
-use super::node::Event;
+use super::event::Event;
 use super::sight::Sight;
 use super::world::World;
 use crate::id::{NodeId, SlotId};

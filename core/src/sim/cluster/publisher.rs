@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::node::{Asked, Client, Event, Reply, Request, Told};
+use super::event::{Asked, Client, Event, Reply, Request, Told};
 use super::truth::{Rule, payload_of};
 use super::world::World;
 use crate::channel::{self, Refusal};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::node::{Asked, Client, Event, Reply, Request, Told};
+use super::event::{Asked, Client, Event, Reply, Request, Told};
 use super::sight::Sight;
 use super::truth::Rule;
 use super::world::World;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Report;
+use super::event::{Client, Event, Response};
 use super::network::Network;
-use super::node::{Client, Event, Node, Response};
+use super::node::Node;
 use super::plan::{Action, Plan};
 use super::publisher::Publisher;
 use super::reader::Reader;

@@ -1,0 +1,69 @@
+//! What is asked of the table, and of whom it is asked whether this still is the owner.
+
+use super::*;
+
+#[test]
+fn what_the_table_does_not_answer_is_asked_again_under_the_same_number() {
+    let mut one = One::new();
+    let numbers = |effects: &[Effect]| {
+        let numbers = effects.iter().filter_map(|effect| match effect {
+            Effect::Ask { number, .. } => Some(*number),
+            _ => None,
+        });
+        numbers.collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&one.want(&["a", "b"], "a")), [1], "nobody owns it");
+    assert_eq!(numbers(&one.pass(999)), []);
+    assert_eq!(numbers(&one.pass(1)), [1]);
+    let outcome = Err(table::Refusal::NotRegistered);
+    assert_eq!(
+        numbers(&one.turn(Input::Answered { number: 1, outcome })),
+        [],
+        "not at once"
+    );
+    assert_eq!(numbers(&one.pass(1_000)), [2]);
+    let outcome = Ok(Answer::Changed { version: 1 });
+    assert_eq!(
+        numbers(&one.turn(Input::Answered { number: 1, outcome })),
+        [],
+        "a late answer"
+    );
+}
+
+#[test]
+fn a_doubt_is_settled_by_every_copy_or_by_the_table() {
+    let mut one = One::owner_with(&["a", "b", "c"]);
+    let doubt = |through| {
+        Input::Slot(slot::Input::Doubt {
+            channel: name("t:a"),
+            through: doubted(through),
+        })
+    };
+    let confirmed = |effects: &[Effect]| {
+        let confirmed = effects.iter().filter_map(|effect| match effect {
+            Effect::Slot(slot::Effect::Confirmed { through, .. }) => Some(through.number),
+            _ => None,
+        });
+        confirmed.collect::<Vec<_>>()
+    };
+    let term = Term(1);
+    let effects = one.turn(doubt(1));
+    assert!(matches!(sent(&effects, "b")[..], [Message::Probe { number: 1, .. }]));
+    assert!(one.turn(doubt(2)).is_empty(), "it waits: the answers may be of before");
+    assert_eq!(
+        confirmed(&one.receive(&node("b"), Message::Probed { term, number: 1 })),
+        []
+    );
+    let effects = one.receive(&node("c"), Message::Probed { term, number: 1 });
+    assert_eq!(confirmed(&effects), [1]);
+    assert!(matches!(sent(&effects, "c")[..], [Message::Probe { number: 2, .. }]));
+    one.receive(&node("b"), Message::Probed { term, number: 1 });
+    one.receive(&node("c"), Message::Probed { term, number: 2 });
+    assert_eq!(
+        asked(&one.record(2, 1, "a", &["a"])),
+        [&Change::Confirm],
+        "nobody else can say"
+    );
+    let outcome = Ok(Answer::Changed { version: 2 });
+    assert_eq!(confirmed(&one.turn(Input::Answered { number: 1, outcome })), [2]);
+}
