@@ -14,6 +14,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("starling-protocol", &[]),
     ("starling-core", &[]),
     ("starling-runtime", &[]),
+    ("starling-cluster", &[]),
     ("starling-client", &["starling-protocol"]),
     ("starling-bench", &["starling-protocol"]),
     (
@@ -57,6 +58,8 @@ const NEVER: &[(&str, &[&str])] = &[
     // A client in another language reads this crate; it needs no runtime to encode a frame.
     ("starling-protocol", &["tokio", "ractor", "quinn", "hyper", "rustls"]),
     ("starling-runtime", &["quinn", "hyper", "rustls", "prost"]),
+    // Nodes find each other without knowing what a client or a store is.
+    ("starling-cluster", &["axum", "hyper", "prost", "rusqlite", "tokio-postgres"]),
     // An application takes the client into its own process.
     (
         "starling-client",
@@ -66,6 +69,7 @@ const NEVER: &[(&str, &[&str])] = &[
 
 /// Who alone may name a crate.
 const ALONE: &[(&str, &[&str])] = &[
+    ("chitchat", &["starling-cluster"]),
     ("ractor", &["starling-mesh", "starling-runtime"]),
     ("rusqlite", &["starling-mesh"]),
 ];
