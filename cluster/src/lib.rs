@@ -1,9 +1,11 @@
 //! Nodes finding each other, and talking.
 //!
+//! * [`ca`]: the authority that vouches for nodes;
 //! * [`gossip`]: who is there, and what each says about itself; sealed datagrams;
 //! * [`name`]: who a node is;
 //! * [`instruments`]: what is counted.
 
+pub mod ca;
 pub mod gossip;
 pub mod instruments;
 pub mod name;
