@@ -59,7 +59,10 @@ const NEVER: &[(&str, &[&str])] = &[
     ("starling-protocol", &["tokio", "ractor", "quinn", "hyper", "rustls"]),
     ("starling-runtime", &["quinn", "hyper", "rustls", "prost"]),
     // Nodes find each other without knowing what a client or a store is.
-    ("starling-cluster", &["axum", "hyper", "prost", "rusqlite", "tokio-postgres"]),
+    (
+        "starling-cluster",
+        &["axum", "hyper", "prost", "rusqlite", "tokio-postgres"],
+    ),
     // An application takes the client into its own process.
     (
         "starling-client",
@@ -70,6 +73,7 @@ const NEVER: &[(&str, &[&str])] = &[
 /// Who alone may name a crate.
 const ALONE: &[(&str, &[&str])] = &[
     ("chitchat", &["starling-cluster"]),
+    ("bincode", &["starling-cluster"]),
     ("ractor", &["starling-mesh", "starling-runtime"]),
     ("rusqlite", &["starling-mesh"]),
 ];

@@ -2,10 +2,12 @@
 //!
 //! * [`ca`]: the authority that vouches for nodes;
 //! * [`gossip`]: who is there, and what each says about itself; sealed datagrams;
+//! * [`link`]: messages between nodes, in order and once;
 //! * [`name`]: who a node is;
 //! * [`instruments`]: what is counted.
 
 pub mod ca;
 pub mod gossip;
 pub mod instruments;
+pub mod link;
 pub mod name;

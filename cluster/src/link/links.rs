@@ -1,0 +1,352 @@
+//! All links of a node: one socket, one task for each peer, and what happens to them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+
+use super::dial::{self, Arrived, DialError};
+use super::frame::{FRAME_BYTES_MAX, LANES};
+use super::hello::{Agreement, Refusal};
+use super::inbox::{Doors, Inboxes};
+use super::liveness::{Cause, PeerState};
+use super::peer::{ARRIVALS_MAX, Peer};
+use super::session::FAREWELL;
+use super::shared::{Link, Shared};
+use super::tls::Credentials;
+use super::{LinkError, Settings, Target};
+use crate::instruments::Instruments;
+use crate::name::{NodeId, NodeName};
+
+/// Events that one follower may be behind. A node that loses all peers of a large cluster tells as many; whoever is further
+/// behind is told how many it missed, and looks at the links again.
+pub const EVENTS_MAX: usize = 1_024;
+
+/// Handshakes at once that are not through. A whole cluster may dial a node that starts; more is no cluster of ours.
+const HANDSHAKES_MAX: usize = 256;
+
+/// What a lane's stream may hold that was not read: one of the longest frames.
+const STREAM_WINDOW: u32 = FRAME_BYTES_MAX as u32;
+
+/// What all may: as much as all lanes, so that one that stands still leaves the others theirs.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * (LANES as u32 + 1);
+
+/// Silence after which QUIC gives a connection up. Beats find it out long before; this is for a peer that nobody thinks of
+/// any more.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// A first guess of the round trip: nodes stand close together, and QUIC's own third of a second would hold up every redial
+/// whose first datagram is lost.
+const ROUND_TRIP_GUESS: Duration = Duration::from_millis(20);
+
+/// What happened to a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A peer is linked and heard.
+    Up(NodeId),
+    /// A peer was not heard for some beats, or its link broke.
+    Suspect(NodeId),
+    /// A peer is taken for dead.
+    Down(NodeId, Cause),
+    /// What was on its way to this process, or from it, and was not taken is given up.
+    Reset(NodeId),
+    /// A peer refuses to be linked.
+    Refused(NodeId, Refusal),
+}
+
+/// See the module. Dropping it closes all links.
+pub struct Links {
+    inner: Arc<Inner>,
+}
+
+/// What the tasks of peers share.
+pub(super) struct Inner {
+    pub(super) me: NodeId,
+    pub(super) agreement: Agreement,
+    pub(super) settings: Settings,
+    pub(super) endpoint: Endpoint,
+    pub(super) doors: Doors,
+    pub(super) instruments: Arc<dyn Instruments>,
+    /// Where the tasks of peers run, whoever asks for a link.
+    runtime: Handle,
+    credentials: ArcSwap<Credentials>,
+    events: broadcast::Sender<Event>,
+    peers: Mutex<BTreeMap<NodeName, Entry>>,
+}
+
+struct Entry {
+    shared: Arc<Shared>,
+    target: watch::Sender<Option<Target>>,
+    arrivals: mpsc::Sender<Arrived>,
+}
+
+impl Links {
+    /// Takes links on a socket that is bound, and yields what comes in over all of them.
+    ///
+    /// # Errors
+    /// When the socket cannot be used.
+    ///
+    /// # Panics
+    /// When called outside a Tokio runtime.
+    pub fn start(
+        me: NodeId,
+        agreement: Agreement,
+        settings: Settings,
+        socket: std::net::UdpSocket,
+        credentials: Credentials,
+        instruments: Arc<dyn Instruments>,
+    ) -> Result<(Self, Inboxes), LinkError> {
+        socket.set_nonblocking(true)?;
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let server = server_config(&credentials);
+        let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)?;
+        let (doors, inboxes) = Doors::new();
+        let inner = Arc::new(Inner {
+            me,
+            agreement,
+            settings,
+            endpoint,
+            doors,
+            instruments,
+            runtime: Handle::current(),
+            credentials: ArcSwap::from_pointee(credentials),
+            events: broadcast::channel(EVENTS_MAX).0,
+            peers: Mutex::default(),
+        });
+        tokio::spawn(accept(Arc::clone(&inner)));
+        Ok((Self { inner }, inboxes))
+    }
+
+    /// Where links are taken.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.inner.endpoint.local_addr()
+    }
+
+    /// Keeps a link to a process, or changes where it is looked for. An older process of its name is forgotten; one that is
+    /// older than what is known is not linked to.
+    pub fn keep(&self, node: &NodeId, target: Target) -> Option<Link> {
+        let entry = self.inner.entry(node).ok()?;
+        entry.target.send_if_modified(|known| {
+            let changes = known.as_ref() != Some(&target);
+            *known = Some(target);
+            changes
+        });
+        Some(self.inner.link(&entry.shared))
+    }
+
+    /// Ends the link to a process. What it has not taken is given up.
+    pub fn forget(&self, node: &NodeId) {
+        let mut peers = self.inner.peers();
+        if peers.get(&node.name).is_some_and(|entry| entry.shared.node == *node)
+            && let Some(entry) = peers.remove(&node.name)
+        {
+            self.inner.drop_entry(&entry);
+            self.inner.count(&peers);
+        }
+    }
+
+    /// The link to the newest process of a name, if one is kept.
+    #[must_use]
+    pub fn of(&self, name: &NodeName) -> Option<Link> {
+        let peers = self.inner.peers();
+        peers.get(name).map(|entry| self.inner.link(&entry.shared))
+    }
+
+    /// All links that are kept.
+    #[must_use]
+    pub fn all(&self) -> Vec<Link> {
+        let peers = self.inner.peers();
+        peers.values().map(|entry| self.inner.link(&entry.shared)).collect()
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    /// Proves this node with another certificate from now on, and trusts other authorities. Links that stand go on.
+    pub fn renew(&self, credentials: Credentials) {
+        self.inner.endpoint.set_server_config(Some(server_config(&credentials)));
+        self.inner.credentials.store(Arc::new(credentials));
+    }
+
+    /// Tells all peers that this node ends, and closes the socket when they have heard it.
+    pub async fn close(self) {
+        let inner = Arc::clone(&self.inner);
+        drop(self);
+        inner.endpoint.wait_idle().await;
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.inner.endpoint.close(FAREWELL, b"");
+        // The tasks of the peers end when nobody can hand them a connection.
+        let peers = std::mem::take(&mut *self.inner.peers());
+        peers.values().for_each(|entry| self.inner.drop_entry(entry));
+    }
+}
+
+impl Inner {
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody may follow.
+        let _ = self.events.send(event);
+    }
+
+    /// Something else is thought of a peer.
+    pub(super) fn turn(&self, shared: &Shared, state: PeerState) {
+        shared.set_state(state);
+        self.count(&self.peers());
+    }
+
+    pub(super) fn client_config(&self) -> quinn::ClientConfig {
+        let credentials = self.credentials.load();
+        let mut config = quinn::ClientConfig::new(Arc::clone(&credentials.client) as _);
+        config.transport_config(transport());
+        config
+    }
+
+    fn count(&self, peers: &BTreeMap<NodeName, Entry>) {
+        let mut counts = [0; 3];
+        for entry in peers.values() {
+            counts[entry.shared.state() as usize] += 1;
+        }
+        let [up, suspect, down] = counts;
+        self.instruments.links(up, suspect, down);
+    }
+
+    fn link(&self, shared: &Arc<Shared>) -> Link {
+        Link {
+            shared: Arc::clone(shared),
+            instruments: Arc::clone(&self.instruments),
+        }
+    }
+
+    fn peers(&self) -> MutexGuard<'_, BTreeMap<NodeName, Entry>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entry of a process, made if need be. A newer process takes the place of an older one.
+    fn entry(self: &Arc<Self>, node: &NodeId) -> Result<Entry, Refusal> {
+        let mut peers = self.peers();
+        if let Some(entry) = peers.get(&node.name) {
+            match entry.shared.node.generation.cmp(&node.generation) {
+                std::cmp::Ordering::Equal => return Ok(entry.handle()),
+                std::cmp::Ordering::Greater => return Err(Refusal::OldGeneration),
+                std::cmp::Ordering::Less => {}
+            }
+        }
+        if node.name == self.me.name {
+            return Err(Refusal::WrongNode);
+        }
+        if let Some(older) = peers.remove(&node.name) {
+            self.drop_entry(&older);
+            self.tell(Event::Reset(older.shared.node.clone()));
+        }
+        let shared = Arc::new(Shared::new(node.clone(), self.settings.queue_bytes));
+        let (target, targets) = watch::channel(None);
+        let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
+        let peer = Peer::new(Arc::clone(self), Arc::clone(&shared), targets, arriving);
+        self.runtime.spawn(peer.run());
+        let entry = Entry {
+            shared,
+            target,
+            arrivals,
+        };
+        let handle = entry.handle();
+        peers.insert(node.name.clone(), entry);
+        self.count(&peers);
+        Ok(handle)
+    }
+
+    /// An entry was taken out. Its task sees the last of `arrivals` go; until then it is no peer of ours.
+    fn drop_entry(&self, entry: &Entry) {
+        entry.shared.close();
+        self.instruments.link_forgotten(&entry.shared.node.name);
+    }
+
+    /// A node has said hello: hands its connection to the task of the peer.
+    fn admit(self: &Arc<Self>, arrived: Arrived) -> Result<(), Box<(Refusal, Arrived)>> {
+        let entry = match self.entry(&arrived.node) {
+            Ok(entry) => entry,
+            Err(refusal) => return Err(Box::new((refusal, arrived))),
+        };
+        let taken = entry.arrivals.try_send(arrived);
+        taken.map_err(|full| Box::new((Refusal::Busy, full.into_inner())))
+    }
+}
+
+impl Entry {
+    fn handle(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            target: self.target.clone(),
+            arrivals: self.arrivals.clone(),
+        }
+    }
+}
+
+/// Lets nodes in, each in a task of its own, for as long as the socket is open.
+async fn accept(inner: Arc<Inner>) {
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    while let Some(incoming) = inner.endpoint.accept().await {
+        let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
+            inner.instruments.limit_reached("cluster.handshakes");
+            incoming.refuse();
+            continue;
+        };
+        let inner = Arc::clone(&inner);
+        tokio::spawn(async move {
+            let _permit = permit;
+            let from = incoming.remote_address();
+            let (error, refused) = match dial::greet(incoming, &inner.agreement, &inner.me).await {
+                Ok(arrived) => match inner.admit(arrived) {
+                    Ok(()) => return,
+                    Err(refused) => {
+                        let (refusal, Arrived { met, .. }) = *refused;
+                        (DialError::Refused(refusal), Some((met.connection, met.streams.0)))
+                    }
+                },
+                Err(failed) => failed,
+            };
+            inner.instruments.link_handshake(error.name());
+            tracing::warn!(%from, %error, "a link was not taken");
+            if let (DialError::Refused(refusal), Some((connection, send))) = (error, refused) {
+                dial::refuse(connection, send, refusal).await;
+            }
+        });
+    }
+}
+
+fn server_config(credentials: &Credentials) -> quinn::ServerConfig {
+    let mut config = quinn::ServerConfig::with_crypto(Arc::clone(&credentials.server) as _);
+    config.transport_config(transport());
+    config.max_incoming(HANDSHAKES_MAX);
+    config
+}
+
+fn transport() -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(LANES as u32))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        // Twice what the other end takes: a lane that stands still there must not use up what all may send.
+        .send_window(2 * u64::from(CONNECTION_WINDOW))
+        .datagram_receive_buffer_size(None)
+        .initial_rtt(ROUND_TRIP_GUESS)
+        .max_idle_timeout(Some(
+            IdleTimeout::try_from(IDLE_TIME_MAX).expect("seconds fit a varint of milliseconds"),
+        ));
+    Arc::new(config)
+}
