@@ -3,6 +3,7 @@
 //! * [`ca`]: the authority that vouches for nodes;
 //! * [`gossip`]: who is there, and what each says about itself; sealed datagrams;
 //! * [`link`]: messages between nodes, in order and once;
+//! * [`mesh`]: a link to each member;
 //! * [`name`]: who a node is;
 //! * [`instruments`]: what is counted.
 
@@ -10,4 +11,5 @@ pub mod ca;
 pub mod gossip;
 pub mod instruments;
 pub mod link;
+pub mod mesh;
 pub mod name;

@@ -359,6 +359,17 @@ async fn an_end_that_forgot_and_remembers_again_makes_both_begin_anew() {
 }
 
 #[tokio::test]
+async fn a_node_that_came_unasked_is_a_peer_while_it_lives() {
+    let (a, mut b) = (start("a", 1), start("b", 1));
+    a.keep(&b.id, b.address);
+    b.until(&Event::Up(a.id.clone())).await;
+    assert_eq!(b.links.of(&a.id.name).map(|link| link.state()), Some(PeerState::Up));
+    soon("it closes", a.links.close()).await;
+    b.until(&Event::Down(a.id.clone(), Cause::Farewell)).await;
+    eventually("it is forgotten", || b.links.all().is_empty()).await;
+}
+
+#[tokio::test]
 async fn three_nodes_have_one_connection_for_each_pair() {
     let mut nodes = [start("a", 1), start("b", 1), start("c", 1)];
     let places: Vec<_> = nodes.iter().map(|node| (node.id.clone(), node.address)).collect();

@@ -133,13 +133,18 @@ impl Links {
     /// Keeps a link to a process, or changes where it is looked for. An older process of its name is forgotten; one that is
     /// older than what is known is not linked to.
     pub fn keep(&self, node: &NodeId, target: Target) -> Option<Link> {
-        let entry = self.inner.entry(node).ok()?;
-        entry.target.send_if_modified(|known| {
-            let changes = known.as_ref() != Some(&target);
-            *known = Some(target);
-            changes
-        });
-        Some(self.inner.link(&entry.shared))
+        loop {
+            let entry = self.inner.entry(node).ok()?;
+            entry.target.send_if_modified(|known| {
+                let changes = known.as_ref() != Some(&target);
+                *known = Some(target.clone());
+                changes
+            });
+            // One that nobody kept may have been dropped in between.
+            if self.inner.holds(&entry.shared) {
+                return Some(self.inner.link(&entry.shared));
+            }
+        }
     }
 
     /// Ends the link to a process. What it has not taken is given up.
@@ -266,6 +271,25 @@ impl Inner {
         peers.insert(node.name.clone(), entry);
         self.count(&peers);
         Ok(handle)
+    }
+
+    fn holds(&self, shared: &Arc<Shared>) -> bool {
+        let peers = self.peers();
+        let entry = peers.get(&shared.node.name);
+        entry.is_some_and(|entry| Arc::ptr_eq(&entry.shared, shared))
+    }
+
+    /// A peer is down. One that dialled us and that nobody asked to keep is no peer any more.
+    pub(super) fn drop_unwanted(&self, shared: &Arc<Shared>) {
+        let mut peers = self.peers();
+        let name = &shared.node.name;
+        let entry = peers.get(name).filter(|entry| Arc::ptr_eq(&entry.shared, shared));
+        if entry.is_some_and(|entry| entry.target.borrow().is_none())
+            && let Some(entry) = peers.remove(name)
+        {
+            self.drop_entry(&entry);
+            self.count(&peers);
+        }
     }
 
     /// An entry was taken out. Its task sees the last of `arrivals` go; until then it is no peer of ours.

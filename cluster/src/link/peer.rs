@@ -202,7 +202,12 @@ impl Peer {
                 }
                 self.begin(met);
             }
-            Ok(Err(_)) | Err(_) => self.inner.instruments.link_handshake("unreachable"),
+            Ok(Err(_)) | Err(_) => {
+                self.inner.instruments.link_handshake("unreachable");
+                if self.shared.state() == PeerState::Down {
+                    self.inner.drop_unwanted(&self.shared);
+                }
+            }
         }
     }
 
@@ -313,6 +318,7 @@ impl Peer {
         if state == PeerState::Down {
             self.put_away().await;
             self.redial.now();
+            self.inner.drop_unwanted(&self.shared);
         }
     }
 
