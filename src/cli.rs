@@ -7,13 +7,14 @@
 //! | --- | --- |
 //! | `dev.rs`, `serve.rs` | the verbs that run a node |
 //! | `publish.rs`, `subscribe.rs`, `history.rs` | the verbs that are clients of one |
-//! | `config.rs`, `token.rs`, `version.rs`, `bench.rs` | the others |
+//! | `config.rs`, `token.rs`, `cluster.rs`, `version.rs`, `bench.rs` | the others |
 //! | `server.rs` | which server a client verb talks to, and as whom |
 //! | `lines.rs` | lines of standard input |
 //! | `shape.rs` | what one result looks like, as JSON and as text |
 //! | `output.rs`, `exit.rs` | standard output; how a command ends |
 
 mod bench;
+mod cluster;
 mod config;
 mod dev;
 mod exit;
@@ -62,6 +63,8 @@ enum Verb {
     Config(config::Config),
     /// Makes tokens, and says what they are worth
     Token(token::Token),
+    /// Makes what the nodes of a cluster prove themselves with
+    Cluster(cluster::Cluster),
     /// Measures a node on this machine
     Bench(bench::Bench),
     /// Prints the version
@@ -80,6 +83,7 @@ impl Cli {
             Verb::History(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Token(verb) => verb.run(),
+            Verb::Cluster(verb) => verb.run(),
             Verb::Bench(verb) => verb.run(),
             Verb::Version(verb) => verb.run(),
         };

@@ -22,6 +22,7 @@ const OURS: &[(&str, &[&str])] = &[
         &[
             "starling-bench",
             "starling-client",
+            "starling-cluster",
             "starling-core",
             "starling-protocol",
             "starling-runtime",

@@ -194,6 +194,13 @@ pub fn expires(certificate: &CertificateDer<'_>) -> Option<i64> {
     Some(parsed.validity().not_after.timestamp())
 }
 
+/// The day of an instant in seconds since 1970, as `2027-11-25`.
+#[must_use]
+pub fn day(seconds: i64) -> String {
+    let since_1970 = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    (rcgen::date_time_ymd(1970, 1, 1) + since_1970).date().to_string()
+}
+
 fn dns(name: &str) -> Result<SanType, CaError> {
     let refused = || CaError::AlternativeName(name.to_owned());
     let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -242,6 +249,10 @@ mod tests {
         let der = der(&pair.certificate);
         assert_eq!(node_of(&der), Some(name()));
         assert_eq!(expires(&der), Some(pair.expires));
+        assert_eq!(
+            (day(0), day(1_795_622_399)),
+            ("1970-01-01".to_owned(), "2026-11-25".to_owned())
+        );
         let year = i64::try_from(NODE_TIME.as_secs()).expect("fits");
         assert!(own.expires - pair.expires >= 8 * year);
         assert_eq!(node_of(&self::der(&own.certificate)), None, "an authority is no node");

@@ -68,6 +68,9 @@ pub enum Failure {
     /// The node could not start, or could not go on.
     #[error("{0}")]
     Node(String),
+    /// A certificate could not be made.
+    #[error("{0}")]
+    Certificate(String),
     /// A measurement could not be made.
     #[error("{0}")]
     Bench(String),
@@ -80,7 +83,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Usage(_) => Exit::Usage,
             Self::OutputClosed => Exit::Done,
-            Self::Io { .. } | Self::Server(_) | Self::Node(_) | Self::Bench(_) => Exit::Failed,
+            Self::Io { .. } | Self::Server(_) | Self::Node(_) | Self::Certificate(_) | Self::Bench(_) => Exit::Failed,
         }
     }
 

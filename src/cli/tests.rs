@@ -35,6 +35,8 @@ fn what_can_be_typed_is_taken() {
         "starling token mint --subject anna --allow all:* --config starling.toml --key app",
         "starling token check a.b.c --config starling.toml --json",
         "starling token check - --key-file public.pem --algorithm ES256",
+        "starling cluster ca init --dir ca --json",
+        "starling cluster ca issue node-a --dir ca --san 10.0.0.1 --san node-a.example --days 30",
         "starling version --json",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -68,6 +70,12 @@ fn what_makes_no_sense_is_refused() {
         ),
         (
             "starling token check a.b.c --algorithm none",
+            ErrorKind::ValueValidation,
+        ),
+        ("starling cluster ca init", ErrorKind::MissingRequiredArgument),
+        ("starling cluster ca issue Node --dir ca", ErrorKind::ValueValidation),
+        (
+            "starling cluster ca issue a --dir ca --days 0",
             ErrorKind::ValueValidation,
         ),
         ("starling surf", ErrorKind::InvalidSubcommand),

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use starling_mesh::transport::Transport;
 
+use crate::support::directory::Directory;
 use crate::support::eventually::eventually;
 use crate::support::node::Node;
 use crate::support::proxy::{Cut, Proxy};
@@ -235,4 +236,50 @@ async fn what_cannot_be_used_is_told_before_anything_runs() {
         assert_eq!(refused.code, Some(2), "{arguments:?}: {}", refused.stderr);
         assert!(!refused.stderr.is_empty() && refused.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+#[tokio::test]
+async fn an_authority_and_the_certificates_of_its_nodes_are_made_once() {
+    let directory = Directory::new();
+    let ca = directory.path().join("ca");
+    let dir = ca.to_str().expect("text");
+    let made = run_with("", &["cluster", "ca", "init", "--dir", dir]).await;
+    assert_eq!((made.code, &*made.stderr), (Some(0), ""));
+    let lines: Vec<_> = made.stdout.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [format!("certificate {dir}/ca.pem"), format!("key {dir}/ca.key")]
+    );
+    assert!(
+        lines[2].starts_with("expires 20") && lines.len() == 3,
+        "{}",
+        made.stdout
+    );
+
+    let issue = [
+        "cluster", "ca", "issue", "node-a", "--dir", dir, "--san", "10.0.0.1", "--json",
+    ];
+    let issued = run_with("", &issue).await;
+    assert_eq!(issued.code, Some(0));
+    let object = &issued.json()[0];
+    assert_eq!(object["certificate"], json!(format!("{dir}/node-a.pem")));
+    assert!(
+        object["expires_ms"].as_u64().is_some_and(|at| at > 1_700_000_000_000),
+        "{object}"
+    );
+    let key = std::fs::read_to_string(ca.join("node-a.key")).expect("it is there");
+    assert!(key.contains("PRIVATE KEY") && !made.stdout.contains("PRIVATE") && !issued.stdout.contains("PRIVATE"));
+
+    for again in [&["cluster", "ca", "init", "--dir", dir][..], &issue] {
+        let refused = run_with("", again).await;
+        assert_eq!((refused.code, &*refused.stdout), (Some(2), ""));
+        assert!(refused.stderr.contains("not overwritten"), "{}", refused.stderr);
+    }
+    let nowhere = run_with("", &["cluster", "ca", "issue", "b", "--dir", "/nowhere"]).await;
+    assert_eq!((nowhere.code, &*nowhere.stdout), (Some(1), ""));
+    assert!(
+        nowhere.stderr.contains("cannot read /nowhere/ca.pem"),
+        "{}",
+        nowhere.stderr
+    );
 }
