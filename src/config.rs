@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `section.rs`, `auth.rs`, `namespace.rs` | the keys, as the node reads them |
+//! | `section.rs`, `auth.rs`, `cluster.rs`, `namespace.rs` | the keys, as the node reads them |
 //! | `unit.rs`, `address.rs`, `origin.rs`, `browser.rs` | values that need reading: durations, sizes, addresses, origins, browsers |
 //! | `load.rs`, `layer.rs`, `source.rs` | which value wins, and where it came from |
 //! | `check.rs` | what must hold between keys |
@@ -17,6 +17,7 @@ mod address;
 mod auth;
 mod browser;
 mod check;
+mod cluster;
 mod error;
 mod layer;
 mod load;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 pub use auth::{Algorithm, ApiKey, Auth, Capability, Key, Operation, Secret};
 pub use browser::{Browser, BrowserError};
 pub use check::Conflict;
+pub use cluster::Cluster;
 pub use error::{Error, Problem};
 pub use load::{Loaded, load};
 pub use namespace::{Durability, History, Namespace, Policy};
@@ -74,6 +76,8 @@ pub struct Config {
     pub slots: Slots,
     /// The ring of encoded messages that the readers of a channel share.
     pub fanout: Fanout,
+    /// Other nodes.
+    pub cluster: Cluster,
     /// What goes to standard error.
     pub log: Log,
     /// What the channels of each namespace promise. At least one, and no two of one name.

@@ -1,6 +1,8 @@
 //! What the node counts. One struct of instruments, made once: a hot path touches an atomic and
 //! looks nothing up. Never labelled by channel or user.
 
+mod cluster;
+
 use std::time::Duration;
 
 use metrics::{
@@ -100,6 +102,7 @@ impl Metrics {
         let kinds = |transport| ["publication", "page", "control"].map(|kind| sent(kind, transport));
         let make = || {
             describe();
+            cluster::describe();
             gauge!("starling_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             Instruments {
                 connections: Transport::ALL.map(|it| gauge!("starling_connections", "transport" => it.name())),

@@ -1,6 +1,7 @@
 //! What must hold between keys, and the bounds of single keys, checked before anything binds.
 
 mod auth;
+mod cluster;
 mod found;
 mod namespace;
 
@@ -29,6 +30,7 @@ impl Config {
         self.check_sessions(&mut found);
         self.check_channels(&mut found);
         self.check_namespaces(&mut found);
+        self.check_cluster(&mut found);
         found.0
     }
 

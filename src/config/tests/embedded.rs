@@ -110,3 +110,11 @@ fn the_production_example_holds() {
     assert!(loaded.config.client.tls.files().is_some());
     assert!(!loaded.config.auth.anonymous);
 }
+
+#[test]
+fn a_cluster_is_tuned_as_its_parts_are_by_themselves() {
+    let cluster = Config::default().cluster;
+    assert_eq!(cluster.gossip(), starling_cluster::gossip::Tuning::default());
+    assert_eq!(cluster.links(), starling_cluster::link::Settings::default());
+    assert_eq!(cluster.advertised(), Some([127, 0, 0, 1].into()));
+}

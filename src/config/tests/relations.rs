@@ -5,6 +5,15 @@ use super::*;
 /// What looks like a hash.
 const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+/// A node with peers that has all it needs, and `more`.
+fn cluster(more: &str) -> String {
+    let files = ["gossip_keys", "authority", "certificate", "key"].map(|key| format!("cluster.{key} = \"f\"\n"));
+    format!(
+        "node.name = \"a\"\ncluster.enabled = true\ncluster.id = \"prod\"\n{}{more}",
+        files.concat()
+    )
+}
+
 /// The keys of the only conflict.
 fn conflict(file: &str) -> (Vec<String>, String) {
     let error = load_with(file, &[], &[]).expect_err(file);
@@ -127,6 +136,35 @@ fn each_is_refused_with_its_keys() {
             with("limits.http_header_timeout = \"2m\""),
             &["limits.http_header_timeout"],
         ),
+        (with("cluster.gossip_interval = \"1ms\""), &["cluster.gossip_interval"]),
+        (with("cluster.gossip_suspicion = 1"), &["cluster.gossip_suspicion"]),
+        (with("cluster.heartbeat = \"10ms\""), &["cluster.heartbeat"]),
+        (
+            with("cluster.heartbeats_missed_max = 1"),
+            &["cluster.heartbeats_missed_max"],
+        ),
+        (with("cluster.silence_max = \"4s\""), &["cluster.silence_max"]),
+        (
+            with("cluster.silence_max = \"600ms\""),
+            &[
+                "cluster.heartbeat",
+                "cluster.heartbeats_missed_max",
+                "cluster.silence_max",
+            ],
+        ),
+        (with("cluster.link_queue = \"17MiB\""), &["cluster.link_queue"]),
+        (with("cluster.seeds = [\"a:4436\", \"b\"]"), &["cluster.seeds"]),
+        (with("cluster.seeds = [\":4436\"]"), &["cluster.seeds"]),
+        (with("cluster.seeds = [\"a:0\"]"), &["cluster.seeds"]),
+        (with("cluster.bootstrap = [\"A\"]"), &["cluster.bootstrap"]),
+        (with("cluster.advertise = \"node-a\""), &["cluster.advertise"]),
+        (with(&cluster("")), &["cluster.enabled"]),
+        (
+            with(&cluster(
+                "cluster.advertise = \"10.0.0.1\"\ncluster.link_listen = \"[::]:4435\"",
+            )),
+            &["cluster.enabled"],
+        ),
         (with("slots.count = 1000"), &["slots.count"]),
         (with("slots.count = 0"), &["slots.count"]),
         (with("slots.channels_max = 0"), &["slots.channels_max"]),
@@ -215,4 +253,28 @@ fn a_conflict_tells_who_set_its_keys() {
         lines[1].ends_with(" (set in command line, STARLING_CLIENT__LISTEN)"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_node_with_peers_is_told_all_that_it_lacks() {
+    let all = |file: &str| {
+        let error = load_with(file, &[], &[]).expect_err(file);
+        let keys = error.problems().iter().filter_map(|problem| match problem {
+            Problem::Conflict { conflict, .. } => Some(conflict.keys[0].clone()),
+            _ => None,
+        });
+        keys.collect::<Vec<_>>()
+    };
+    let lacking = all(&format!("node.name = \"Node A\"\ncluster.enabled = true\n{LEAST}"));
+    let first = ["enabled", "id", "gossip_keys", "authority"].map(|key| format!("cluster.{key}"));
+    assert_eq!(lacking, [&first[..], &["node.name".to_owned()]].concat());
+    for (more, key) in [
+        ("cluster.link_listen = \"0.0.0.0:4435\"", "cluster.advertise"),
+        ("cluster.advertise = \"0.0.0.0\"", "cluster.advertise"),
+        ("cluster.link_listen = \"127.0.0.1:4436\"", "cluster.gossip_listen"),
+        ("cluster.gossip_listen = \"127.0.0.1:4433\"", "cluster.gossip_listen"),
+    ] {
+        let found = all(&format!("{}\n{LEAST}", cluster(more)));
+        assert_eq!(found, ["cluster.enabled", key], "{more}");
+    }
 }

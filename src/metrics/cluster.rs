@@ -1,0 +1,121 @@
+//! What the cluster counts. None of it is on the way of a message, so instruments are looked up.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use starling_cluster::instruments::Instruments;
+use starling_cluster::name::NodeName;
+
+use super::Metrics;
+
+impl Instruments for Metrics {
+    fn members(&self, live: usize, suspected: usize) {
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!("starling_cluster_members", "state" => "live").set(live as f64);
+            gauge!("starling_cluster_members", "state" => "suspected").set(suspected as f64);
+        });
+    }
+
+    fn gossip_refused(&self, reason: &'static str) {
+        self.count(|| counter!("starling_cluster_gossip_refused_total", "reason" => reason));
+    }
+
+    fn gossip_dropped(&self, reason: &'static str) {
+        self.count(|| counter!("starling_cluster_gossip_dropped_total", "reason" => reason));
+    }
+
+    fn links(&self, up: usize, suspect: usize, down: usize) {
+        metrics::with_local_recorder(&self.recorder, || {
+            for (state, count) in [("up", up), ("suspect", suspect), ("down", down)] {
+                gauge!("starling_cluster_links", "state" => state).set(count as f64);
+            }
+        });
+    }
+
+    fn link_handshake(&self, result: &'static str) {
+        self.count(|| counter!("starling_cluster_link_handshakes_total", "result" => result));
+    }
+
+    fn link_round_trip(&self, peer: &NodeName, took: Duration) {
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!("starling_cluster_link_rtt_seconds", "peer" => peer.to_string()).set(took);
+        });
+    }
+
+    fn link_forgotten(&self, peer: &NodeName) {
+        metrics::with_local_recorder(&self.recorder, || {
+            // No value: a line that ends, not one that stays at its last.
+            gauge!("starling_cluster_link_rtt_seconds", "peer" => peer.to_string()).set(f64::NAN);
+        });
+    }
+
+    fn link_resends(&self, frames: u64) {
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!("starling_cluster_resends_total").increment(frames);
+        });
+    }
+
+    fn limit_reached(&self, limit: &'static str) {
+        self.count(|| counter!("starling_limits_reached_total", "limit" => limit));
+    }
+}
+
+pub(super) fn describe() {
+    describe_gauge!("starling_cluster_members", "Other nodes of the cluster, by state.");
+    describe_counter!(
+        "starling_cluster_gossip_refused_total",
+        "Datagrams of gossip that were refused, by reason."
+    );
+    describe_counter!(
+        "starling_cluster_gossip_dropped_total",
+        "Datagrams of gossip that were not sent."
+    );
+    describe_gauge!("starling_cluster_links", "Links to peers, by state.");
+    describe_counter!(
+        "starling_cluster_link_handshakes_total",
+        "Handshakes with peers, by what became of them."
+    );
+    describe_gauge!("starling_cluster_link_rtt_seconds", "A round trip to a peer.");
+    describe_counter!(
+        "starling_cluster_resends_total",
+        "Frames that were sent again after a redial."
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cluster_counts_is_told_under_its_names() {
+        let metrics = Metrics::new();
+        let peer = NodeName::parse("b").expect("a name");
+        metrics.members(2, 1);
+        metrics.gossip_refused("replayed");
+        metrics.gossip_dropped("oversize");
+        metrics.links(2, 0, 1);
+        metrics.link_handshake("untrusted");
+        metrics.link_round_trip(&peer, Duration::from_millis(250));
+        metrics.link_resends(7);
+        metrics.limit_reached("cluster.link_queue");
+        let told = metrics.render(0);
+        for line in [
+            "starling_cluster_members{state=\"suspected\"} 1",
+            "starling_cluster_gossip_refused_total{reason=\"replayed\"} 1",
+            "starling_cluster_gossip_dropped_total{reason=\"oversize\"} 1",
+            "starling_cluster_links{state=\"up\"} 2",
+            "starling_cluster_link_handshakes_total{result=\"untrusted\"} 1",
+            "starling_cluster_link_rtt_seconds{peer=\"b\"} 0.25",
+            "starling_cluster_resends_total 7",
+            "starling_limits_reached_total{limit=\"cluster.link_queue\"} 1",
+        ] {
+            assert!(told.contains(line), "{line}\n{told}");
+        }
+        metrics.link_forgotten(&peer);
+        assert!(
+            metrics
+                .render(0)
+                .contains("starling_cluster_link_rtt_seconds{peer=\"b\"} NaN")
+        );
+    }
+}
