@@ -13,8 +13,8 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `links.rs` | all links: the socket, who is let in, what happened |
-//! | `peer.rs` | the task of one peer |
+//! | `links.rs`, `accept.rs`, `transport.rs` | all links and what happened to them; who is let in; QUIC's settings |
+//! | `peer.rs`, `redial.rs`, `probe.rs` | the task of one peer; when it dials, what a client port says |
 //! | `session.rs` | one connection |
 //! | `shared.rs`, `lane.rs` | what outlives connections: the handle, the lanes to the peer |
 //! | `inbox.rs` | where messages arrive |
@@ -22,6 +22,7 @@
 //! | `dial.rs`, `hello.rs`, `tls.rs` | the handshake, what is compared in it, certificates |
 //! | `frame.rs`, `codec.rs` | a message on the wire; headers in bincode |
 
+mod accept;
 mod codec;
 mod dial;
 mod frame;
@@ -31,9 +32,12 @@ mod lane;
 mod links;
 mod liveness;
 mod peer;
+mod probe;
+mod redial;
 mod session;
 mod shared;
 mod tls;
+mod transport;
 
 use std::net::SocketAddr;
 
@@ -64,6 +68,8 @@ pub struct Settings {
     pub heartbeats: Heartbeats,
     /// Bytes that wait for one peer, in equal parts for each lane. Less than [`LANES`] of the longest frames refuses those.
     pub queue_bytes: usize,
+    /// Handshakes at once that are not through. Beyond half of them a node has to prove its address first.
+    pub handshakes_max: usize,
 }
 
 impl Default for Settings {
@@ -71,6 +77,8 @@ impl Default for Settings {
         Self {
             heartbeats: Heartbeats::default(),
             queue_bytes: 32 * 1024 * 1024,
+            // A whole cluster may dial a node that starts; more is no cluster of ours.
+            handshakes_max: 256,
         }
     }
 }

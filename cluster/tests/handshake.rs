@@ -2,11 +2,15 @@
 
 mod support;
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use starling_cluster::ca::Authority;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use starling_cluster::ca::{Authority, NODE_TIME};
 use starling_cluster::link::{Agreement, Credentials, Event, Refusal, Settings};
 use support::linked::{self, Node, agreement, at, credentials, join, new_authority, start};
 use support::{eventually, name, node};
@@ -77,6 +81,56 @@ async fn a_client_that_knows_the_way_but_has_no_certificate_is_not_let_in() {
     join(&mut a, &mut b).await;
 }
 
+/// Connects with the certificate of a node, and says nothing.
+async fn connect_silently(
+    text: &str,
+    to: SocketAddr,
+    called: &str,
+) -> Result<quinn::Connection, quinn::ConnectionError> {
+    let pair = linked::authority().issue(&name(text), &[], NODE_TIME).expect("issued");
+    let pem = |text: &str| CertificateDer::from_pem_slice(text.as_bytes()).expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(pem(linked::authority().certificate())).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("it speaks that")
+        .with_root_certificates(roots)
+        .with_client_auth_cert(
+            vec![pem(&pair.certificate)],
+            PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key"),
+        )
+        .expect("a pair");
+    tls.alpn_protocols = vec![b"starling-mesh/1".to_vec()];
+    let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).expect("TLS 1.3");
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let config = quinn::ClientConfig::new(Arc::new(tls));
+    endpoint.connect_with(config, to, called).expect("a name").await
+}
+
+#[tokio::test]
+async fn handshakes_that_stand_still_are_bounded_and_end() {
+    let settings = Settings {
+        handshakes_max: 2,
+        ..Settings::default()
+    };
+    let mut b = linked::start_with("b", 1, agreement(), settings, linked::authority());
+    let mut held = Vec::new();
+    for at in ["a0", "a1"] {
+        held.push(connect_silently(at, b.address, "b").await.expect("there is room"));
+    }
+    let refused = connect_silently("a2", b.address, "b").await;
+    assert!(
+        matches!(refused, Err(quinn::ConnectionError::ConnectionClosed(_))),
+        "{refused:?}"
+    );
+    assert_eq!(b.counts.of("limit cluster.handshakes"), 1);
+    // They have five seconds; then a node gets in.
+    let mut a = start("a", 1);
+    join(&mut a, &mut b).await;
+    assert_eq!(b.counts.of("handshake unreachable"), 2);
+}
+
 #[tokio::test]
 async fn whoever_answers_at_an_address_must_be_who_was_wanted() {
     let (a, c) = (start("a", 1), start("c", 1));
@@ -117,9 +171,7 @@ async fn certificates_are_changed_while_links_stand() {
     let next = new_authority();
     let both = |text: &str, authority: &Authority| {
         // While nodes move, they trust both authorities.
-        let pair = authority
-            .issue(&name(text), &[], starling_cluster::ca::NODE_TIME)
-            .expect("issued");
+        let pair = authority.issue(&name(text), &[], NODE_TIME).expect("issued");
         let roots = [linked::authority().certificate(), next.certificate()].concat();
         Credentials::from_pem(
             &name(text),

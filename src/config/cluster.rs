@@ -85,6 +85,7 @@ impl Cluster {
                 silence_max: self.silence_max,
             },
             queue_bytes: self.link_queue.as_usize(),
+            ..link::Settings::default()
         }
     }
 }

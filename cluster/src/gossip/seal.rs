@@ -1,13 +1,13 @@
 //! A datagram on the wire, and the half that makes one.
 //!
 //! ```text
-//! version 1 │ key id 4 │ sender 16 │ counter 8 │ sealed: time 8 │ generation 8 │ length 1, name │ message │ tag 16
-//! └───────────── header: associated data, with the cluster's id ┘
+//! version 1 │ key id 4 │ sender 16 │ counter 8 │ time 8 │ generation 8 │ length 1, name │ message │ tag 16
+//! └────────────── header ────────────────────┘ └───────────────────── sealed ─────────────────────────┘
 //! ```
 //!
 //! AES-256-GCM: every machine that runs a server has instructions for it, and the links use it as well, so one
-//! cipher is to be trusted rather than two. Numbers are little-endian. The name of the cluster is associated data and
-//! not sent: a datagram of another cluster does not open.
+//! cipher is to be trusted rather than two. Numbers are little-endian. Header and the name of the cluster are associated
+//! data; the name is not sent, and a datagram of another cluster does not open.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use chitchat::{ChitchatMessage, Serializable as _};

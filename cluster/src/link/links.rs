@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{Endpoint, EndpointConfig};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
-use super::dial::{self, Arrived, DialError};
-use super::frame::{FRAME_BYTES_MAX, LANES};
+use super::accept::accept;
+use super::dial::Arrived;
 use super::hello::{Agreement, Refusal};
 use super::inbox::{Doors, Inboxes};
 use super::liveness::{Cause, PeerState};
@@ -19,30 +18,13 @@ use super::peer::{ARRIVALS_MAX, Peer};
 use super::session::FAREWELL;
 use super::shared::{Link, Shared};
 use super::tls::Credentials;
-use super::{LinkError, Settings, Target};
+use super::{LinkError, Settings, Target, transport};
 use crate::instruments::Instruments;
 use crate::name::{NodeId, NodeName};
 
 /// Events that one follower may be behind. A node that loses all peers of a large cluster tells as many; whoever is further
 /// behind is told how many it missed, and looks at the links again.
 pub const EVENTS_MAX: usize = 1_024;
-
-/// Handshakes at once that are not through. A whole cluster may dial a node that starts; more is no cluster of ours.
-const HANDSHAKES_MAX: usize = 256;
-
-/// What a lane's stream may hold that was not read: one of the longest frames.
-const STREAM_WINDOW: u32 = FRAME_BYTES_MAX as u32;
-
-/// What all may: as much as all lanes, so that one that stands still leaves the others theirs.
-const CONNECTION_WINDOW: u32 = STREAM_WINDOW * (LANES as u32 + 1);
-
-/// Silence after which QUIC gives a connection up. Beats find it out long before; this is for a peer that nobody thinks of
-/// any more.
-const IDLE_TIME_MAX: Duration = Duration::from_secs(3);
-
-/// A first guess of the round trip: nodes stand close together, and QUIC's own third of a second would hold up every redial
-/// whose first datagram is lost.
-const ROUND_TRIP_GUESS: Duration = Duration::from_millis(20);
 
 /// What happened to a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +85,7 @@ impl Links {
     ) -> Result<(Self, Inboxes), LinkError> {
         socket.set_nonblocking(true)?;
         let runtime = Arc::new(quinn::TokioRuntime);
-        let server = server_config(&credentials);
+        let server = transport::server(&credentials);
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)?;
         let (doors, inboxes) = Doors::new();
         let inner = Arc::new(Inner {
@@ -180,7 +162,9 @@ impl Links {
 
     /// Proves this node with another certificate from now on, and trusts other authorities. Links that stand go on.
     pub fn renew(&self, credentials: Credentials) {
-        self.inner.endpoint.set_server_config(Some(server_config(&credentials)));
+        self.inner
+            .endpoint
+            .set_server_config(Some(transport::server(&credentials)));
         self.inner.credentials.store(Arc::new(credentials));
     }
 
@@ -214,10 +198,7 @@ impl Inner {
     }
 
     pub(super) fn client_config(&self) -> quinn::ClientConfig {
-        let credentials = self.credentials.load();
-        let mut config = quinn::ClientConfig::new(Arc::clone(&credentials.client) as _);
-        config.transport_config(transport());
-        config
+        transport::client(&self.credentials.load())
     }
 
     fn count(&self, peers: &BTreeMap<NodeName, Entry>) {
@@ -299,7 +280,7 @@ impl Inner {
     }
 
     /// A node has said hello: hands its connection to the task of the peer.
-    fn admit(self: &Arc<Self>, arrived: Arrived) -> Result<(), Box<(Refusal, Arrived)>> {
+    pub(super) fn admit(self: &Arc<Self>, arrived: Arrived) -> Result<(), Box<(Refusal, Arrived)>> {
         let entry = match self.entry(&arrived.node) {
             Ok(entry) => entry,
             Err(refusal) => return Err(Box::new((refusal, arrived))),
@@ -317,60 +298,4 @@ impl Entry {
             arrivals: self.arrivals.clone(),
         }
     }
-}
-
-/// Lets nodes in, each in a task of its own, for as long as the socket is open.
-async fn accept(inner: Arc<Inner>) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    while let Some(incoming) = inner.endpoint.accept().await {
-        let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-            inner.instruments.limit_reached("cluster.handshakes");
-            incoming.refuse();
-            continue;
-        };
-        let inner = Arc::clone(&inner);
-        tokio::spawn(async move {
-            let _permit = permit;
-            let from = incoming.remote_address();
-            let (error, refused) = match dial::greet(incoming, &inner.agreement, &inner.me).await {
-                Ok(arrived) => match inner.admit(arrived) {
-                    Ok(()) => return,
-                    Err(refused) => {
-                        let (refusal, Arrived { met, .. }) = *refused;
-                        (DialError::Refused(refusal), Some((met.connection, met.streams.0)))
-                    }
-                },
-                Err(failed) => failed,
-            };
-            inner.instruments.link_handshake(error.name());
-            tracing::warn!(%from, %error, "a link was not taken");
-            if let (DialError::Refused(refusal), Some((connection, send))) = (error, refused) {
-                dial::refuse(connection, send, refusal).await;
-            }
-        });
-    }
-}
-
-fn server_config(credentials: &Credentials) -> quinn::ServerConfig {
-    let mut config = quinn::ServerConfig::with_crypto(Arc::clone(&credentials.server) as _);
-    config.transport_config(transport());
-    config.max_incoming(HANDSHAKES_MAX);
-    config
-}
-
-fn transport() -> Arc<TransportConfig> {
-    let mut config = TransportConfig::default();
-    config
-        .max_concurrent_bidi_streams(VarInt::from_u32(1))
-        .max_concurrent_uni_streams(VarInt::from_u32(LANES as u32))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
-        // Twice what the other end takes: a lane that stands still there must not use up what all may send.
-        .send_window(2 * u64::from(CONNECTION_WINDOW))
-        .datagram_receive_buffer_size(None)
-        .initial_rtt(ROUND_TRIP_GUESS)
-        .max_idle_timeout(Some(
-            IdleTimeout::try_from(IDLE_TIME_MAX).expect("seconds fit a varint of milliseconds"),
-        ));
-    Arc::new(config)
 }

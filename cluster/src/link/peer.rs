@@ -1,11 +1,8 @@
 //! The task of one peer: dials or waits, keeps one connection, and says what it thinks of it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::RngExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{MissedTickBehavior, sleep_until, timeout};
@@ -14,17 +11,11 @@ use super::dial::{self, Arrived, DialError, Dialled, Met};
 use super::hello::{Answer, GoingOn, HANDSHAKE_TIME_MAX, Hello, said};
 use super::links::{Event, Inner};
 use super::liveness::{Cause, Effect, Liveness, PeerState, Probed};
+use super::probe::probe;
+use super::redial::Redial;
 use super::session::{End, Session};
 use super::shared::Shared;
 use super::{Target, hello};
-
-/// The first wait before a node is dialled again, and the longest. A node that restarts is back within seconds and is found
-/// within one.
-const REDIAL_FIRST: Duration = Duration::from_millis(50);
-const REDIAL_MAX: Duration = Duration::from_secs(1);
-
-/// Time a client port has to answer a probe. One that refuses does so in one round trip.
-const PROBE_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// How often the round trip is told.
 const ROUND_TRIP_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,7 +36,7 @@ pub(super) struct Peer {
     session: Option<Running>,
     dialling: Option<JoinHandle<Result<Dialled, DialError>>>,
     probing: Option<JoinHandle<Probed>>,
-    redial: Backoff,
+    redial: Redial,
     round_trip_told: Instant,
     effects: Vec<Effect>,
 }
@@ -85,7 +76,7 @@ impl Peer {
             session: None,
             dialling: None,
             probing: None,
-            redial: Backoff::new(),
+            redial: Redial::new(),
             round_trip_told: Instant::now(),
             effects: Vec::new(),
         }
@@ -345,46 +336,5 @@ async fn finished<T>(task: Option<&mut JoinHandle<T>>) -> Result<T, JoinError> {
     match task {
         Some(task) => task.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Asks the client port of a node whether anybody is there.
-async fn probe(address: SocketAddr) -> Probed {
-    match timeout(PROBE_TIME_MAX, TcpStream::connect(address)).await {
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Probed::Refused,
-        Ok(_) | Err(_) => Probed::Unclear,
-    }
-}
-
-/// When a node is dialled again: later each time, and never with all the others at once.
-struct Backoff {
-    at: tokio::time::Instant,
-    wait: Duration,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self {
-            at: tokio::time::Instant::now(),
-            wait: REDIAL_FIRST,
-        }
-    }
-
-    const fn is_first(&self) -> bool {
-        self.wait.as_millis() == REDIAL_FIRST.as_millis()
-    }
-
-    fn later(&mut self) {
-        let part = rand::rng().random_range(0.5..1.0);
-        self.at = tokio::time::Instant::now() + self.wait.mul_f64(part);
-        self.wait = (self.wait * 2).min(REDIAL_MAX);
-    }
-
-    fn now(&mut self) {
-        self.at = tokio::time::Instant::now();
-    }
-
-    const fn reset(&mut self) {
-        self.wait = REDIAL_FIRST;
     }
 }

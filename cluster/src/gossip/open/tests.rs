@@ -194,3 +194,17 @@ fn so_many_names_are_remembered_and_the_silent_make_room() {
     let known = |name: &str| opener.names.contains_key(&NodeName::parse(name).expect("a name"));
     assert!(!known("n0") && !known("n9") && known("n10"));
 }
+
+#[test]
+fn a_message_that_fits_no_datagram_is_known_before_it_is_sent() {
+    let (ring, mut sealer, mut opener) = (ring(&["01"]), sealer("a", 1, 1), opener());
+    let syn = |length: usize| ChitchatMessage::Syn {
+        cluster_id: "x".repeat(length),
+        digest: Default::default(),
+    };
+    let mut out = Vec::new();
+    sealer.seal(&ring, NOW, &syn(65_000), &mut out).expect("it fits");
+    assert!(open(&mut opener, &ring, &out).is_ok());
+    let refused = sealer.seal(&ring, NOW, &syn(65_500), &mut out);
+    assert!(refused.is_err_and(|oversize| oversize.bytes > 65_507));
+}
