@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use starling_cluster::ca::{Authority, NODE_TIME};
 use starling_cluster::link::{Agreement, Credentials, Event, Refusal, Settings};
 use support::linked::{self, Node, agreement, at, credentials, join, new_authority, start};
-use support::{eventually, name, node};
+use support::{eventually, name, node, soon};
 
 fn start_with(text: &str, agreement: Agreement) -> Node {
     linked::start_with(text, 1, agreement, Settings::default(), linked::authority())
@@ -129,6 +129,22 @@ async fn handshakes_that_stand_still_are_bounded_and_end() {
     let mut a = start("a", 1);
     join(&mut a, &mut b).await;
     assert_eq!(b.counts.of("handshake unreachable"), 2);
+}
+
+#[tokio::test]
+async fn a_hello_that_cannot_be_read_is_refused_with_its_code() {
+    let b = start("b", 1);
+    // Three bytes that are no hello, and a length that is longer than one may be.
+    for (at, hello) in [&[3, 0, 255, 255, 255][..], &[255, 255]].into_iter().enumerate() {
+        let connection = connect_silently("a", b.address, "b").await.expect("it is trusted");
+        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
+        send.write_all(hello).await.expect("it is taken");
+        let answer = soon("an answer", receive.read_to_end(64)).await.expect("it ends");
+        // A length, "refused", and the number of `malformed`: these bytes stay as they are.
+        assert_eq!(answer, [2, 0, 1, 11]);
+        assert_eq!(b.counts.of("handshake malformed"), at as u64 + 1);
+    }
+    assert!(b.links.all().is_empty());
 }
 
 #[tokio::test]

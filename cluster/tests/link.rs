@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use starling_cluster::link::{
-    Cause, Event, FRAME_BYTES_MAX, Incoming, LANES, Lane, Link, Outgoing, PeerState, SLOT_LANES, SendError, Settings,
+    Cause, Event, FRAME_BYTES_MAX, Incoming, LANES, Lane, Link, Outgoing, PeerState, Refusal, SLOT_LANES, SendError,
+    Settings,
 };
 use support::linked::{self, Node, join, start};
 use support::relay::{Relay, Way};
@@ -329,6 +331,42 @@ async fn a_new_generation_begins_anew_and_the_old_link_is_gone() {
             "nobody goes back to an older one"
         );
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_restarts_unannounced_resets_the_connection_that_it_does_not_know() {
+    let identity = linked::credentials(linked::authority(), "b");
+    let on = |socket, generation| {
+        let (agreement, settings) = (linked::agreement(), Settings::default());
+        linked::start_on(socket, "b", generation, agreement, settings, identity.clone())
+    };
+    let mut a = start("a", 1);
+    let mut b = on(UdpSocket::bind("127.0.0.1:0").expect("a port"), 1);
+    let (relay, ..) = join_through_relay(&mut a, &mut b, 1).await;
+    let (id, address) = (b.id.clone(), b.address);
+    // Its farewell is lost.
+    relay.cut_both(true);
+    soon("it ends", b.links.close()).await;
+    let mut socket = None;
+    eventually("the port is free again", || {
+        socket = UdpSocket::bind(address).ok();
+        socket.is_some()
+    })
+    .await;
+    let _again = on(socket.expect("bound"), 2);
+    relay.cut_both(false);
+    // It dials again at once, and learns who is there now, before silence would have told it anything.
+    let refused = Event::Refused(id.clone(), Refusal::WrongGeneration);
+    let first = soon("what a learns first", async {
+        loop {
+            match a.events.recv().await.expect("few events") {
+                Event::Suspect(_) => {}
+                event => return event,
+            }
+        }
+    })
+    .await;
+    assert_eq!(first, refused);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use quinn::{Endpoint, EndpointConfig};
+use quinn::Endpoint;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -86,7 +86,8 @@ impl Links {
         socket.set_nonblocking(true)?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let server = transport::server(&credentials);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)?;
+        let config = transport::endpoint(&credentials);
+        let endpoint = Endpoint::new(config, Some(server), socket, runtime)?;
         let (doors, inboxes) = Doors::new();
         let inner = Arc::new(Inner {
             me,
@@ -168,7 +169,8 @@ impl Links {
         self.inner.credentials.store(Arc::new(credentials));
     }
 
-    /// Tells all peers that this node ends, and closes the socket when they have heard it.
+    /// Tells all peers that this node ends, and waits until they have heard it. The socket is closed a moment later, with the
+    /// last task that held it.
     pub async fn close(self) {
         let inner = Arc::clone(&self.inner);
         drop(self);

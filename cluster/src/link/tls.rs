@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::{digest, hmac};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -62,6 +63,8 @@ pub enum CredentialsError {
 pub struct Credentials {
     pub(super) server: Arc<QuicServerConfig>,
     pub(super) client: Arc<QuicClientConfig>,
+    /// For QUIC's stateless resets: the same after a restart, so that a peer learns at once that its connection is gone.
+    pub(super) reset: Arc<hmac::Key>,
     expires: i64,
 }
 
@@ -92,6 +95,8 @@ impl Credentials {
         let chain = certificates("the certificate", certificate)?;
         let what = "the private key";
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|source| CredentialsError::Pem { what, source })?;
+        let purpose = [&b"starling link reset"[..], key.secret_der()].concat();
+        let reset = hmac::Key::new(hmac::HMAC_SHA256, digest::digest(&digest::SHA256, &purpose).as_ref());
         let named = ca::node_of(&chain[0]);
         if named.as_ref() != Some(me) {
             let is = named.map_or_else(|| "of no node".to_owned(), |name| format!("of \"{name}\""));
@@ -122,6 +127,7 @@ impl Credentials {
         Ok(Self {
             server: Arc::new(QuicServerConfig::try_from(server).map_err(|error| unusable(&error))?),
             client: Arc::new(QuicClientConfig::try_from(client).map_err(|error| unusable(&error))?),
+            reset: Arc::new(reset),
             expires,
         })
     }

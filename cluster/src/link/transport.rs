@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig,
+    VarInt,
+};
 
 use super::frame::{FRAME_BYTES_MAX, LANES};
 use super::tls::Credentials;
@@ -24,6 +27,35 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(3);
 /// A first guess of the round trip: nodes stand close together, and QUIC's own third of a second would hold up every redial
 /// whose first datagram is lost.
 const ROUND_TRIP_GUESS: Duration = Duration::from_millis(20);
+
+/// Bytes of the ids that connections go by: they cannot meet by chance.
+const CONNECTION_ID_BYTES: usize = 8;
+
+/// For the socket.
+pub(super) fn endpoint(credentials: &Credentials) -> EndpointConfig {
+    let mut config = EndpointConfig::new(Arc::clone(&credentials.reset) as _);
+    config.cid_generator(|| Box::new(RandomIds));
+    config
+}
+
+/// QUIC's own ids are signed with a key of each start, and packets with another's are dropped: a peer that restarted would not
+/// answer those of a connection that it lost, and only silence would tell. With these it answers by a reset.
+#[derive(Debug)]
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&rand::random::<[u8; CONNECTION_ID_BYTES]>())
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
 
 /// For nodes that dial.
 pub(super) fn server(credentials: &Credentials) -> ServerConfig {

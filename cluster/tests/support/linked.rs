@@ -57,16 +57,28 @@ pub(crate) fn start_with(
     authority: &Authority,
 ) -> Node {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let id = super::node(text, generation);
-    let counts = Counts::new();
-    let started = Links::start(
-        id.clone(),
+    start_on(
+        socket,
+        text,
+        generation,
         agreement,
         settings,
-        socket,
         credentials(authority, text),
-        counts.clone(),
-    );
+    )
+}
+
+/// The same on a socket, and with a certificate, that somebody had before.
+pub(crate) fn start_on(
+    socket: UdpSocket,
+    text: &str,
+    generation: u64,
+    agreement: Agreement,
+    settings: Settings,
+    credentials: Credentials,
+) -> Node {
+    let id = super::node(text, generation);
+    let counts = Counts::new();
+    let started = Links::start(id.clone(), agreement, settings, socket, credentials, counts.clone());
     let (links, inboxes) = started.expect("it starts");
     Node {
         address: links.address().expect("bound"),
