@@ -4,6 +4,7 @@
 //! * [`gossip`]: who is there, and what each says about itself; sealed datagrams;
 //! * [`link`]: messages between nodes, in order and once;
 //! * [`mesh`]: a link to each member;
+//! * [`table`]: the slot table, replicated by Raft;
 //! * [`name`]: who a node is;
 //! * [`instruments`]: what is counted.
 
@@ -13,3 +14,4 @@ pub mod instruments;
 pub mod link;
 pub mod mesh;
 pub mod name;
+pub mod table;

@@ -51,6 +51,16 @@ impl Table {
         }
     }
 
+    /// A table as it was written down.
+    #[must_use]
+    pub fn restore(slots: Vec<Record>, nodes: Registry) -> Self {
+        Self {
+            slots,
+            nodes,
+            faults: Faults::default(),
+        }
+    }
+
     /// The same, with planted faults.
     #[must_use]
     pub fn with_faults(mut self, faults: Faults) -> Self {

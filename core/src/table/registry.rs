@@ -17,6 +17,28 @@ struct Entry {
 }
 
 impl Registry {
+    /// The starts that were registered last, as they were written down, and whether each was
+    /// declared lost.
+    #[must_use]
+    pub fn restore(nodes: impl IntoIterator<Item = (NodeId, bool)>) -> Self {
+        let entry = |(node, buried): (NodeId, bool)| {
+            let generation = node.generation;
+            (node.name, Entry { generation, buried })
+        };
+        Self(nodes.into_iter().map(entry).collect())
+    }
+
+    /// The start of each name that was registered last, and whether it was declared lost.
+    pub fn entries(&self) -> impl Iterator<Item = (NodeId, bool)> {
+        self.0.iter().map(|(name, entry)| {
+            let node = NodeId {
+                name: name.clone(),
+                generation: entry.generation,
+            };
+            (node, entry.buried)
+        })
+    }
+
     /// The start of `name` that counts; `None` if there is none.
     #[must_use]
     pub fn current(&self, name: &NodeName) -> Option<NodeId> {
