@@ -5,6 +5,7 @@
 //! * [`link`]: messages between nodes, in order and once;
 //! * [`mesh`]: a link to each member;
 //! * [`table`]: the slot table, replicated by Raft;
+//! * [`wire`]: what the nodes that hold a slot say to each other, as bytes;
 //! * [`name`]: who a node is;
 //! * [`instruments`]: what is counted.
 
@@ -15,3 +16,4 @@ pub mod link;
 pub mod mesh;
 pub mod name;
 pub mod table;
+pub mod wire;

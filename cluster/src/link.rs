@@ -23,7 +23,7 @@
 //! | `frame.rs`, `codec.rs` | a message on the wire; headers in bincode |
 
 mod accept;
-mod codec;
+pub(crate) mod codec;
 mod dial;
 mod frame;
 mod hello;

@@ -41,7 +41,7 @@ pub(super) fn encode<H: Encode>(header: &H) -> Result<Vec<u8>, CodecError> {
 }
 
 /// Decodes a header, which takes all of `bytes`.
-pub(super) fn decode<H: Decode<()>>(bytes: &[u8]) -> Result<H, CodecError> {
+pub(crate) fn decode<H: Decode<()>>(bytes: &[u8]) -> Result<H, CodecError> {
     if bytes.len() > HEADER_BYTES_MAX {
         return Err(CodecError::TooLong(bytes.len()));
     }

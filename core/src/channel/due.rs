@@ -18,9 +18,9 @@ use crate::time::Now;
 /// eight entries per kind and age.
 const LATENESS: u32 = 8;
 
-/// Publishers that one entry forgets. A thousand names are about 64 KiB; the rest is due at once
-/// and goes with the next.
-const EXPIRED_PUBLISHERS_MAX: usize = 1_000;
+/// Publishers that one entry forgets: some 40 KiB of names, which fit one header between nodes. The
+/// rest is due at once and goes with the next.
+const EXPIRED_PUBLISHERS_MAX: usize = 256;
 
 impl<R> Channel<R> {
     /// Proposes what is due.

@@ -67,7 +67,6 @@ impl IdempotencyKeys {
     }
 
     /// Every request that is known, oldest first.
-    #[cfg(any(test, feature = "sim"))]
     pub(super) fn requests(&self) -> impl Iterator<Item = (&Subject, &IdempotencyKey, Seq, Term, Instant)> {
         self.by_seq.values().map(|request| {
             let published = &self.requests[request];

@@ -137,7 +137,6 @@ impl Publishers {
     }
 
     /// Every result that is known, with when its publisher was used last.
-    #[cfg(any(test, feature = "sim"))]
     pub(super) fn results(&self) -> impl Iterator<Item = (&Author, Serial, Fate, Instant)> {
         self.0.iter().flat_map(|(author, row)| {
             let first = row.highest.0 + 1 - row.results.len() as u64;

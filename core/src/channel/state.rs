@@ -87,7 +87,6 @@ impl State {
         &self.publishers
     }
 
-    #[cfg(any(test, feature = "sim"))]
     pub(super) const fn idempotency(&self) -> &IdempotencyKeys {
         &self.idempotency
     }

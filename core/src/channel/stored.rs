@@ -215,10 +215,10 @@ fn instant_of(time: WallTime, now: Now) -> Instant {
     now.instant.checked_sub(ago).unwrap_or(now.instant)
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl State {
-    /// What a store would hold of it, with as many messages as fit `memory`.
-    pub(crate) fn to_stored(&self, memory: super::config::Memory, now: Now) -> Stored {
+    /// What a store would hold of it, with as many messages as fit `memory`; also how a state goes to another node.
+    #[must_use]
+    pub fn to_stored(&self, memory: super::config::Memory, now: Now) -> Stored {
         let wall = |at: Instant| {
             let ago = now.instant.saturating_duration_since(at).as_millis();
             WallTime(now.wall.0.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX)))

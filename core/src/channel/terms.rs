@@ -30,7 +30,6 @@ impl Terms {
     }
 
     /// The first message of each range, and who wrote it.
-    #[cfg(any(test, feature = "sim"))]
     pub(super) fn ranges(&self) -> impl Iterator<Item = (Seq, Term)> {
         self.0.iter().map(|range| (range.first, range.term))
     }

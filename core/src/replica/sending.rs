@@ -11,10 +11,11 @@ use super::turn::Effect;
 use crate::id::{Index, NodeId, Term};
 use crate::slot::{Entry, Place, Slot};
 
-/// Entries of one append, and their weight. One frame on a link: large enough that a copy which
+/// Entries of one append, their weight, and what stands beside their payloads. One frame on a link: large enough that a copy which
 /// catches up is not slowed by round trips, small enough that other slots get their turn.
 const APPEND_ENTRIES_MAX: usize = 256;
 const APPEND_BYTES_MAX: u64 = 64 * 1024;
+const APPEND_HEADER_BYTES_MAX: usize = 48 * 1024;
 
 /// How long the news that something is committed waits for entries to go with. A copy needs it to
 /// apply what it holds; nobody waits for that.
@@ -142,11 +143,12 @@ impl Replica {
 /// The entries after `sent`, as many as go into one append; `None` if they are not all kept.
 fn next_append(slot: &Slot, sent: Index) -> Option<(Place, Vec<Arc<Entry>>)> {
     let previous = slot.place(sent)?;
-    let mut bytes = 0;
+    let (mut bytes, mut header) = (0, 0);
     let fits = |entry: &&Arc<Entry>| {
         let is_first = bytes == 0;
         bytes += entry.weight();
-        is_first || bytes <= APPEND_BYTES_MAX
+        header += entry.header_bytes();
+        is_first || (bytes <= APPEND_BYTES_MAX && header <= APPEND_HEADER_BYTES_MAX)
     };
     let entries = slot.entries_after(sent)?.take(APPEND_ENTRIES_MAX).take_while(fits);
     Some((previous, entries.cloned().collect()))

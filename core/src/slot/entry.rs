@@ -90,6 +90,29 @@ pub enum Origin {
 }
 
 impl Entry {
+    /// Bytes it takes beside its payload on the way to another node, at most.
+    #[must_use]
+    pub fn header_bytes(&self) -> usize {
+        const NUMBERS: usize = 64;
+        let author = |author: &Author| author.subject.as_str().len() + 20;
+        let change = match &self.change {
+            Change::Publish { message, origin, .. } => {
+                let key = message.key.as_ref().map_or(0, |key| key.as_str().len());
+                let origin = match origin {
+                    Origin::Publisher { author: whose, .. } => author(whose),
+                    Origin::Idempotency { subject, key } => subject.as_str().len() + key.as_str().len(),
+                    Origin::Anonymous => 0,
+                };
+                NUMBERS + key + origin
+            }
+            Change::Create { epoch, .. } => epoch.as_str().len(),
+            Change::Skip { author: whose, .. } => author(whose),
+            Change::ExpirePublishers { authors } => authors.iter().map(author).sum(),
+            Change::Truncate { .. } | Change::ExpireKeys { .. } | Change::ForgetHead => 0,
+        };
+        NUMBERS + self.channel.as_str().len() + change
+    }
+
     /// What the entry is counted for in the bounded tail: its message and a round figure for the
     /// rest.
     #[must_use]
