@@ -14,7 +14,7 @@
 //! command expects a version, so it is carried out once at most.
 //!
 //! * [`TableService`]: start, submit, look;
-//! * [`courier`]: how Raft's messages get to other nodes: over the links;
+//! * [`courier`]: how Raft's messages get to other nodes, and [`post`]: over the links;
 //! * `raft`: the types; `log`, `machine`, `file`: what is kept on disk; `network`: requests and answers;
 //! * `wire`: commands, records and answers as bytes;
 //! * [`voters`]: who votes: the first beginning, and changes after that.
@@ -37,11 +37,13 @@ mod file;
 mod log;
 mod machine;
 mod network;
+pub mod post;
 mod raft;
 pub mod voters;
 mod wire;
 
 pub use courier::{Courier, Unreachable};
+pub use post::Post;
 
 use file::File;
 use machine::Machine;
@@ -51,9 +53,15 @@ use raft::TypeConfig;
 /// What a command came to.
 pub type Outcome = Result<Answer, Refusal>;
 
-/// Commands of one request. One that claims every slot of a cluster is still a small message, and all of them are
+/// Commands of one request: every slot of a cluster. As bytes they are below half a frame of a link, and all of them are
 /// applied in one step.
-pub const COMMANDS_MAX: usize = 4_096;
+pub const COMMANDS_MAX: usize = 1_024;
+
+/// Entries that go to a voter together: two of the largest fit a frame.
+const ENTRIES_MAX: u64 = 2;
+
+/// Bytes of a snapshot that go together. Written as numbers they take up to four times as many.
+const CHUNK_BYTES: u64 = 128 * 1024;
 
 /// Nobody knows what became of commands.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -151,6 +159,8 @@ impl TableService {
             election_timeout_max: millis(timing.election.1),
             snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
             max_in_snapshot_log_to_keep: 200,
+            max_payload_entries: ENTRIES_MAX,
+            snapshot_max_chunk_size: CHUNK_BYTES,
             ..Config::default()
         };
         let config = config.validate().map_err(|error| OpenError::Raft(error.to_string()))?;

@@ -20,9 +20,10 @@ use super::courier::{Courier, Unreachable};
 use super::raft::TypeConfig;
 use super::voters::Who;
 use super::wire;
+use crate::link::FRAME_BYTES_MAX;
 
-/// The largest request that is read. A snapshot comes in chunks of 3 MiB, which JSON writes at up to four bytes each.
-pub(super) const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The largest request: what fits a frame of a link.
+pub(super) const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX - 4 * 1024;
 
 /// What one node's service asks another's.
 #[derive(Debug, Serialize, Deserialize)]

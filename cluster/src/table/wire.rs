@@ -357,6 +357,26 @@ mod tests {
     }
 
     #[test]
+    fn as_many_commands_as_there_may_be_fit_half_a_frame() {
+        let long = |letter: &str| node(&letter.repeat(60), u64::MAX);
+        let command = table::Command::Change {
+            slot: SlotId(u16::MAX),
+            version: u64::MAX,
+            by: long("a"),
+            change: table::Change::Grow {
+                with: BTreeSet::from([long("b"), long("c")]),
+            },
+        };
+        let commands = vec![command; super::super::COMMANDS_MAX];
+        let bytes = serde_json::to_vec(&Batch::of(&commands)).unwrap().len();
+        let all = usize::try_from(super::super::ENTRIES_MAX).unwrap() * bytes;
+        assert!(
+            all < super::super::network::REQUEST_BYTES_MAX - 4 * 1024,
+            "{bytes} bytes"
+        );
+    }
+
+    #[test]
     fn a_name_that_is_none_is_refused() {
         let batch: Batch = serde_json::from_str(r#"[{"register":{"node":{"name":"..","generation":1}}}]"#).unwrap();
         assert_eq!(batch.into_core(), Err(BadName));
