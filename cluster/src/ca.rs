@@ -21,7 +21,7 @@ use x509_parser::extensions::GeneralName;
 
 pub use files::{Directory, Issued};
 
-use crate::name::NodeName;
+use starling_core::id::NodeName;
 
 /// How long an authority vouches: longer than most clusters live, because every node has to be told of a new one.
 pub const AUTHORITY_TIME: Duration = Duration::from_secs(3_650 * 24 * 3600);

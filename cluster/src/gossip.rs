@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use starling_core::id::NodeId;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -43,7 +44,6 @@ pub use open::AGE_MAX;
 pub use view::{CHANGES_MAX, Membership, View};
 
 use crate::instruments::Instruments;
-use crate::name::NodeId;
 use task::Task;
 use transport::Sealed;
 

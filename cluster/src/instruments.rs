@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::name::NodeName;
+use starling_core::id::NodeName;
 
 /// Where counts go. Must not block: it is called from the loops that keep nodes alive to each other.
 pub trait Instruments: Send + Sync + 'static {

@@ -6,7 +6,6 @@
 //! * [`mesh`]: a link to each member;
 //! * [`table`]: the slot table, replicated by Raft;
 //! * [`wire`]: what the nodes that hold a slot say to each other, as bytes;
-//! * [`name`]: who a node is;
 //! * [`instruments`]: what is counted.
 
 pub mod ca;
@@ -14,6 +13,5 @@ pub mod gossip;
 pub mod instruments;
 pub mod link;
 pub mod mesh;
-pub mod name;
 pub mod table;
 pub mod wire;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use starling_cluster::gossip::{Change, Departure, Gossip, KeyRing, NodeFacts, Phase, Settings, State, Tuning};
-use starling_cluster::name::NodeId;
+use starling_core::id::NodeId;
 use support::{Counts, eventually, name, node, soon};
 use tokio::sync::broadcast::Receiver;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use starling_cluster::gossip::{Gossip, KeyRing, NodeFacts, Phase, Settings, Tuning};
 use starling_cluster::link::{Event, Lane, Links, Outgoing};
 use starling_cluster::mesh;
-use starling_cluster::name::NodeId;
+use starling_core::id::NodeId;
 use support::{Counts, eventually, linked, node, soon};
 use tokio::task::JoinHandle;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use starling_cluster::instruments::Instruments;
-use starling_cluster::name::NodeName;
+use starling_core::id::NodeName;
 
 use super::Metrics;
 

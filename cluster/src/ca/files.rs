@@ -9,8 +9,9 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use starling_core::id::NodeName;
+
 use super::{AUTHORITY_TIME, Authority, CaError, Pair};
-use crate::name::NodeName;
 
 /// See the module.
 #[derive(Clone, Debug)]

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use starling_core::id::{Generation, NodeId, NodeName};
+
 use super::facts::{FactsError, NodeFacts, Phase};
-use crate::name::{NodeId, NodeName};
 
 /// How long a suspected node is remembered. A machine that restarts is back within minutes, and its peers want to see
 /// until then that one is missing; later it counts as gone for good.
@@ -78,7 +79,7 @@ pub(super) struct Seen {
 pub(super) struct Members {
     me: NodeId,
     known: BTreeMap<NodeName, Known>,
-    superseded_by: u64,
+    superseded_by: Generation,
 }
 
 #[derive(Debug)]
@@ -88,11 +89,11 @@ enum Known {
         silent_since: Option<Instant>,
     },
     /// Its generation and older ones do not come back.
-    Gone { generation: u64 },
+    Gone { generation: Generation },
 }
 
 impl Known {
-    const fn generation(&self) -> u64 {
+    const fn generation(&self) -> Generation {
         match self {
             Self::Here { member, .. } => member.node.generation,
             Self::Gone { generation } => *generation,
@@ -105,7 +106,7 @@ impl Members {
         Self {
             me,
             known: BTreeMap::new(),
-            superseded_by: 0,
+            superseded_by: Generation(0),
         }
     }
 

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey};
+use starling_core::id::NodeName;
 
 use super::key::{KeyId, KeyRing, SenderId};
 use super::seal::{AssociatedData, HEADER_BYTES, INNER_BYTES, TAG_BYTES, VERSION, nonce};
 use super::window::Window;
-use crate::name::NodeName;
 
 /// How far the clocks of two nodes may differ, the way of a datagram included. NTP keeps them within a second; a node
 /// whose clock is off by more than this is not heard, and the log of the others says so.

@@ -11,9 +11,9 @@
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use chitchat::{ChitchatMessage, Serializable as _};
+use starling_core::id::NodeId;
 
 use super::key::{KeyId, KeyRing, SenderId};
-use crate::name::NodeId;
 
 /// What a datagram may hold: the largest payload of UDP over IPv4.
 pub(super) const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -75,7 +75,7 @@ impl Sealer {
         out.extend_from_slice(&self.sender);
         out.extend_from_slice(&self.counter.to_le_bytes());
         out.extend_from_slice(&now_ms.to_le_bytes());
-        out.extend_from_slice(&self.me.generation.to_le_bytes());
+        out.extend_from_slice(&self.me.generation.0.to_le_bytes());
         let name = self.me.name.as_str().as_bytes();
         out.push(u8::try_from(name.len()).expect("a name has 64 bytes at most"));
         out.extend_from_slice(name);

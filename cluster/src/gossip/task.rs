@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState};
+use starling_core::id::{Generation, NodeId, NodeName};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::facts::NodeFacts;
@@ -14,7 +15,6 @@ use super::transport::Sealed;
 use super::view::Membership;
 use super::{GossipError, Tuning};
 use crate::instruments::Instruments;
-use crate::name::{NodeId, NodeName};
 
 /// What the thread is given.
 pub(super) struct Task {
@@ -113,7 +113,7 @@ impl Task {
             forget_after,
         } = self.tuning;
         ChitchatConfig {
-            chitchat_id: ChitchatId::new(self.me.name.as_str(), self.me.generation, self.advertised),
+            chitchat_id: ChitchatId::new(self.me.name.as_str(), self.me.generation.0, self.advertised),
             cluster_id: self.cluster.clone(),
             gossip_interval: interval,
             listen_addr: self.advertised,
@@ -136,7 +136,7 @@ impl Task {
         // A name that cannot be one was not made by a node of ours.
         let node = NodeId {
             name: NodeName::parse(&id.node_id).ok()?,
-            generation: id.generation_id,
+            generation: Generation(id.generation_id),
         };
         if node == self.me {
             return None;

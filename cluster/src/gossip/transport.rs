@@ -13,13 +13,13 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use chitchat::transport::{Socket, Transport};
 use chitchat::{ChitchatMessage, Deserializable as _};
+use starling_core::id::NodeId;
 use tokio::net::UdpSocket;
 
 use super::key::{KeyRing, SenderId};
 use super::open::{Opener, Refused};
 use super::seal::Sealer;
 use crate::instruments::Instruments;
-use crate::name::NodeId;
 
 /// One byte more than a datagram may hold, so that the system cannot cut one to fit.
 const BUFFER_BYTES: usize = 65_536;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use starling_core::id::{NodeId, NodeName};
 use tokio::sync::broadcast;
 
 use super::members::{Change, Member};
-use crate::name::{NodeId, NodeName};
 
 /// Changes that one follower may be behind. A rolling restart of a hundred nodes makes as many; whoever is further behind
 /// is told how many it missed, and looks at the view again.

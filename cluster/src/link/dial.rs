@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use starling_core::id::{NodeId, NodeName};
 use thiserror::Error;
 use tokio::time::timeout;
 
 use super::hello::{self, Agreement, Answer, GoingOn, HANDSHAKE_TIME_MAX, Hello, Refusal, TalkError};
 use super::tls;
-use crate::name::{NodeId, NodeName};
 
 /// A connection whose other end is known, and what it says.
 pub(super) struct Met {

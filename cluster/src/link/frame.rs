@@ -11,11 +11,11 @@
 use bincode::{Decode, Encode};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use smallvec::SmallVec;
+use starling_core::id::NodeId;
 use thiserror::Error;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::codec::{self, CodecError, HEADER_BYTES_MAX};
-use crate::name::NodeId;
 
 /// Longest frame. A page of history has a quarter of it; a snapshot travels in pieces.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use quinn::{RecvStream, SendStream};
+use starling_core::id::{Generation, NodeId, NodeName};
 use thiserror::Error;
 
 use super::codec::{self, CodecError};
 use super::frame::LANES;
-use crate::name::{NodeId, NodeName};
 
 /// Longest hello or answer: names, and a number for each lane.
 const HELLO_BYTES_MAX: usize = 1_024;
@@ -190,13 +190,13 @@ impl Hello {
         if self.to.0 != me.name.as_str() {
             return Err(Refusal::WrongNode);
         }
-        if self.to.1 != me.generation {
+        if self.to.1 != me.generation.0 {
             return Err(Refusal::WrongGeneration);
         }
         if !dials(&name, &me.name) {
             return Err(Refusal::Direction);
         }
-        let generation = self.from.1;
+        let generation = Generation(self.from.1);
         Ok((NodeId { name, generation }, wire))
     }
 }
@@ -207,7 +207,7 @@ pub(super) fn dials(one: &NodeName, other: &NodeName) -> bool {
 }
 
 pub(super) fn said(node: &NodeId) -> (String, u64) {
-    (node.name.to_string(), node.generation)
+    (node.name.to_string(), node.generation.0)
 }
 
 /// Why nothing was understood.
@@ -261,7 +261,7 @@ mod tests {
     fn node(name: &str, generation: u64) -> NodeId {
         NodeId {
             name: NodeName::parse(name).expect("a name"),
-            generation,
+            generation: Generation(generation),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use quinn::Endpoint;
+use starling_core::id::{NodeId, NodeName};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -20,7 +21,6 @@ use super::shared::{Link, Shared};
 use super::tls::Credentials;
 use super::{LinkError, Settings, Target, transport};
 use crate::instruments::Instruments;
-use crate::name::{NodeId, NodeName};
 
 /// Events that one follower may be behind. A node that loses all peers of a large cluster tells as many; whoever is further
 /// behind is told how many it missed, and looks at the links again.

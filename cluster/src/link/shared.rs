@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use starling_core::id::NodeId;
 use tokio::sync::Notify;
 
 use super::frame::{LANES, Outgoing};
 use super::lane::{LaneQueue, SendError};
 use super::liveness::PeerState;
 use crate::instruments::Instruments;
-use crate::name::NodeId;
 
 /// Bytes taken after which the peer is told at once, rather than with the next beat: it keeps what it sent until then.
 const TELL_BYTES: usize = 64 * 1024;

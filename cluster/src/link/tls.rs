@@ -15,10 +15,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use starling_core::id::NodeName;
 use thiserror::Error;
 
 use crate::ca;
-use crate::name::NodeName;
 
 /// What is spoken: links of this kind, and nothing else.
 pub(super) const ALPN: &[u8] = b"starling-mesh/1";

@@ -112,9 +112,7 @@ impl Drop for Waiting<'_> {
 impl Courier for Post {
     async fn call(&self, to: &NodeName, request: Bytes) -> Result<Bytes, Unreachable> {
         let office = &*self.0;
-        let link = office
-            .links
-            .of(&crate::name::NodeName::parse(to.as_str()).map_err(|_| Unreachable)?);
+        let link = office.links.of(to);
         let link = link.ok_or(Unreachable)?;
         let id = office.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use starling_cluster::ca::{AUTHORITY_TIME, Authority, NODE_TIME};
 use starling_cluster::link::{Agreement, Credentials, Event, Inboxes, Link, Links, Settings, Target};
-use starling_cluster::name::NodeId;
+use starling_core::id::NodeId;
 use tokio::sync::broadcast::Receiver;
 
 use super::{Counts, name, soon};

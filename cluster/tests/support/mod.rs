@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use starling_cluster::instruments::Instruments;
-use starling_cluster::name::{NodeId, NodeName};
+use starling_core::id::{Generation, NodeId, NodeName};
 
 /// Time that anything may take on a machine that does much else. What has to be faster is measured where it is tested.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ pub(crate) fn name(text: &str) -> NodeName {
 pub(crate) fn node(text: &str, generation: u64) -> NodeId {
     NodeId {
         name: name(text),
-        generation,
+        generation: Generation(generation),
     }
 }
 

@@ -1,51 +1,54 @@
 //! Names of nodes, and which start of a node is meant.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// Bytes of a node's name: those of a DNS label, which a pod's name is.
-pub const NODE_NAME_BYTES_MAX: usize = 63;
+/// Longest name: a host name on Linux has no more bytes, and it stands in every datagram and certificate.
+pub const NODE_NAME_BYTES_MAX: usize = 64;
 
-/// The name of a node, the same over its restarts. Cheap to clone.
+/// The name of a node, the same over its restarts: what a certificate can name, so a host name in
+/// lower case. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName(Arc<str>);
 
-/// A text cannot name a node.
+/// A text names no node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NodeNameError {
-    /// Empty, or longer than [`NODE_NAME_BYTES_MAX`].
-    #[error("the name has {bytes} bytes; use 1 to {NODE_NAME_BYTES_MAX}")]
-    BadLength {
-        /// How long it is.
-        bytes: usize,
-    },
-    /// A character that a DNS label does not have, or a hyphen at an end.
-    #[error("the name is not a DNS label; use a-z, 0-9 and hyphens, none of them first or last")]
-    NoLabel,
-}
+#[error(
+    "a node's name has 1 to {NODE_NAME_BYTES_MAX} characters of a-z, 0-9, \"-\" and \".\", and each part between dots starts and ends with a letter or a digit"
+)]
+pub struct NodeNameError;
 
 impl NodeName {
-    /// Reads a name: a DNS label in lower case.
+    /// Reads a name.
     ///
     /// # Errors
-    /// Says which rule the text breaks.
+    /// When a certificate could not name it.
     pub fn parse(text: &str) -> Result<Self, NodeNameError> {
-        if !(1..=NODE_NAME_BYTES_MAX).contains(&text.len()) {
-            return Err(NodeNameError::BadLength { bytes: text.len() });
-        }
-        let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        if !text.bytes().all(is_plain) || text.starts_with('-') || text.ends_with('-') {
-            return Err(NodeNameError::NoLabel);
-        }
-        Ok(Self(text.into()))
+        let part = |part: &str| {
+            let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            let inside = |byte: u8| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            let bytes = part.as_bytes();
+            part.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && part.bytes().all(inside)
+        };
+        let holds = text.len() <= NODE_NAME_BYTES_MAX && text.split('.').all(part);
+        holds.then(|| Self(text.into())).ok_or(NodeNameError)
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = NodeNameError;
+
+    fn from_str(text: &str) -> Result<Self, NodeNameError> {
+        Self::parse(text)
     }
 }
 
@@ -92,17 +95,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_a_dns_label() {
-        for name in ["a", "starling-0", "9", &"x".repeat(63)] {
-            assert_eq!(NodeName::parse(name).unwrap().as_str(), name);
+    fn a_name_is_what_a_certificate_can_name() {
+        for good in ["a", "node-1", "starling-0.starling.prod", "7", &"a".repeat(63)] {
+            assert_eq!(NodeName::parse(good).map(|name| name.to_string()), Ok(good.to_owned()));
         }
-        assert_eq!(NodeName::parse(""), Err(NodeNameError::BadLength { bytes: 0 }));
-        assert_eq!(
-            NodeName::parse(&"x".repeat(64)),
-            Err(NodeNameError::BadLength { bytes: 64 })
-        );
-        for name in ["-a", "a-", "A", "a.b", "a b", "ä"] {
-            assert_eq!(NodeName::parse(name), Err(NodeNameError::NoLabel), "{name}");
+        let long = ["a".repeat(40), "b".repeat(40)].join(".");
+        for bad in [
+            "",
+            "A",
+            "a_b",
+            "a b",
+            "-a",
+            "a-",
+            "a..b",
+            ".a",
+            "a.",
+            "ä",
+            &long,
+            &"a".repeat(64),
+        ] {
+            assert_eq!(NodeName::parse(bad), Err(NodeNameError), "{bad:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use starling_cluster::ca::{self, CaError, Directory, Issued};
-use starling_cluster::name::NodeName;
+use starling_core::id::NodeName;
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use starling_cluster::link::{FRAME_BYTES_MAX, LANES};
-use starling_cluster::name::{NAME_BYTES_MAX, NodeName};
+use starling_core::id::NodeName;
+use starling_core::id::node::NODE_NAME_BYTES_MAX;
 
 use super::super::{Cluster, Config, Size};
 use super::{Found, overlap};
@@ -95,7 +96,7 @@ impl Cluster {
     /// What a node with peers needs.
     fn check_identity(&self, found: &mut Found) {
         found.unless(
-            !self.id.is_empty() && self.id.len() <= NAME_BYTES_MAX,
+            !self.id.is_empty() && self.id.len() <= NODE_NAME_BYTES_MAX,
             &["cluster.id"],
             "has to name the cluster in up to 64 characters, the same on all of its nodes and on no others",
         );

@@ -5,7 +5,7 @@ use super::*;
 fn node(name: &str, generation: u64) -> NodeId {
     NodeId {
         name: NodeName::parse(name).expect("a name"),
-        generation,
+        generation: Generation(generation),
     }
 }
 

@@ -3,10 +3,10 @@
 use chitchat::{ChitchatMessage, Serializable as _};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use starling_core::id::{Generation, NodeId};
 
 use super::super::seal::Sealer;
 use super::*;
-use crate::name::NodeId;
 
 const NOW: u64 = 1_700_000_000_000;
 const MESSAGE: ChitchatMessage = ChitchatMessage::BadCluster;
@@ -19,7 +19,7 @@ fn ring(keys: &[&str]) -> KeyRing {
 fn node(name: &str, generation: u64) -> NodeId {
     NodeId {
         name: NodeName::parse(name).expect("a name"),
-        generation,
+        generation: Generation(generation),
     }
 }
 
