@@ -14,7 +14,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("starling-protocol", &[]),
     ("starling-core", &[]),
     ("starling-runtime", &[]),
-    ("starling-cluster", &[]),
+    ("starling-cluster", &["starling-core"]),
     ("starling-client", &["starling-protocol"]),
     ("starling-bench", &["starling-protocol"]),
     (
@@ -59,11 +59,8 @@ const NEVER: &[(&str, &[&str])] = &[
     // A client in another language reads this crate; it needs no runtime to encode a frame.
     ("starling-protocol", &["tokio", "ractor", "quinn", "hyper", "rustls"]),
     ("starling-runtime", &["quinn", "hyper", "rustls", "prost"]),
-    // Nodes find each other without knowing what a client or a store is.
-    (
-        "starling-cluster",
-        &["axum", "hyper", "prost", "rusqlite", "tokio-postgres"],
-    ),
+    // Nodes find each other without knowing what a client is, and keep nothing of its messages.
+    ("starling-cluster", &["axum", "hyper", "prost", "tokio-postgres"]),
     // An application takes the client into its own process.
     (
         "starling-client",
@@ -76,7 +73,8 @@ const ALONE: &[(&str, &[&str])] = &[
     ("chitchat", &["starling-cluster"]),
     ("bincode", &["starling-cluster"]),
     ("ractor", &["starling-mesh", "starling-runtime"]),
-    ("rusqlite", &["starling-mesh"]),
+    ("openraft", &["starling-cluster"]),
+    ("rusqlite", &["starling-cluster", "starling-mesh"]),
 ];
 
 #[test]
