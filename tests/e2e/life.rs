@@ -9,6 +9,7 @@ use starling_protocol::v1::server_frame::Body;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::support::directory::Directory;
 use crate::support::eventually::{becomes, soon};
 use crate::support::http::Request;
 use crate::support::node::Node;
@@ -155,6 +156,39 @@ async fn a_crash_is_told_and_publishing_goes_on(transport: Transport) {
             other => panic!("{other:?} instead of {text:?}"),
         }
     }
+    node.stop().await;
+}
+
+/// QUIC alone: TCP tells by itself. The heartbeat is long, so that it is the reset that tells, and not silence.
+#[tokio::test]
+async fn a_node_that_is_back_says_that_it_does_not_know_a_connection() {
+    let directory = Directory::new();
+    let settings = Settings::default()
+        .set("session.heartbeat", "4s")
+        .set("node.data_dir", directory.text());
+    let mut node = Node::start(settings).await;
+    let client = node.client(Transport::WebTransport);
+    let mut events = soon(
+        "a subscription",
+        client.subscribe("demo:back", SubscribeOptions::default()),
+    )
+    .await
+    .expect("attached");
+    soon("the attach", events.next())
+        .await
+        .expect("the subscription goes on");
+    node.kill().await;
+    let node = Node::start_again(node).await;
+    let mut state = client.state();
+    let lost = state.wait_for(|state| matches!(state, State::Reconnecting { .. }));
+    let lost = soon("the client to notice", lost)
+        .await
+        .expect("the client goes on")
+        .clone();
+    let State::Reconnecting { error, .. } = lost else {
+        unreachable!("it was waited for");
+    };
+    assert!(error.contains("reset by peer"), "not by silence: {error}");
     node.stop().await;
 }
 

@@ -81,7 +81,10 @@ fn config(socket: UdpSocket, certificate: &Certificate, registry: &Registry) -> 
         .build_with_quic_config(config);
     match reset::key(&registry.services().config.node.data_dir) {
         Ok(key) => {
-            config.quic_endpoint_config_mut().reset_key(Arc::new(key));
+            config
+                .quic_endpoint_config_mut()
+                .reset_key(Arc::new(key))
+                .cid_generator(|| Box::new(reset::RandomIds));
         }
         Err(error) => tracing::warn!(
             %error,

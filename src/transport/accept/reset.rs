@@ -8,14 +8,40 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_lc_rs::{hmac, rand};
+use wtransport::quinn::{ConnectionId, ConnectionIdGenerator};
 
 /// Bytes of the key: a block of the hash it is used with.
 const KEY_BYTES: usize = 64;
 
 /// The file in the data directory.
 const FILE: &str = "quic-reset.key";
+
+/// Bytes of the ids that connections go by: they cannot meet by chance.
+const CONNECTION_ID_BYTES: usize = 8;
+
+/// Ids of connections. QUIC's own are signed with a key of each start, and packets with another's are dropped before a
+/// reset is thought of: a client would learn of a restart by silence alone. With these it is answered.
+#[derive(Debug)]
+pub(super) struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut id = [0; CONNECTION_ID_BYTES];
+        fastrand::fill(&mut id);
+        ConnectionId::new(&id)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
 
 /// Reads the key, or makes one. Readable by the node alone: who has it can cut connections.
 ///
