@@ -153,6 +153,7 @@ impl Store for Sqlite {
     }
 
     fn commit(&self, batch: Batch, done: Done) {
+        let done = writer::Promise::new(done);
         self.write(writer::Job::Commit { batch, done });
     }
 

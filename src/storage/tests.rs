@@ -123,6 +123,12 @@ impl Opened {
         due: Option<u64>,
     ) -> oneshot::Receiver<Result<(), StoreFailure>> {
         let (told, outcome) = oneshot::channel();
+        let done = move |outcome| _ = told.send(outcome);
+        self.send_with(channel, changes, due, Box::new(done));
+        outcome
+    }
+
+    fn send_with(&self, channel: &str, changes: Vec<Change>, due: Option<u64>, done: Done) {
         let entries = changes.into_iter().map(|change| {
             Arc::new(Entry {
                 term: self.claim.fence.term,
@@ -142,9 +148,7 @@ impl Opened {
             time: WallTime(5_000),
             due: due.map(WallTime),
         };
-        let done = move |outcome| _ = told.send(outcome);
-        self.store.commit(batch, Box::new(done));
-        outcome
+        self.store.commit(batch, done);
     }
 
     async fn load(&self, channel: &str) -> Result<Option<Box<Stored>>, StoreFailure> {
@@ -230,6 +234,26 @@ async fn batches_are_answered_in_order_and_a_bad_one_spoils_no_other() {
         outcomes.push(outcome.await.expect("answered"));
     }
     assert_eq!(outcomes, [Ok(()), Err(StoreFailure::Conflict), Ok(()), Ok(())]);
+}
+
+#[tokio::test]
+async fn a_failure_of_the_thread_that_writes_leaves_no_batch_unanswered() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 1).await;
+    // The first holds the thread up, so that the next two are in one transaction.
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let hold = move |_: Result<(), StoreFailure>| gone.recv().expect("it goes on");
+    opened.send_with("t:a", vec![publish(2, 1)], None, Box::new(hold));
+    opened.send_with("t:a", vec![publish(3, 1)], None, Box::new(|_| panic!("planted")));
+    let together = opened.send("t:a", vec![publish(4, 1)], None);
+    go.send(()).expect("it waits");
+    assert_eq!(
+        together.await,
+        Ok(Err(StoreFailure::Unavailable)),
+        "nobody knows, and says so"
+    );
+    let later = opened.commit("t:a", vec![publish(5, 1)]).await;
+    assert_eq!(later, Err(StoreFailure::Unavailable));
 }
 
 #[tokio::test]

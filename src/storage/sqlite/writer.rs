@@ -38,7 +38,7 @@ const FRAME_BYTES: usize = 256;
 pub(super) enum Job {
     Commit {
         batch: Batch,
-        done: Done,
+        done: Promise,
     },
     Mark(Mark),
     /// To be handed to the readers once all before it is committed.
@@ -54,6 +54,29 @@ pub(super) enum Job {
         max: u32,
         reply: oneshot::Sender<Result<Vec<ChannelName>, StoreFailure>>,
     },
+}
+
+/// Tells once what became of a batch. If the thread fails before, nobody knows: then it tells that.
+pub(super) struct Promise(Option<Done>);
+
+impl Promise {
+    pub(super) const fn new(done: Done) -> Self {
+        Self(Some(done))
+    }
+
+    fn keep(mut self, outcome: Result<(), StoreFailure>) {
+        if let Some(done) = self.0.take() {
+            done(outcome);
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            done(Err(StoreFailure::Unavailable));
+        }
+    }
 }
 
 /// A job that was looked at, and what it came to: told once the transaction has ended.
@@ -83,7 +106,7 @@ impl Job {
     /// Tells whoever asked that it is not to be.
     pub(super) fn fail(self, failure: StoreFailure) {
         match self {
-            Self::Commit { done, .. } => done(Err(failure)),
+            Self::Commit { done, .. } => done.keep(Err(failure)),
             // Whoever asked may have gone.
             Self::Claim { reply, .. } => drop(reply.send(Err(failure))),
             Self::Due { reply, .. } => drop(reply.send(Err(failure))),
@@ -96,7 +119,7 @@ impl Job {
 impl Told {
     fn tell(self, committed: Result<(), StoreFailure>, shared: &Shared) {
         match (self.job, self.outcome) {
-            (Job::Commit { done, .. }, Outcome::Written(outcome)) => done(committed.and(outcome)),
+            (Job::Commit { done, .. }, Outcome::Written(outcome)) => done.keep(committed.and(outcome)),
             // Whoever asked may have gone.
             (Job::Claim { reply, .. }, Outcome::Claimed(claims)) => drop(reply.send(committed.map(|()| claims))),
             (Job::Due { reply, .. }, Outcome::Due(due)) => drop(reply.send(committed.map(|()| due))),
