@@ -65,7 +65,10 @@ pub trait Connection: Send + Unpin + 'static {
     /// Bytes queued and not yet handed to the transport.
     fn queued_bytes(&self) -> usize;
 
-    /// Writes what is queued. Ready once nothing is.
+    /// Whether the system has all that was queued. What is queued no more may still be with the transport.
+    fn is_written(&self) -> bool;
+
+    /// Writes what is queued. Ready once [everything is written](Self::is_written).
     ///
     /// # Errors
     /// The connection is lost.

@@ -36,6 +36,8 @@ pub struct WebSocket<T> {
     /// Received and not yet a whole frame. Without a buffer while there is nothing.
     received: BytesMut,
     queue: WriteQueue,
+    /// TLS may have taken what the socket has not.
+    unflushed: bool,
     /// The answer to the last ping, until what was queued before it is written. Only the last is answered, as RFC
     /// 6455, section 5.5.3 allows: a client that pings and does not read costs one answer, not one for each.
     pong: Option<Bytes>,
@@ -51,6 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
             decoder: Decoder::new(bytes_max),
             received: BytesMut::from(early),
             queue: WriteQueue::default(),
+            unflushed: false,
             pong: None,
         }
     }
@@ -108,7 +111,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
         self.queue.bytes() + self.pong.as_ref().map_or(0, Bytes::len)
     }
 
+    fn is_written(&self) -> bool {
+        self.queued_bytes() == 0 && !self.unflushed
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.unflushed = true;
         loop {
             if self.queue.is_empty() {
                 match self.pong.take() {
@@ -122,7 +130,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
             }
         }
         // TLS keeps what the socket did not take.
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     fn limit_frames(&mut self, bytes_max: usize) {
@@ -143,5 +153,60 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
             io::Result::Ok(())
         };
         let _ = tokio::time::timeout_at(deadline, closed).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use starling_protocol::frame::encode_server;
+    use starling_protocol::v1::{Ping, server_frame};
+
+    use super::*;
+
+    /// Takes everything, as TLS does, and has a socket that is full so many times.
+    struct Buffering {
+        full: u32,
+    }
+
+    impl AsyncRead for Buffering {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Buffering {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.full.checked_sub(1) {
+                Some(less) => {
+                    self.full = less;
+                    Poll::Pending
+                }
+                None => Poll::Ready(Ok(())),
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_tls_has_taken_and_the_socket_has_not_is_not_written() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut websocket = WebSocket::new(Buffering { full: 1 }, &[], 1_024);
+        assert!(websocket.is_written());
+        websocket.queue(&Frame::from(encode_server(server_frame::Body::Ping(Ping { nonce: 1 }))));
+        assert!(!websocket.is_written());
+        assert!(websocket.poll_flush(&mut cx).is_pending());
+        assert_eq!(websocket.queued_bytes(), 0, "all of it was taken");
+        assert!(!websocket.is_written(), "it has to be flushed again");
+        assert!(websocket.poll_flush(&mut cx).is_ready());
+        assert!(websocket.is_written());
     }
 }

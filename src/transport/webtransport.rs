@@ -95,6 +95,10 @@ impl Connection for WebTransport {
         self.queue.bytes()
     }
 
+    fn is_written(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.send.quic_stream_mut();
         while !self.queue.is_empty() {
