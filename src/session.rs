@@ -8,11 +8,12 @@
 //! * `task`: the loop;
 //! * `deliver`: from the rings to the connection;
 //! * `snapshot`: the values of a keyed channel, in parts;
-//! * `forward`: from the session to the owners of its channels.
+//! * `forward`, `outbound`: from the session to the owners of its channels.
 
 mod deliver;
 mod forward;
 mod mailbox;
+mod outbound;
 mod snapshot;
 mod task;
 

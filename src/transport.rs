@@ -6,6 +6,7 @@
 //! * [`websocket`]: one frame per binary message, on a TCP connection that axum upgraded;
 //! * [`webtransport`]: length-delimited frames on the one bidirectional stream the client opens;
 //! * [`accept`]: who may come in, and the first steps of every connection;
+//! * [`tcp`]: the socket under WebSocket, which can be left alone for a while;
 //! * [`tls`]: certificates, made or loaded, and their hashes for browsers.
 
 use std::io;
@@ -19,6 +20,7 @@ use crate::fanout::Frame;
 
 pub mod accept;
 mod queue;
+pub mod tcp;
 pub mod tls;
 pub mod websocket;
 pub mod webtransport;
@@ -73,6 +75,10 @@ pub trait Connection: Send + Unpin + 'static {
     /// # Errors
     /// The connection is lost.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether nobody is to be woken by what arrives from now on: [`Self::poll_receive`] is asked again without. A
+    /// transport may wake all the same; it saves no more than the cost.
+    fn doze(&mut self, _dozing: bool) {}
 
     /// The longest frame taken from now on, in bytes.
     fn limit_frames(&mut self, bytes_max: usize);

@@ -13,9 +13,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Messages in one window that make the channel busy: from here on the longer window saves a write for every four
-/// messages or more.
-const BUSY_MESSAGES_MIN: u32 = 4;
+/// Messages in one window that make a channel busy: from here on the longer window saves a write for every four messages
+/// or more.
+pub(crate) const BUSY_MESSAGES_MIN: u32 = 4;
 
 /// How long what moves is gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,18 @@ pub enum Tell {
     Nothing,
 }
 
+impl Windows {
+    /// The window of a channel that is busy.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        if self.window.is_zero() {
+            self.window
+        } else {
+            self.busy.max(self.window)
+        }
+    }
+}
+
 impl Pulse {
     /// A channel that has not moved yet.
     #[must_use]
@@ -64,6 +76,10 @@ impl Pulse {
 
     /// The channel moved by `messages`.
     pub fn moved(&mut self, messages: u32, now: Instant) -> Tell {
+        if messages >= BUSY_MESSAGES_MIN {
+            // They were gathered on their way here, and have waited a window: the shorter one is enough for the rest.
+            self.busy = false;
+        }
         self.gathered = self.gathered.saturating_add(messages);
         self.look(now)
     }
@@ -92,11 +108,10 @@ impl Pulse {
     }
 
     fn window(&self) -> Duration {
-        let Windows { window, busy } = self.windows;
-        if self.busy && !window.is_zero() {
-            busy.max(window)
+        if self.busy {
+            self.windows.longest()
         } else {
-            window
+            self.windows.window
         }
     }
 }
@@ -163,6 +178,20 @@ mod tests {
             ..WINDOWS
         };
         assert_eq!(told(none, Duration::from_millis(1)).len(), 1_000);
+    }
+
+    #[test]
+    fn what_was_gathered_on_its_way_does_not_wait_for_a_second_window() {
+        let (start, mut pulse) = (start(), Pulse::new(WINDOWS));
+        let mut batch = start;
+        for _ in 0..100 {
+            assert_eq!(pulse.moved(10, batch), Tell::Now);
+            batch += WINDOWS.busy - Duration::from_millis(1); // the clocks of the two differ by a tick
+        }
+        // Told late once, it is back in step with the next.
+        assert_eq!(pulse.moved(1, batch), Tell::At(batch + Duration::from_millis(1)));
+        assert_eq!(pulse.rung(batch + Duration::from_millis(1)), Tell::Now);
+        assert_eq!(pulse.moved(10, batch + WINDOWS.busy), Tell::Now);
     }
 
     #[test]

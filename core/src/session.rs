@@ -15,7 +15,7 @@
 //! * `reading`, `publishing`, `granting`: what becomes of its requests;
 //! * [`subscription`], `places`: the channels of the session;
 //! * [`credit`]: how many bytes of pages the client takes;
-//! * `liveness`: whether the other side is there; `pace`: whether it waits for its acks.
+//! * `liveness`: whether the other side is there; `pace`: whether it waits for its acks, and how it is listened to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use crate::access::{Grant, Operation};
 use crate::fault::Faults;
 use crate::id::{ChannelName, PublisherId, Seq};
 use crate::namespace::Namespaces;
+use crate::pulse::Windows;
 use crate::rate::Rate;
 use crate::ring::Span;
 use crate::time::Now;
@@ -45,8 +46,8 @@ pub use turn::{Effect, Fetched, Input};
 use answer::{Answer, Farewell};
 use credit::Credit;
 use liveness::{Liveness, Silence};
-use pace::Pace;
 use places::Places;
+use publishing::Publishing;
 use reading::Attaching;
 use request::Request;
 use subscription::{Next, Subscription};
@@ -88,8 +89,8 @@ pub struct Settings {
     pub attach_interval: Option<Duration>,
     /// Publishes and skips taken and not yet answered.
     pub publishes_in_flight_max: u16,
-    /// How long the acks of a client that does not wait for them are collected into one write.
-    pub window: Duration,
+    /// How long a client that does not wait for its acks is not listened to, so that its publishes are taken together.
+    pub windows: Windows,
     /// How long after its end a token still counts, because clocks differ.
     pub token_leeway: Duration,
     /// The channels that exist, by namespace.
@@ -116,14 +117,13 @@ pub struct Session {
     grant_ends: Option<Instant>,
     publisher: PublisherId,
     credit: Credit,
-    publish_rate: Rate,
-    byte_rate: Rate,
     attach_rate: Rate,
     places: Places,
     /// Attaches on their way to their owner.
     attaching: Vec<Attaching>,
     in_flight: u16,
-    pace: Pace,
+    /// Since the first publish: most sessions only read.
+    publishing: Option<Box<Publishing>>,
     page_tickets: u32,
     liveness: Liveness,
 }
@@ -156,13 +156,11 @@ impl Session {
             grant_ends: None,
             publisher: PublisherId::default(),
             credit: Credit::new(0),
-            publish_rate: Rate::default(),
-            byte_rate: Rate::default(),
             attach_rate: Rate::default(),
             places: Places::default(),
             attaching: Vec::new(),
             in_flight: 0,
-            pace: Pace::default(),
+            publishing: None,
             page_tickets: 0,
             liveness: Liveness::new(now),
         }
@@ -198,14 +196,35 @@ impl Session {
     /// Everything that was queued is written to the client.
     pub fn wrote(&mut self, now: Instant) {
         self.liveness.said(now);
-        self.pace.wrote(self.settings.window, now);
+        if let Some(publishing) = &mut self.publishing {
+            publishing.pace.wrote(self.settings.windows, now);
+        }
     }
 
     /// Until when acks may wait for others to share a write with, as long as nothing else is to be written; `None` when
     /// they are to be written at once.
     #[must_use]
     pub fn acks_held_until(&self) -> Option<Instant> {
-        self.pace.held_until(self.settings.window)
+        self.publishing.as_ref()?.pace.held_until(self.settings.windows)
+    }
+
+    /// When the client is to be listened to next: it publishes on without waiting, and what it sends is taken together.
+    /// `None` when it is listened to at once.
+    #[must_use]
+    pub fn listens_at(&self) -> Option<Instant> {
+        self.publishing.as_ref()?.pace.listens_at()
+    }
+
+    /// All that the client had sent was read.
+    pub fn listened(&mut self, now: Instant) {
+        let Settings {
+            windows,
+            publishes_in_flight_max,
+            ..
+        } = *self.settings;
+        if let Some(publishing) = &mut self.publishing {
+            publishing.pace.listened(windows, publishes_in_flight_max, now);
+        }
     }
 
     /// The one entrance.

@@ -15,7 +15,7 @@ use ractor::{ActorId, ActorRef};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-/// Room for one message, taken until it is dropped. `None` is the room of messages that are bounded
+/// Room in a mailbox, taken until it is dropped. `None` is the room of messages that are bounded
 /// by construction (one timer, one shutdown).
 #[derive(Debug)]
 pub struct Permit {
@@ -86,23 +86,23 @@ impl<M: Send + 'static> Address<M> {
         Self { actor, room }
     }
 
-    /// Sends once there is room.
+    /// Sends once there is room for `count` messages, which this one stands for.
     ///
     /// # Errors
     /// [`SendError::Closed`] or [`SendError::Gone`].
-    pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
-        match Arc::clone(&self.room.permits).acquire_owned().await {
+    pub async fn send(&self, message: M, count: u32) -> Result<(), SendError<M>> {
+        match Arc::clone(&self.room.permits).acquire_many_owned(count).await {
             Ok(room) => self.post(message, Permit { _room: Some(room) }),
             Err(_closed) => Err(SendError::Closed(message)),
         }
     }
 
-    /// Sends if there is room.
+    /// Sends if there is room for `count` messages, which this one stands for.
     ///
     /// # Errors
     /// Any [`SendError`].
-    pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
-        match Arc::clone(&self.room.permits).try_acquire_owned() {
+    pub fn try_send(&self, message: M, count: u32) -> Result<(), SendError<M>> {
+        match Arc::clone(&self.room.permits).try_acquire_many_owned(count) {
             Ok(room) => self.post(message, Permit { _room: Some(room) }),
             Err(TryAcquireError::NoPermits) => Err(SendError::Full(message)),
             Err(TryAcquireError::Closed) => Err(SendError::Closed(message)),
@@ -205,23 +205,34 @@ mod tests {
     #[tokio::test]
     async fn room_is_taken_until_the_permit_is_dropped() {
         let (address, mut seen) = recorder(2).await;
-        address.send(1).await.expect("room for one");
-        address.try_send(2).expect("room for two");
-        assert!(matches!(address.try_send(3), Err(SendError::Full(3))));
+        address.send(1, 1).await.expect("room for one");
+        address.try_send(2, 1).expect("room for two");
+        assert!(matches!(address.try_send(3, 1), Err(SendError::Full(3))));
         let first = seen.recv().await.expect("delivered");
         assert!(
-            matches!(address.try_send(3), Err(SendError::Full(3))),
+            matches!(address.try_send(3, 1), Err(SendError::Full(3))),
             "still being worked on"
         );
         drop(first);
-        address.try_send(3).expect("room again");
+        address.try_send(3, 1).expect("room again");
         assert_eq!(address.depth(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_stands_for_several_takes_the_room_of_all() {
+        let (address, mut seen) = recorder(4).await;
+        address.try_send(1, 3).expect("room for three");
+        assert!(matches!(address.try_send(2, 2), Err(SendError::Full(2))));
+        address.try_send(3, 1).expect("room for one more");
+        drop(seen.recv().await);
+        assert_eq!(address.depth(), 1, "all three are given back at once");
+        address.send(4, 3).await.expect("room again");
     }
 
     #[tokio::test]
     async fn an_answer_travels_in_the_room_of_its_question() {
         let (address, mut seen) = recorder(1).await;
-        address.send(1).await.expect("room");
+        address.send(1, 1).await.expect("room");
         let question = seen.recv().await.expect("delivered");
         address.post(2, question.permit).expect("needs no room");
         let answer = seen.recv().await.expect("delivered");
@@ -233,11 +244,11 @@ mod tests {
     #[tokio::test]
     async fn an_idle_mailbox_closes_and_a_busy_one_does_not() {
         let (address, mut seen) = recorder(2).await;
-        address.send(1).await.expect("room");
+        address.send(1, 1).await.expect("room");
         assert!(!address.close_if_idle());
         drop(seen.recv().await);
         assert!(address.close_if_idle());
-        assert!(matches!(address.try_send(2), Err(SendError::Closed(2))));
-        assert!(matches!(address.send(2).await, Err(SendError::Closed(2))));
+        assert!(matches!(address.try_send(2, 1), Err(SendError::Closed(2))));
+        assert!(matches!(address.send(2, 1).await, Err(SendError::Closed(2))));
     }
 }

@@ -88,14 +88,11 @@ impl Registry {
     ///
     /// # Errors
     /// The message, when there is none: wait with [`Self::send`], or refuse.
-    #[expect(
-        clippy::result_large_err,
-        reason = "whoever is refused gets the message back to wait with"
-    )]
     pub fn try_send(&self, name: &ChannelName, mut message: channel::Message) -> Result<(), channel::Message> {
         loop {
             let address = self.channel(name);
-            message = match address.try_send(message) {
+            let count = message.requests();
+            message = match address.try_send(message, count) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(message)) => return Err(message),
                 Err(SendError::Closed(back)) => {
@@ -115,7 +112,8 @@ impl Registry {
     pub async fn send(&self, name: &ChannelName, mut message: channel::Message) {
         loop {
             let address = self.channel(name);
-            message = match address.send(message).await {
+            let count = message.requests();
+            message = match address.send(message, count).await {
                 Ok(()) => return,
                 Err(SendError::Full(back) | SendError::Closed(back)) => {
                     tokio::task::yield_now().await;

@@ -35,7 +35,10 @@ fn name(text: &str) -> ChannelName {
     ChannelName::parse(text).expect("a valid name")
 }
 
-async fn publish(registry: &Registry, channel: &str, serial: u64) -> Result<Ack, Refusal> {
+type Answer = tokio::sync::oneshot::Receiver<Result<Ack, Refusal>>;
+
+/// A publish, and where its answer comes.
+fn draft(registry: &Registry, serial: u64) -> (Publish<Reply>, Answer) {
     let (to, answer) = Reply::to_http();
     let author = Author {
         subject: Subject::new("anna"),
@@ -53,7 +56,12 @@ async fn publish(registry: &Registry, channel: &str, serial: u64) -> Result<Ack,
         payload: Bytes::from_static(b"hello"),
         since: registry.services().clock.now().wall,
     };
-    registry.send(&name(channel), Message::Publish(publish)).await;
+    (publish, answer)
+}
+
+async fn publish(registry: &Registry, channel: &str, serial: u64) -> Result<Ack, Refusal> {
+    let (publish, answer) = draft(registry, serial);
+    registry.send(&name(channel), Message::Publish(vec![publish])).await;
     answer.await.expect("no question goes unanswered")
 }
 
@@ -146,4 +154,16 @@ async fn many_channels_at_once_each_keep_their_order() {
         }
     }
     assert_eq!(registry.channels(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishes_that_come_together_are_one_turn_and_answered_each() {
+    let registry = registry().await;
+    publish(&registry, LOGGED, 1).await.expect("published");
+    let (publishes, answers): (Vec<_>, Vec<_>) = (2..=5).map(|serial| draft(&registry, serial)).unzip();
+    registry.send(&name(LOGGED), Message::Publish(publishes)).await;
+    for (seq, answer) in (2..).zip(answers) {
+        let ack = answer.await.expect("answered").expect("published");
+        assert_eq!(ack.position.expect("a place").seq.0, seq);
+    }
 }

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use starling_protocol::limits;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
@@ -21,6 +20,7 @@ use super::{Peer, Site, text};
 use crate::actor::registry::Registry;
 use crate::session;
 use crate::transport::accept::Admitted;
+use crate::transport::tcp::Tcp;
 use crate::transport::websocket::WebSocket;
 
 /// What both sides append to the key, by the RFC.
@@ -85,12 +85,12 @@ fn not_an_upgrade() -> ApiError {
 /// for each kind, so that a session over plain TCP does not take the room that TLS needs.
 fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted, since: Instant) {
     let hello_max = limits::HELLO_BYTES_MAX;
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
+    match upgraded.downcast::<TokioIo<Tcp>>() {
         Ok(parts) => {
             let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
             tokio::spawn(session::serve(connection, registry, admitted, since));
         }
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<Tcp>>>() {
             Ok(parts) => {
                 let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
                 tokio::spawn(session::serve(connection, registry, admitted, since));

@@ -92,7 +92,8 @@ impl Draft {
             since: site.registry.services().clock.now().wall,
         };
         // Nobody waits in line over HTTP: a busy channel is told at once, and the client comes back.
-        if site.registry.try_send(&channel, Message::Publish(publish)).is_err() {
+        let message = Message::Publish(vec![publish]);
+        if site.registry.try_send(&channel, message).is_err() {
             return Err(Refusal::Busy.into());
         }
         Ok(Sent { channel, answer })

@@ -115,11 +115,15 @@ impl Services {
     #[must_use]
     pub fn new(config: Config, auth: Auth, metrics: Arc<Metrics>, storage: Option<Storage>) -> Self {
         let namespaces: Namespaces = config.namespaces.iter().map(|one| namespace(one, &config)).collect();
+        let gathering = Windows {
+            window: config.session.window,
+            busy: config.session.window_busy,
+        };
         let settings = Settings {
             hello_timeout: config.session.hello_timeout,
             token_leeway: config.auth.leeway,
             attach_interval: rate::interval(config.session.attach_rate),
-            window: config.session.window,
+            windows: gathering,
             heartbeat: config.session.heartbeat,
             channels_max: (config.session.channels_max as usize).min(PLACES_MAX),
             publishes_in_flight_max: u16::try_from(config.session.publishes_in_flight_max).unwrap_or(u16::MAX),
@@ -127,10 +131,6 @@ impl Services {
             faults: Faults::default(),
         };
         let windows = Wheel::start(WINDOWS_TICK, WINDOWS_BUCKETS);
-        let gathering = Windows {
-            window: config.session.window,
-            busy: config.session.window_busy,
-        };
         let bounds = ring::Bounds {
             messages: config.fanout.ring_messages as usize,
             bytes: size(config.fanout.ring_bytes),

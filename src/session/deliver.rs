@@ -54,12 +54,7 @@ impl<C: Connection> Task<C> {
         if !self.starved
             && let Some(wait) = self.window_left(now)
         {
-            // What moves meanwhile gathers in the mailbox, which wakes nobody that it has woken.
-            if !self.window.alarmed {
-                self.window.alarmed = true;
-                self.services.windows.set(now + wait, Arc::clone(&self.mailbox) as _);
-            }
-            return;
+            return self.look_at(now + wait);
         }
         // Answers have used up their room: it is theirs again once everything is written.
         self.starved = self.answers >= ANSWERS_BYTES_MAX;
@@ -99,7 +94,7 @@ impl<C: Connection> Task<C> {
     /// together write one after the other, and are told again a window later.
     fn window_left(&self, now: Instant) -> Option<Duration> {
         let since = now.duration_since(self.window.written?);
-        let left = self.services.settings.window.checked_sub(since);
+        let left = self.services.settings.windows.window.checked_sub(since);
         left.filter(|left| *left >= WINDOWS_TICK)
     }
 

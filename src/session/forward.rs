@@ -27,7 +27,7 @@ impl<C: Connection> Task<C> {
             return self.handle(Input::AttachRefused { request, refusal });
         }
         let to = Reply::to_attach(Arc::clone(&self.mailbox), request);
-        self.forward(channel, Message::Attach { to, from });
+        self.outbound.push(channel.clone(), Message::Attach { to, from });
     }
 
     pub(super) fn forward_publish(&mut self, author: Author, publish: Publish) {
@@ -52,7 +52,7 @@ impl<C: Connection> Task<C> {
             payload,
             since,
         };
-        self.forward(&channel, Message::Publish(publish));
+        self.outbound.push(channel, Message::Publish(vec![publish]));
     }
 
     pub(super) fn forward_skip(&mut self, author: Author, skip: Skip) {
@@ -73,7 +73,7 @@ impl<C: Connection> Task<C> {
             base,
             since,
         };
-        self.forward(&channel, Message::Skip(skip));
+        self.outbound.push(channel, Message::Skip(skip));
     }
 
     pub(super) fn forward_read(&mut self, place: Place, ticket: PageTicket, feed: &Feed, epoch: Epoch, after: Seq) {
@@ -96,13 +96,5 @@ impl<C: Connection> Task<C> {
         }
         let now = self.services.clock.now().instant;
         self.services.quotas.open(&self.party, now)
-    }
-
-    /// Hands a request to the owner, or waits for room: meanwhile nothing is read from the client.
-    fn forward(&mut self, channel: &ChannelName, message: Message) {
-        if let Err(message) = self.registry.try_send(channel, message) {
-            let (registry, channel) = (self.registry.clone(), channel.clone());
-            self.forwarding = Some(Box::pin(async move { registry.send(&channel, message).await }));
-        }
     }
 }

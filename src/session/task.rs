@@ -14,7 +14,9 @@ use starling_protocol::limits;
 use tokio::time::Instant;
 
 use super::deliver::Reader;
+use super::outbound::Outbound;
 use super::{Delivery, Mailbox, PageAnswer};
+use crate::actor::channel;
 use crate::actor::registry::Registry;
 use crate::auth::Denied;
 use crate::fanout::Feed;
@@ -26,6 +28,10 @@ use crate::wire::{self, Rejected};
 
 /// Frames read in one go before others get their turn.
 const FRAMES_PER_TURN: usize = 64;
+
+/// Bytes of frames after which others get their turn, too: what they ask for may have to wait for an owner. As long as the
+/// longest publish, so a turn takes in at most twice as much.
+const BYTES_PER_TURN: usize = 64 * 1024;
 
 /// Bytes of answers that may wait to be written. They come beside the messages that `session.send_queue` bounds, so
 /// that a reader that is behind is heard all the same: it says that it lives, and it pulls. Room for some hundred; a
@@ -153,10 +159,10 @@ pub(super) struct Task<C> {
     pub(super) first: u32,
     /// The client was not listened to, because its answers wait.
     deaf: bool,
-    /// When messages were written last, and whether an alarm is set for the end of the window.
+    /// When messages were written last, and when the next window ends that is waited for.
     pub(super) window: Window,
-    /// A request on its way to an owner whose mailbox is full. Nothing is read meanwhile.
-    pub(super) forwarding: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Requests on their way to their owners. Nothing is read meanwhile.
+    pub(super) outbound: Outbound,
     alarm: Option<Instant>,
     ending: Option<Farewell>,
 }
@@ -164,7 +170,7 @@ pub(super) struct Task<C> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
     pub(super) written: Option<Instant>,
-    pub(super) alarmed: bool,
+    alarm: Option<Instant>,
 }
 
 impl<C: Connection> Task<C> {
@@ -200,9 +206,9 @@ impl<C: Connection> Task<C> {
             deaf: false,
             window: Window {
                 written: None,
-                alarmed: false,
+                alarm: None,
             },
-            forwarding: None,
+            outbound: Outbound::default(),
             alarm: None,
             ending: None,
         }
@@ -217,13 +223,13 @@ impl<C: Connection> Task<C> {
         if self.mailbox.take_rung() {
             self.rung();
         }
-        if let Some(forwarding) = &mut self.forwarding
-            && forwarding.as_mut().poll(cx).is_ready()
-        {
-            self.forwarding = None;
-        }
-        if let Poll::Ready(ending) = self.receive(cx) {
-            return Poll::Ready(ending);
+        // What was read before has to be with its owners before more is.
+        if self.outbound.poll_send(&self.registry, cx).is_ready() {
+            let received = self.receive(cx);
+            let _ = self.outbound.poll_send(&self.registry, cx); // pending: asked again above
+            if let Poll::Ready(ending) = received {
+                return Poll::Ready(ending);
+            }
         }
         loop {
             self.deliver();
@@ -265,17 +271,33 @@ impl<C: Connection> Task<C> {
         if until <= Instant::now() {
             return false;
         }
-        if !self.window.alarmed {
-            self.window.alarmed = true;
-            self.services.windows.set(until, Arc::clone(&self.mailbox) as _);
-        }
+        self.look_at(until);
         true
     }
 
-    /// Reads frames while there are some, there is room for answers, and no owner is waited for.
+    /// Has the session look again when a window ends.
+    pub(super) fn look_at(&mut self, until: Instant) {
+        // What moves meanwhile gathers in the mailbox, which wakes nobody that it has woken.
+        if self.window.alarm.is_none_or(|set| until < set) {
+            self.window.alarm = Some(until);
+            self.services.windows.set(until, Arc::clone(&self.mailbox) as _);
+        }
+    }
+
+    /// Reads frames while there are some and there is room for answers, unless the client is listened to later.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        if let Some(at) = self.rules.listens_at().map(Instant::from_std)
+            && Instant::now() < at
+        {
+            self.listen_at(at);
+            return Poll::Pending;
+        }
+        let mut bytes = 0;
         for _ in 0..FRAMES_PER_TURN {
-            if self.ending.is_some() || self.forwarding.is_some() {
+            if bytes >= BYTES_PER_TURN {
+                break;
+            }
+            if self.ending.is_some() {
                 return Poll::Pending;
             }
             if self.answers >= ANSWERS_BYTES_MAX {
@@ -283,15 +305,43 @@ impl<C: Connection> Task<C> {
                 return Poll::Pending;
             }
             match self.connection.poll_receive(cx) {
-                Poll::Ready(Ok(body)) => self.received(body),
+                Poll::Ready(Ok(body)) => {
+                    bytes += body.len();
+                    self.received(body);
+                }
                 Poll::Ready(Err(Ended::Fault(farewell))) => self.handle(Input::Dismiss(farewell)),
                 Poll::Ready(Err(Ended::Gone)) => return Poll::Ready(Ending::Gone),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.listened(cx);
+                    return Poll::Pending;
+                }
             }
         }
         // There may be more: come back after the others.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The client has nothing more to say for now.
+    fn listened(&mut self, cx: &Context<'_>) {
+        if self.rules.listens_at().is_none() {
+            return;
+        }
+        self.rules.listened(self.services.clock.now().instant);
+        match self.rules.listens_at() {
+            Some(at) => self.listen_at(Instant::from_std(at)),
+            None => {
+                self.connection.doze(false);
+                // To look again: what came while it dozed has woken nobody.
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    /// Leaves the client alone until then.
+    fn listen_at(&mut self, at: Instant) {
+        self.connection.doze(true);
+        self.look_at(at);
     }
 
     fn received(&mut self, body: bytes::Bytes) {
@@ -403,7 +453,7 @@ impl<C: Connection> Task<C> {
     }
 
     fn rung(&mut self) {
-        self.window.alarmed = false;
+        self.window.alarm = None;
         self.due |= std::mem::take(&mut self.retry);
         let now = Instant::now();
         if self.alarm.is_some_and(|at| at <= now) {
@@ -463,6 +513,11 @@ const _: () = assert!(
     "every channel of a session has a place"
 );
 
+const _: () = assert!(
+    FRAMES_PER_TURN <= channel::MAILBOX_SIZE as usize,
+    "what is read in one go fits a mailbox: who waits for room for all of it gets it"
+);
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -473,7 +528,6 @@ mod tests {
     use bytes::Bytes;
     use starling_protocol::frame::encode_server;
     use starling_protocol::v1::{Ping, server_frame};
-    use tokio::net::TcpStream;
 
     use super::*;
     use crate::auth::Auth;
@@ -481,13 +535,14 @@ mod tests {
     use crate::fanout::Frame;
     use crate::metrics::Metrics;
     use crate::transport::Transport;
+    use crate::transport::tcp::Tcp;
     use crate::transport::websocket::WebSocket;
 
     /// What a session costs before its buffers: the figure that memory per idle connection grows
     /// with. Raise it only for something that every session needs.
     #[test]
     fn an_idle_session_is_small() {
-        let bytes = size_of::<Serve<WebSocket<TcpStream>>>();
+        let bytes = size_of::<Serve<WebSocket<Tcp>>>();
         assert!(bytes <= 800, "a session takes {bytes} bytes");
     }
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::queue::WriteQueue;
+use super::tcp::Doze;
 use super::{Connection, Ended, Transport};
 use crate::fanout::Frame;
 
@@ -82,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocket<T> {
+impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Connection for WebSocket<T> {
     const TRANSPORT: Transport = Transport::WebSocket;
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Ended>> {
@@ -135,11 +136,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
         Poll::Ready(Ok(()))
     }
 
+    fn doze(&mut self, dozing: bool) {
+        self.io.doze(dozing);
+    }
+
     fn limit_frames(&mut self, bytes_max: usize) {
         self.decoder.limit(bytes_max);
     }
 
     async fn close(mut self, code: u16, reason: &str, deadline: Instant) {
+        self.io.doze(false); // or the client's own close would be slept through
         let mut payload = code.to_be_bytes().to_vec();
         payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(CONTROL_BYTES_MAX - 2)]);
         self.queue.push(codec::encode(Opcode::Close, &payload));
@@ -194,6 +200,10 @@ mod tests {
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
+    }
+
+    impl Doze for Buffering {
+        fn doze(&mut self, _: bool) {}
     }
 
     #[test]

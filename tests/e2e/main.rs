@@ -11,6 +11,7 @@
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
+//! | `steady.rs` | clients that publish on without waiting, whose publishes are taken together |
 //! | `api.rs` | the HTTP API: each route, its document, and the page that explains it |
 //! | `cli.rs` | `pub`, `sub`, `history` and `config check` as scripts use them |
 //!
@@ -35,4 +36,5 @@ mod paging;
 mod persisted;
 mod publishing;
 mod slow_readers;
+mod steady;
 mod support;

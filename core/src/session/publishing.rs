@@ -5,14 +5,23 @@ use std::time::Instant;
 
 use super::Session;
 use super::answer::Answer;
+use super::pace::Pace;
 use super::request::{Publish, RequestId, Skip};
 use super::turn::Effect;
 use crate::access::Operation;
 use crate::channel::{self, Limit, Refusal};
 use crate::id::{Author, ChannelName, Serial};
 use crate::namespace::Namespace;
-use crate::rate;
+use crate::rate::{self, Rate};
 use crate::time::Now;
+
+/// What a session needs that publishes.
+#[derive(Debug, Default)]
+pub(super) struct Publishing {
+    pub(super) pace: Pace,
+    rate: Rate,
+    byte_rate: Rate,
+}
 
 impl Session {
     pub(super) fn publish(&mut self, publish: Publish, now: Now, out: &mut Vec<Effect>) {
@@ -27,7 +36,7 @@ impl Session {
                     refusal
                 } else {
                     self.in_flight += 1;
-                    self.pace.published(now.instant);
+                    self.publishing.get_or_insert_default().pace.published(now.instant);
                     return out.push(Effect::Publish { author, publish });
                 }
             }
@@ -40,14 +49,14 @@ impl Session {
     /// Whether it comes slowly enough, counted in publishes and in bytes. What is refused uses up neither.
     fn pace(&mut self, bytes: usize, namespace: &Namespace, now: Instant) -> Result<(), Refusal> {
         let limited = |limit| move |retry_after| Refusal::RateLimited { limit, retry_after };
+        let Publishing { rate, byte_rate, .. } = &mut **self.publishing.get_or_insert_default();
         if namespace.publish_bytes.is_some() {
-            self.byte_rate.look(now).map_err(limited(Limit::PublishBytes))?;
+            byte_rate.look(now).map_err(limited(Limit::PublishBytes))?;
         }
-        self.publish_rate
-            .take(namespace.publish_interval, now)
+        rate.take(namespace.publish_interval, now)
             .map_err(limited(Limit::PublishRate))?;
         if let Some(per_second) = namespace.publish_bytes {
-            self.byte_rate.spend(rate::cost(bytes as u64, per_second), now);
+            byte_rate.spend(rate::cost(bytes as u64, per_second), now);
         }
         Ok(())
     }
@@ -102,7 +111,9 @@ impl Session {
         out: &mut Vec<Effect>,
     ) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.pace.acknowledged(now.instant);
+        if let Some(publishing) = &mut self.publishing {
+            publishing.pace.acknowledged(now.instant);
+        }
         out.push(Effect::Send(Answer::Ack {
             request,
             serial,

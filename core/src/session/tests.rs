@@ -46,7 +46,10 @@ impl Harness {
         };
         let mut settings = Settings {
             hello_timeout: 5 * SECOND,
-            window: Duration::from_millis(5),
+            windows: Windows {
+                window: Duration::from_millis(5),
+                busy: Duration::from_millis(10),
+            },
             heartbeat: 10 * SECOND,
             channels_max: 2,
             attach_interval: None,

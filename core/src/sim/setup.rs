@@ -13,6 +13,7 @@ use crate::channel::{Config, Durability, Memory, Window};
 use crate::fault::Faults;
 use crate::id::{Author, ChannelName, PublisherId, Subject};
 use crate::namespace::{Namespace, Namespaces};
+use crate::pulse::Windows;
 use crate::ring;
 use crate::session::{PAGE_BYTES_MAX, Settings};
 use crate::slot::{self, TailBounds};
@@ -80,7 +81,10 @@ impl Setup {
         let heartbeat = Duration::from_secs(mix.heartbeat_secs);
         let settings = Settings {
             hello_timeout: Duration::from_secs(5),
-            window: Duration::from_millis(5),
+            windows: Windows {
+                window: Duration::from_millis(5),
+                busy: Duration::from_millis(10),
+            },
             heartbeat,
             channels_max: 100,
             attach_interval: dice.percent(15).then_some(MILLI * 400),

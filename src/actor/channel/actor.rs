@@ -116,7 +116,10 @@ impl Actor for ChannelActor {
     ) -> Result<(), ActorProcessingErr> {
         let Envelope { message, permit } = envelope;
         let input = match message {
-            Message::Publish(publish) => Input::Publish(publish),
+            Message::Publish(publishes) => {
+                state.turn(publishes.into_iter().map(Input::Publish), permit);
+                return Ok(());
+            }
             Message::Skip(skip) => Input::Skip(skip),
             Message::Attach { to, from } => Input::Attach { to, from },
             Message::Read { to, range } if to.wants_messages() => Input::Read { to, range },
@@ -128,7 +131,7 @@ impl Actor for ChannelActor {
                 None => match state.feeding.join_fetch(&range, to, permit) {
                     None => return Ok(()),
                     Some((to, back)) => {
-                        state.turn(Input::Read { to, range }, back);
+                        state.turn([Input::Read { to, range }], back);
                         return Ok(());
                     }
                 },
@@ -154,23 +157,25 @@ impl Actor for ChannelActor {
                 return Ok(());
             }
         };
-        state.turn(input, permit);
+        state.turn([input], permit);
         Ok(())
     }
 }
 
 impl State {
-    fn turn(&mut self, input: Input<Reply>, permit: Permit) {
-        if !matches!(input, Input::Due { .. }) {
-            self.used = Instant::now();
-        }
-        let rules = match &mut self.standing {
-            Standing::Open(rules) => rules,
-            Standing::Closed(refusal) => return refuse(input, refusal),
-        };
+    /// Works off what came together: one proposal for all, one word to the readers.
+    fn turn(&mut self, inputs: impl IntoIterator<Item = Input<Reply>>, permit: Permit) {
         let now = self.registry.services().clock.now();
         let mut effects = std::mem::take(&mut self.effects);
-        rules.handle(input, now, &mut effects);
+        for input in inputs {
+            if !matches!(input, Input::Due { .. }) {
+                self.used = Instant::from_std(now.instant);
+            }
+            match &mut self.standing {
+                Standing::Open(rules) => rules.handle(input, now, &mut effects),
+                Standing::Closed(refusal) => refuse(input, refusal),
+            }
+        }
         let mut proposals = Vec::new();
         let mut fetch = None;
         for effect in effects.drain(..) {

@@ -9,8 +9,8 @@ use crate::storage::{PageFailure, Wanted};
 /// Everything that reaches the actor of a channel.
 #[derive(Debug)]
 pub enum Message {
-    /// Somebody publishes.
-    Publish(Publish<Reply>),
+    /// Somebody publishes: once, or several times on end.
+    Publish(Vec<Publish<Reply>>),
     /// Somebody gives a serial up.
     Skip(Skip<Reply>),
     /// A reader joins.
@@ -71,4 +71,15 @@ pub enum Message {
     Due,
     /// Time to see whether anybody still needs this actor.
     Look,
+}
+
+impl Message {
+    /// How many requests it stands for in the mailbox.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        match self {
+            Self::Publish(publishes) => publishes.len() as u32,
+            _ => 1,
+        }
+    }
 }

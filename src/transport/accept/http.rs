@@ -19,6 +19,7 @@ use tower::Service;
 use super::Admitted;
 use crate::api::{self, Peer, Site};
 use crate::transport::Transport;
+use crate::transport::tcp::Tcp;
 use crate::transport::tls::Certificate;
 
 /// Bytes of one request's head. Browsers send about one; the rest is room for cookies of others on
@@ -89,6 +90,7 @@ struct Accepted {
 async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, accepted: Accepted) {
     // A frame is written when it is due: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
+    let stream = Tcp::new(stream);
     let Some(tls) = tls else {
         return serve(stream, accepted).await;
     };

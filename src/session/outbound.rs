@@ -1,0 +1,114 @@
+//! Requests on their way to the owners of channels: what one turn of the session brings, in order.
+//!
+//! Publishes to one channel that follow each other travel as one message. What a client sends together then costs the
+//! channel, its slot and its readers a turn each, and not a turn for each publish.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use starling_core::id::ChannelName;
+
+use crate::actor::channel::Message;
+use crate::actor::registry::Registry;
+
+/// See the module. Bounded by the frames, and their bytes, that a turn reads: nothing is read while something is on its way.
+#[derive(Default)]
+pub(super) struct Outbound {
+    requests: Vec<(ChannelName, Message)>,
+    /// Room is waited for, in the mailbox of a channel.
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Outbound {
+    /// Adds a request.
+    pub(super) fn push(&mut self, channel: ChannelName, message: Message) {
+        let last = self.requests.last_mut();
+        match (message, last) {
+            (Message::Publish(more), Some((of, Message::Publish(together)))) if *of == channel => together.extend(more),
+            (message, _) => self.requests.push((channel, message)),
+        }
+    }
+
+    /// Hands everything to its owners, in order. Pending while a mailbox has no room.
+    pub(super) fn poll_send(&mut self, registry: &Registry, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(waiting) = &mut self.waiting {
+            ready!(waiting.as_mut().poll(cx));
+            self.waiting = None;
+        }
+        let mut requests = std::mem::take(&mut self.requests).into_iter();
+        for (channel, message) in requests.by_ref() {
+            let Err(message) = registry.try_send(&channel, message) else {
+                continue;
+            };
+            let (registry, rest) = (registry.clone(), requests.collect::<Vec<_>>());
+            let mut waiting = Box::pin(async move {
+                registry.send(&channel, message).await;
+                for (channel, message) in rest {
+                    registry.send(&channel, message).await;
+                }
+            });
+            if waiting.as_mut().poll(cx).is_pending() {
+                self.waiting = Some(waiting);
+                return Poll::Pending;
+            }
+            break;
+        }
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use starling_core::channel::{From, Publish};
+    use starling_core::slot::Origin;
+    use starling_core::time::WallTime;
+
+    use super::*;
+    use crate::actor::reply::Reply;
+
+    fn publish() -> Message {
+        Message::Publish(vec![Publish {
+            to: Reply::to_http().0,
+            origin: Origin::Anonymous,
+            key: None,
+            deleted: false,
+            payload: Bytes::from_static(b"hello"),
+            since: WallTime(0),
+        }])
+    }
+
+    #[test]
+    fn only_publishes_to_one_channel_that_follow_each_other_travel_together() {
+        let attach = Message::Attach {
+            to: Reply::to_http().0,
+            from: From::Head,
+        };
+        let mut outbound = Outbound::default();
+        for (channel, message) in [
+            ("demo:a", publish()),
+            ("demo:a", publish()),
+            ("demo:b", publish()),
+            ("demo:a", publish()),
+            ("demo:a", attach),
+            ("demo:a", publish()),
+        ] {
+            outbound.push(ChannelName::parse(channel).expect("a name"), message);
+        }
+        let sent: Vec<_> = outbound
+            .requests
+            .iter()
+            .map(|(channel, message)| (channel.as_str(), message.requests()))
+            .collect();
+        assert_eq!(
+            sent,
+            [
+                ("demo:a", 2),
+                ("demo:b", 1),
+                ("demo:a", 1),
+                ("demo:a", 1),
+                ("demo:a", 1)
+            ]
+        );
+    }
+}
