@@ -91,9 +91,8 @@ impl Node {
     pub(super) fn receive(&mut self, link: LinkId, what: Up, scene: &mut Scene) {
         if matches!(what, Up::Open) && self.is_up {
             self.accept(link, scene);
-        } else if let Some(session) = self.sessions.get_mut(&link) {
-            session.incoming.push_back(what);
-            self.wake_session(link, scene);
+        } else if self.sessions.contains_key(&link) {
+            self.arrived(link, what, scene);
         } else {
             scene.send_down(link, Down::Closed, 0);
         }

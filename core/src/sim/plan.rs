@@ -182,12 +182,28 @@ impl Plan<'_> {
 
     fn burst(&mut self, client: ClientId, channel: ChannelNumber, _: Duration, dice: &mut Dice) {
         let (count, bytes) = (dice.between((5, 40)), dice.index(200) + 4);
+        if dice.percent(8) {
+            return self.stream(client, channel, count * 5, bytes);
+        }
         self.add(Action::Publish {
             client,
             channel,
             count,
             bytes,
         });
+    }
+
+    /// One message a millisecond, whatever becomes of those before.
+    fn stream(&mut self, client: ClientId, channel: ChannelNumber, count: u64, bytes: usize) {
+        for number in 0..count {
+            let publish = Action::Publish {
+                client,
+                channel,
+                count: 1,
+                bytes,
+            };
+            self.actions.push((self.at + Duration::from_millis(number), publish));
+        }
     }
 
     fn subscribe(&mut self, client: ClientId, dice: &mut Dice) {

@@ -107,6 +107,10 @@ sights! {
     PageBusy,
     /// A session stopped reading because a channel's mailbox was full.
     MailboxFull,
+    /// Acks were held, to see whether their client waits for them.
+    AcksHeld,
+    /// A client that does not wait was read once a window.
+    Gathered,
     /// A page was answered from those read before.
     PageKnown,
     /// A reader waited for credit.

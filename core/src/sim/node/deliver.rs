@@ -32,6 +32,11 @@ impl Node {
             if session.queue.is_empty() {
                 return;
             }
+            let now = scene.now().instant;
+            if let Some(until) = session.acks_held_until().filter(|until| now < *until) {
+                scene.saw(Sight::AcksHeld);
+                return scene.agenda.at(until, Event::Alarm(link));
+            }
             while let Some(frame) = session.queue.front() {
                 if !scene.send_frame(link, frame) {
                     return;

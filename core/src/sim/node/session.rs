@@ -9,7 +9,7 @@ use super::channel::Message;
 use super::mailbox::Delivery;
 use super::snapshot::Snapshot;
 use crate::id::ChannelName;
-use crate::session::answer::Farewell;
+use crate::session::answer::{Answer, Farewell};
 use crate::session::request::Request;
 use crate::session::{ChannelId, Input, PLACES_MAX, Place, Session};
 use crate::sim::check::Rule;
@@ -51,6 +51,8 @@ pub(super) struct SessionTask {
     pub(super) forwarding: Option<(ChannelName, Message)>,
     alarm: Option<Instant>,
     rung: bool,
+    /// Nobody is woken by what arrives.
+    dozes: bool,
     pub(super) ending: Option<Farewell>,
     turning: bool,
 }
@@ -75,6 +77,7 @@ impl SessionTask {
             forwarding: None,
             alarm: None,
             rung: false,
+            dozes: false,
             ending: None,
             turning: false,
         }
@@ -82,6 +85,12 @@ impl SessionTask {
 
     pub(super) fn queued_bytes(&self) -> usize {
         self.queue.iter().map(Frame::bytes).sum()
+    }
+
+    /// Until when all that is queued may wait for others to share a write with.
+    pub(super) fn acks_held_until(&self) -> Option<Instant> {
+        let is_ack = |frame: &Frame| matches!(frame, Frame::Answer(Answer::Ack { .. }));
+        self.rules.acks_held_until().filter(|_| self.queue.iter().all(is_ack))
     }
 
     /// Whether the input lets go of a reader while a page is on its way to it.
@@ -105,6 +114,16 @@ impl Node {
     pub(super) fn accept(&mut self, link: LinkId, scene: &mut Scene) {
         self.sessions.insert(link, SessionTask::new(scene));
         self.wake_session(link, scene);
+    }
+
+    /// A client's frame has arrived, or its end.
+    pub(super) fn arrived(&mut self, link: LinkId, what: Up, scene: &mut Scene) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.incoming.push_back(what);
+            if !session.dozes {
+                self.wake_session(link, scene);
+            }
+        }
     }
 
     /// Has a session look what happened.
@@ -172,6 +191,9 @@ impl Node {
     /// Reads frames while there are some, there is room for answers, and no owner is waited for.
     /// Whether the client is gone.
     fn read_frames(&mut self, link: LinkId, scene: &mut Scene) -> bool {
+        if self.listens_later(link, scene) {
+            return false;
+        }
         for _ in 0..FRAMES_PER_TURN {
             let Some(session) = self.sessions.get_mut(&link) else {
                 return true;
@@ -187,12 +209,31 @@ impl Node {
                 }
                 Some(Up::Closed) => return true,
                 Some(Up::Open) => {}
-                None => return false,
+                None => {
+                    session.rules.listened(scene.now().instant);
+                    self.listens_later(link, scene);
+                    return false;
+                }
             }
         }
         // There may be more: come back after the others.
         self.wake_session(link, scene);
         false
+    }
+
+    /// Whether the client is left alone for now. An alarm ends that, and nothing that it sends.
+    fn listens_later(&mut self, link: LinkId, scene: &mut Scene) -> bool {
+        let Some(session) = self.sessions.get_mut(&link) else {
+            return false;
+        };
+        let now = scene.now().instant;
+        let later = session.rules.listens_at().filter(|at| now < *at);
+        session.dozes = later.is_some();
+        if let Some(at) = later {
+            scene.saw(Sight::Gathered);
+            scene.agenda.at(at, Event::Alarm(link));
+        }
+        later.is_some()
     }
 
     fn rung(&mut self, link: LinkId, scene: &mut Scene) {
