@@ -241,7 +241,7 @@ async fn a_failure_of_the_thread_that_writes_leaves_no_batch_unanswered() {
     let directory = Directory::new();
     let opened = filled(&directory, 1).await;
     // The first holds the thread up, so that the next two are in one transaction.
-    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let (go, gone) = std::sync::mpsc::sync_channel::<()>(1);
     let hold = move |_: Result<(), StoreFailure>| gone.recv().expect("it goes on");
     opened.send_with("t:a", vec![publish(2, 1)], None, Box::new(hold));
     opened.send_with("t:a", vec![publish(3, 1)], None, Box::new(|_| panic!("planted")));
