@@ -19,7 +19,7 @@
 //! * [`turn`]: inputs and effects; [`message`]: what copies say to each other;
 //! * `owner`: what an owner does in each turn; `sending`: what it sends; `member`: what it knows of
 //!   one copy;
-//! * `follower`: what a copy takes; `claim`: when it takes the slot over;
+//! * `hand_over`: when it gives the slot away; `follower`: what a copy takes; `claim`: when it takes the slot over;
 //! * `catch_up`: snapshots, for a copy that has nothing, or too little;
 //! * `asking`: one command of the table at a time; `doubt`: whether this still is the owner;
 //! * `peers`: which nodes answer.
@@ -41,6 +41,7 @@ mod catch_up;
 mod claim;
 mod doubt;
 mod follower;
+mod hand_over;
 mod member;
 pub mod message;
 mod owner;
