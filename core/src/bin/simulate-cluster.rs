@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use starling_core::fault::Faults;
 use starling_core::sim::cluster::sight::Sights;
 use starling_core::sim::cluster::{FAULTS, Sight, run};
+use starling_core::sim::suite;
 
 /// Seeds that are run when none are named, and enough to meet every case.
 const SEEDS: u64 = 1_000;
@@ -46,10 +47,10 @@ impl Arguments {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--seed" => {
-                    let seed = number(&value()?)?;
+                    let seed = suite::seed(&value()?)?;
                     arguments.seeds = seed..seed.saturating_add(1);
                 }
-                "--seeds" => arguments.seeds = range(&value()?)?,
+                "--seeds" => arguments.seeds = suite::seeds(&value()?)?,
                 "--fault" => {
                     let name = value()?;
                     let names = || FAULTS.map(|(name, _)| name).join(", ");
@@ -119,16 +120,5 @@ impl Arguments {
             return ExitCode::from(3);
         }
         ExitCode::SUCCESS
-    }
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("`{text}` is no number"))
-}
-
-fn range(text: &str) -> Result<Range<u64>, String> {
-    match text.split_once("..") {
-        Some((start, end)) => Ok(number(start)?..number(end)?),
-        None => Ok(0..number(text)?),
     }
 }

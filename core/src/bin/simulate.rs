@@ -46,10 +46,10 @@ impl Arguments {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--seed" => {
-                    let seed = number(&value()?)?;
+                    let seed = suite::seed(&value()?)?;
                     arguments.seeds = seed..seed.saturating_add(1);
                 }
-                "--seeds" => arguments.seeds = range(&value()?)?,
+                "--seeds" => arguments.seeds = suite::seeds(&value()?)?,
                 "--scenario" => {
                     let name = value()?;
                     let names = || Scenario::ALL.map(Scenario::name).join(", ");
@@ -101,16 +101,5 @@ impl Arguments {
             return ExitCode::from(3);
         }
         ExitCode::SUCCESS
-    }
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("`{text}` is no number"))
-}
-
-fn range(text: &str) -> Result<Range<u64>, String> {
-    match text.split_once("..") {
-        Some((start, end)) => Ok(number(start)?..number(end)?),
-        None => Ok(0..number(text)?),
     }
 }

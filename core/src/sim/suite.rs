@@ -1,6 +1,7 @@
 //! Many seeds at once: what was checked, and whether that means anything.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::{Coverage, Report, Sight, Violation};
 use crate::fault::Faults;
@@ -101,4 +102,23 @@ pub fn fault(name: &str) -> Option<Faults> {
     let mut faults = Faults::default();
     plant(&mut faults);
     Some(faults)
+}
+
+/// One seed, as somebody writes it.
+///
+/// # Errors
+/// When it is no number.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+/// Several: `A..B`, or so many from 0 on.
+///
+/// # Errors
+/// When there is no number where one should be.
+pub fn seeds(text: &str) -> Result<Range<u64>, String> {
+    match text.split_once("..") {
+        Some((start, end)) => Ok(seed(start)?..seed(end)?),
+        None => Ok(0..seed(text)?),
+    }
 }
