@@ -1,6 +1,6 @@
 //! Several nodes with one slot table: what is answered is kept, and a minority decides nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

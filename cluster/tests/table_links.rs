@@ -1,6 +1,6 @@
 //! The slot table over real links: three nodes agree, and go on when one is cut off.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod support;
 
