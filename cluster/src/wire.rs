@@ -13,6 +13,7 @@ use bincode::{Decode, Encode};
 use bytes::Bytes;
 use starling_core::channel::State;
 use starling_core::id::{ChannelName, Index, Lineage, SlotId, Term};
+use starling_core::relay::{Asked, Told};
 use starling_core::replica::Message;
 use starling_core::replica::message::Part;
 use starling_core::slot::Place;
@@ -23,9 +24,13 @@ use crate::link::{CodecError, Incoming, Lane, Outgoing};
 
 mod entry;
 mod name;
+mod route;
 mod state;
 
+pub use route::{encode_asked, encode_told};
+
 use entry::EntryHead;
+use route::{AskedHead, Gather, ToldHead};
 use state::{Building, Record};
 
 /// A peer's message is none.
@@ -80,6 +85,21 @@ enum Header {
         term: u64,
         number: u64,
     },
+    /// A gateway asks something about a channel.
+    Asked(String, AskedHead),
+    /// An owner tells a gateway something about a channel.
+    Told(String, ToldHead),
+}
+
+/// What a peer has said about a slot.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// As a node that holds it.
+    Replica(Message),
+    /// As a gateway whose clients use one of its channels.
+    Asked(ChannelName, Asked),
+    /// As the owner, to such a gateway.
+    Told(ChannelName, Told),
 }
 
 const fn pair(place: Place) -> (u64, u64) {
@@ -160,6 +180,8 @@ pub fn encode(slot: SlotId, message: &Message, now: Now) -> Result<Vec<Outgoing>
 pub struct Decoder {
     /// The part of a snapshot that is under way, of each slot. A peer sends one part of a slot at a time.
     building: BTreeMap<u16, Building>,
+    /// Answers of which all messages have not arrived.
+    gather: Gather,
 }
 
 impl Decoder {
@@ -167,7 +189,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When it is none. Nothing else of the peer can be trusted to be in order then.
-    pub fn decode(&mut self, incoming: &Incoming, now: Now) -> Result<Option<(SlotId, Message)>, WireError> {
+    pub fn decode(&mut self, incoming: &Incoming, now: Now) -> Result<Option<(SlotId, Received)>, WireError> {
         let Lane::Slot(slot) = incoming.lane else {
             return Err(WireError::Snapshot);
         };
@@ -176,11 +198,39 @@ impl Decoder {
         Ok(message.map(|message| (SlotId(slot), message)))
     }
 
-    fn read(&mut self, slot: u16, header: Header, payloads: &[Bytes], now: Now) -> Result<Option<Message>, WireError> {
+    fn read(
+        &mut self,
+        slot: u16,
+        header: Header,
+        payloads: &[Bytes],
+        now: Now,
+    ) -> Result<Option<Received>, WireError> {
+        match header {
+            Header::Asked(channel, asked) => {
+                let asked = asked.asked(payloads)?;
+                Ok(Some(Received::Asked(name::channel(&channel)?, asked)))
+            }
+            Header::Told(channel, told) => {
+                let channel = name::channel(&channel)?;
+                let told = told.told(&channel, payloads, &mut self.gather)?;
+                Ok(told.map(|told| Received::Told(channel, told)))
+            }
+            header => Ok(self.replica(slot, header, payloads, now)?.map(Received::Replica)),
+        }
+    }
+
+    fn replica(
+        &mut self,
+        slot: u16,
+        header: Header,
+        payloads: &[Bytes],
+        now: Now,
+    ) -> Result<Option<Message>, WireError> {
         if !matches!(header, Header::Append { .. } | Header::Snapshot(_)) && !payloads.is_empty() {
             return Err(WireError::Payloads);
         }
         let message = match header {
+            Header::Asked(..) | Header::Told(..) => return Ok(None), // no replica's
             Header::Append {
                 term,
                 lineage: given,

@@ -16,6 +16,7 @@
 //! * [`access`]: which channels a session may do what with;
 //! * [`rate`]: how often a session, or a party with many requests, may ask for something;
 //! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun;
+//! * [`relay`]: a channel at a gateway that does not own it;
 //! * [`pulse`]: when readers are told that there is something new;
 //! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed.
 //!
@@ -35,6 +36,7 @@ pub mod namespace;
 pub mod placement;
 pub mod pulse;
 pub mod rate;
+pub mod relay;
 pub mod replica;
 pub mod ring;
 pub mod session;

@@ -48,8 +48,9 @@ enum ChangeHead {
     ForgetHead,
 }
 
+/// By what a publish is recognised.
 #[derive(Debug, Encode, Decode)]
-enum OriginHead {
+pub(super) enum OriginHead {
     Publisher { author: AuthorHead, serial: u64, base: u64 },
     Idempotency { subject: String, key: String },
     Anonymous,
@@ -152,7 +153,7 @@ impl EntryHead {
 }
 
 impl OriginHead {
-    fn of(origin: &Origin) -> Self {
+    pub(super) fn of(origin: &Origin) -> Self {
         match origin {
             Origin::Publisher { author, serial, base } => Self::Publisher {
                 author: name::author_head(author),
@@ -167,7 +168,7 @@ impl OriginHead {
         }
     }
 
-    fn origin(self) -> Result<Origin, WireError> {
+    pub(super) fn origin(self) -> Result<Origin, WireError> {
         Ok(match self {
             Self::Publisher { author, serial, base } => Origin::Publisher {
                 author: name::author(&author)?,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::keys::Room;
 use super::message::{Message, weight};
 use super::publishers::Check;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::state;
 use super::tail::{Asked, Waiter};
 use super::turn::{Effect, Publish, Skip};
@@ -132,7 +132,7 @@ impl<R> Channel<R> {
             }
             Check::OutcomeUnknown | Check::Beyond => Refusal::OutcomeUnknown,
             Check::Gap { expected } => Refusal::SerialGap { expected },
-            Check::Malformed => Refusal::BadRequest("serials start at 1, and base is at most the serial"),
+            Check::Malformed => Refusal::BadRequest(refusal::SERIALS),
             Check::Full => Refusal::SlotFull,
         };
         out.push(Effect::Refuse { to, refusal });
@@ -162,7 +162,7 @@ impl<R> Channel<R> {
             return Err(Refusal::KeyMismatch { keyed });
         }
         if deleted && !payload.is_empty() {
-            return Err(Refusal::BadRequest("a message that removes a key has no payload"));
+            return Err(Refusal::BadRequest(refusal::REMOVAL_WITH_PAYLOAD));
         }
         let (Some(key), Some(view), false) = (key, view, deleted) else {
             return Ok(());

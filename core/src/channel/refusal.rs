@@ -165,7 +165,19 @@ impl Limit {
     }
 }
 
+/// What is wrong with a request that an owner refuses as it stands.
+pub(super) const SERIALS: &str = "serials start at 1, and base is at most the serial";
+pub(super) const REMOVAL_WITH_PAYLOAD: &str = "a message that removes a key has no payload";
+
 impl Refusal {
+    /// A request that another node found to be wrong, and what it said about that.
+    #[must_use]
+    pub fn bad_request(text: &str) -> Self {
+        let known = [SERIALS, REMOVAL_WITH_PAYLOAD];
+        let known = known.into_iter().find(|known| *known == text);
+        Self::BadRequest(known.unwrap_or("the channel's owner finds fault with it"))
+    }
+
     /// The limit of a rate or a number in the configuration that the request met, for metrics.
     #[must_use]
     pub const fn limit(&self) -> Option<&'static str> {

@@ -73,7 +73,7 @@ pub enum Input<R> {
 }
 
 /// One message to publish.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish<R> {
     /// Whom to answer.
     pub to: R,
@@ -90,7 +90,7 @@ pub struct Publish<R> {
 }
 
 /// One serial to give up.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip<R> {
     /// Whom to answer.
     pub to: R,
