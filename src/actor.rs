@@ -20,12 +20,13 @@
 //! | slot | started again on the state it had | channels are opened again |
 //!
 //! * [`registry`]: name → address; starts on demand, retires when idle;
-//! * [`channel`], [`slot`]: the two actors;
+//! * [`channel`], [`slot`]: the actors of what this node owns; [`relay`]: a channel that another node owns;
 //! * [`reply`]: whom an owner answers;
 //! * `supervisor`: what a crash means.
 
 pub mod channel;
 pub mod registry;
+pub mod relay;
 pub mod reply;
 pub mod slot;
 mod supervisor;

@@ -102,7 +102,7 @@ impl Node {
         let services = Arc::new(Services::new(config, auth, metrics, storage));
         let clients = ClientPort::bind(&services, certificate).await?;
         services.metrics.certificate_expires(clients.certificate_expires());
-        let registry = Registry::start(services).await?;
+        let registry = Registry::start(services, None).await?;
         Ok(Self {
             registry,
             clients,

@@ -44,7 +44,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 pub use codec::{CodecError, HEADER_BYTES_MAX};
-pub use frame::{FRAME_BYTES_MAX, Incoming, LANES, Lane, Outgoing, PAYLOADS_MAX, SLOT_LANES};
+pub use frame::{FRAME_BYTES_MAX, InboxRoom, Incoming, LANES, Lane, Outgoing, PAYLOADS_MAX, SLOT_LANES};
 pub use hello::{Agreement, Refusal};
 pub use inbox::Inboxes;
 pub use lane::SendError;

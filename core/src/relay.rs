@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::channel::{Attachment, Refusal};
-use crate::id::NodeId;
+use crate::id::{NodeId, Position};
 
 mod following;
 pub mod message;
@@ -61,15 +61,15 @@ pub struct Relay<R> {
 }
 
 impl<R> Relay<R> {
-    /// A channel that nobody here reads yet, of a slot that `owner` has.
+    /// A channel of a slot that `owner` has. `fed` is what its readers here were given before, by whoever owned it.
     #[must_use]
-    pub const fn new(owner: Option<NodeId>) -> Self {
+    pub fn new(owner: Option<NodeId>, fed: Option<Position>) -> Self {
         Self {
             owner,
             number: 0,
             pending: BTreeMap::new(),
             retry_at: None,
-            feed: None,
+            feed: fed.map(Feed::interrupted),
             held: Vec::new(),
             wake: None,
         }

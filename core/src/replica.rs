@@ -203,6 +203,19 @@ impl Replica {
         self.owner.as_ref().map(|owner| owner.term)
     }
 
+    /// Which node this is.
+    #[must_use]
+    pub const fn me(&self) -> &NodeId {
+        &self.me
+    }
+
+    /// Whether the slot has an owner, and this node is in the in-sync set if it should hold the slot.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        let is_missing = self.wanted.copies.contains(&self.me) && !self.record.isr.contains(&self.me);
+        self.record.owner.is_some() && !is_missing
+    }
+
     /// Whether every copy that is wanted is in the in-sync set, as far as the owner knows.
     #[must_use]
     pub fn is_settled(&self) -> bool {

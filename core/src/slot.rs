@@ -304,7 +304,7 @@ impl Slot {
             return self.propose_stored(channel, proposals, now, out);
         }
         if self.sealed {
-            return self.refuse(channel, Refusal::Unavailable, out);
+            return self.refuse(channel, Refusal::Moving, out);
         }
         let mut refusal = None;
         for proposal in proposals {

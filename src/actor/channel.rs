@@ -6,10 +6,12 @@
 //!
 //! * [`message`]: the closed list of what it receives;
 //! * `actor`: message → input, run the rules, carry out the effects;
-//! * `feeding`: the fan-out, and the pages read back.
+//! * `feeding`: the fan-out, and the pages read back;
+//! * `followers`: gateways on other nodes.
 
 mod actor;
-mod feeding;
+pub(super) mod feeding;
+mod followers;
 pub mod message;
 
 pub use actor::{Arguments, ChannelActor};

@@ -5,17 +5,24 @@
 //! and only if nothing is in it; whoever sends to a closed one is told so and looks it up again,
 //! which starts a new actor. So nothing is lost between looking up and sending.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorRuntime};
 use starling_core::id::{ChannelName, Seq, SlotId, Term, slot_of};
+use starling_core::replica::{self, Replica};
+use starling_core::session::answer::Farewell;
 use starling_core::slot::{CommitPoint, Slot};
-use starling_runtime::mailbox::{Address, Room, SendError};
+use starling_runtime::mailbox::{Address, Permit, Room, SendError};
 
 use super::channel::{self, ChannelActor};
-use super::slot::{self, SlotActor};
+use super::relay::{self, RelayActor};
+use super::slot::{self, Machine, Route, SlotActor};
 use super::supervisor::Supervisor;
+use crate::cluster::peers::Peers;
 use crate::node::Services;
 
 /// Who runs under an actor's id.
@@ -23,6 +30,7 @@ use crate::node::Services;
 pub(super) enum Who {
     Slot(SlotId),
     Channel(ChannelName),
+    Relay(ChannelName),
 }
 
 /// See the module. Cheap to clone.
@@ -31,20 +39,45 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     services: Arc<Services>,
+    /// The way to other nodes, if there are any.
+    peers: Option<Arc<Peers>>,
     slots: Box<[Entry]>,
-    channels: DashMap<ChannelName, Address<channel::Message>>,
+    /// Channels of all slots.
+    channels: AtomicUsize,
     running: DashMap<ActorId, Who>,
     supervisor: OnceLock<ActorCell>,
 }
 
-/// A slot: its machine, made when it is first used, and the actor that works on it.
-#[derive(Default)]
+type Channels = HashMap<ChannelName, Address<channel::Message>>;
+
+/// A slot: its machine, made when it is first used, the actor that works on it, and those of its channels.
 struct Entry {
-    machine: OnceLock<Arc<Mutex<Slot>>>,
+    machine: OnceLock<Arc<Mutex<Machine>>>,
     actor: Mutex<Option<Address<slot::Message>>>,
+    channels: RwLock<Channels>,
+    route: ArcSwap<Route>,
+    is_settled: AtomicBool,
 }
 
 impl Entry {
+    fn new(route: Route) -> Self {
+        Self {
+            machine: OnceLock::new(),
+            actor: Mutex::default(),
+            channels: RwLock::default(),
+            is_settled: AtomicBool::new(route == Route::Here),
+            route: ArcSwap::from_pointee(route),
+        }
+    }
+
+    fn channels(&self) -> RwLockReadGuard<'_, Channels> {
+        self.channels.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn channels_mut(&self) -> RwLockWriteGuard<'_, Channels> {
+        self.channels.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn actor(&self) -> MutexGuard<'_, Option<Address<slot::Message>>> {
         self.actor.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,11 +88,19 @@ impl Registry {
     ///
     /// # Errors
     /// When the supervisor does not start.
-    pub async fn start(services: Arc<Services>) -> Result<Self, ractor::SpawnErr> {
+    pub async fn start(services: Arc<Services>, peers: Option<Arc<Peers>>) -> Result<Self, ractor::SpawnErr> {
         let registry = Self(Arc::new(Inner {
-            slots: (0..services.slots).map(|_| Entry::default()).collect(),
+            slots: (0..services.slots)
+                .map(|_| {
+                    Entry::new(match peers {
+                        None => Route::Here,
+                        Some(_) => Route::Nowhere,
+                    })
+                })
+                .collect(),
             services,
-            channels: DashMap::new(),
+            peers,
+            channels: AtomicUsize::new(0),
             running: DashMap::new(),
             supervisor: OnceLock::new(),
         }));
@@ -78,10 +119,16 @@ impl Registry {
         &self.0.services
     }
 
+    /// The way to other nodes; `None` if this one stands alone.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Arc<Peers>> {
+        self.0.peers.as_ref()
+    }
+
     /// Channels whose actors run.
     #[must_use]
     pub fn channels(&self) -> usize {
-        self.0.channels.len()
+        self.0.channels.load(Ordering::Relaxed)
     }
 
     /// Sends to a channel if its mailbox has room.
@@ -108,6 +155,13 @@ impl Registry {
         }
     }
 
+    /// Passes a request on, with the room it has, to the actor that has taken the place of another.
+    pub(super) fn pass_on(&self, name: &ChannelName, message: channel::Message, permit: Permit) {
+        if let Err(SendError::Gone(message)) = self.channel(name).post(message, permit) {
+            drop(message); // whoever asked is told, and asks again
+        }
+    }
+
     /// Sends to a channel once its mailbox has room.
     pub async fn send(&self, name: &ChannelName, mut message: channel::Message) {
         loop {
@@ -130,22 +184,75 @@ impl Registry {
     /// The address of a channel; starts its actor if none runs.
     #[must_use]
     pub fn channel(&self, name: &ChannelName) -> Address<channel::Message> {
-        if let Some(address) = self.running(name) {
-            return address;
+        let slot = slot_of(name, self.0.services.slots);
+        let entry = self.entry(slot);
+        if let Some(address) = entry.channels().get(name) {
+            return address.clone();
         }
-        let entry = self.0.channels.entry(name.clone());
-        entry.or_insert_with(|| self.start_channel(name)).clone()
+        let mut channels = entry.channels_mut();
+        let address = channels.entry(name.clone()).or_insert_with(|| {
+            self.0.channels.fetch_add(1, Ordering::Relaxed);
+            // Under the lock: whoever changes the route tells the channels that are there then.
+            match &**entry.route.load() {
+                Route::Here => self.start_channel(name, slot),
+                elsewhere => self.start_relay(name, elsewhere),
+            }
+        });
+        address.clone()
     }
 
     /// The address of a channel whose actor runs.
     #[must_use]
     pub fn running(&self, name: &ChannelName) -> Option<Address<channel::Message>> {
-        self.0.channels.get(name).map(|address| address.clone())
+        self.entry_of(name).channels().get(name).cloned()
     }
 
     /// Forgets an actor, if it is still the one for its channel.
     pub fn forget(&self, name: &ChannelName, actor: ActorId) {
-        self.0.channels.remove_if(name, |_, address| address.id() == actor);
+        let mut channels = self.entry_of(name).channels_mut();
+        if channels.get(name).is_some_and(|address| address.id() == actor) {
+            channels.remove(name);
+            self.0.channels.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Where a slot's channels are worked on.
+    #[must_use]
+    pub fn route(&self, slot: SlotId) -> Route {
+        Route::clone(&self.entry(slot).route.load())
+    }
+
+    /// A slot's channels are worked on elsewhere from now on, or here: those that run are told.
+    pub(super) fn routed(&self, slot: SlotId, route: Route) {
+        let entry = self.entry(slot);
+        entry.route.store(Arc::new(route.clone()));
+        self.tell_all(slot, || channel::Message::Route(route.clone()));
+    }
+
+    /// Tells every channel of a slot that runs.
+    pub(super) fn tell_all(&self, slot: SlotId, message: impl Fn() -> channel::Message) {
+        for address in self.entry(slot).channels().values() {
+            let _ = address.post_single(message()); // one that has stopped has nobody to tell
+        }
+    }
+
+    /// Whether a slot has an owner, and this node holds it if it should.
+    pub(super) fn settled(&self, slot: SlotId, is_settled: bool) {
+        self.entry(slot).is_settled.store(is_settled, Ordering::Relaxed);
+    }
+
+    /// Slots that have no owner, or that this node should hold and does not.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        let slots = self.0.slots.iter();
+        slots.filter(|entry| !entry.is_settled.load(Ordering::Relaxed)).count()
+    }
+
+    /// Slots that this node owns.
+    #[must_use]
+    pub fn owned(&self) -> usize {
+        let slots = self.0.slots.iter();
+        slots.filter(|entry| **entry.route.load() == Route::Here).count()
     }
 
     /// The address of a slot; starts its actor if none runs.
@@ -166,9 +273,8 @@ impl Registry {
 
     /// Where a channel stands in its slot.
     pub(super) fn head(&self, name: &ChannelName) -> Option<Seq> {
-        let machine = self.entry(slot_of(name, self.0.services.slots)).machine.get()?;
-        let machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(machine.channel(name)?.view().head())
+        let machine = self.entry_of(name).machine.get()?;
+        machine.lock().unwrap_or_else(PoisonError::into_inner).head(name)
     }
 
     /// Starts a channel again whose actor has failed, if it left readers behind.
@@ -179,14 +285,24 @@ impl Registry {
         }
     }
 
+    /// A relay has failed: its readers come back with their positions, to another.
+    pub(super) fn relay_failed(&self, name: &ChannelName, actor: ActorId) {
+        self.forget(name, actor);
+        if let Some(feed) = self.0.services.gateway.find(name) {
+            feed.dismiss(&Farewell::Internal);
+            self.0.services.gateway.forget(name);
+        }
+    }
+
     /// Starts a slot again whose actor has failed, and its channels: they hold its address, and what
     /// they proposed may be lost.
     pub(super) fn slot_failed(&self, slot: SlotId) {
-        *self.entry(slot).actor() = None;
-        let all = self.0.channels.iter();
-        let of_slot = all.filter(|entry| slot_of(entry.key(), self.0.services.slots) == slot);
-        let of_slot: Vec<_> = of_slot
-            .map(|entry| (entry.key().clone(), entry.value().clone()))
+        let entry = self.entry(slot);
+        *entry.actor() = None;
+        let of_slot: Vec<_> = entry
+            .channels()
+            .iter()
+            .map(|(name, address)| (name.clone(), address.clone()))
             .collect();
         for (name, address) in of_slot {
             address.stop("slot failed");
@@ -210,8 +326,24 @@ impl Registry {
         &self.0.slots[usize::from(slot.0)]
     }
 
-    fn start_channel(&self, name: &ChannelName) -> Address<channel::Message> {
-        let slot = self.slot_of(name);
+    fn entry_of(&self, name: &ChannelName) -> &Entry {
+        self.entry(slot_of(name, self.0.services.slots))
+    }
+
+    /// Starts the relay of a channel that this node does not own.
+    fn start_relay(&self, name: &ChannelName, route: &Route) -> Address<channel::Message> {
+        let room = Room::new(channel::MAILBOX_SIZE);
+        let arguments = relay::Arguments {
+            channel: name.clone(),
+            route: route.clone(),
+            registry: self.clone(),
+            room: room.clone(),
+        };
+        Address::new(self.spawn(RelayActor, Who::Relay(name.clone()), arguments), room)
+    }
+
+    fn start_channel(&self, name: &ChannelName, slot: SlotId) -> Address<channel::Message> {
+        let slot = self.slot(slot);
         let room = Room::new(channel::MAILBOX_SIZE);
         let arguments = channel::Arguments {
             channel: name.clone(),
@@ -223,22 +355,9 @@ impl Registry {
     }
 
     fn start_slot(&self, slot: SlotId, entry: &Entry) -> Address<slot::Message> {
-        let machine = entry.machine.get_or_init(|| {
-            let services = &self.0.services;
-            let settings = Arc::new(services.settings.namespaces.clone());
-            let mut machine = Slot::new(
-                services.slot_config,
-                settings,
-                CommitPoint::Standalone,
-                Term(1),
-                0,
-                &mut rand::rng(),
-            );
-            if let Some(storage) = &services.storage {
-                machine.lease(storage.claims[usize::from(slot.0)].lease);
-            }
-            Arc::new(Mutex::new(machine))
-        });
+        let machine = entry
+            .machine
+            .get_or_init(|| Arc::new(Mutex::new(self.make_machine(slot))));
         let room = Room::new(slot::MAILBOX_SIZE);
         let arguments = slot::Arguments {
             slot,
@@ -247,6 +366,23 @@ impl Registry {
             room: room.clone(),
         };
         Address::new(self.spawn(SlotActor, Who::Slot(slot), arguments), room)
+    }
+
+    fn make_machine(&self, slot: SlotId) -> Machine {
+        let services = &self.0.services;
+        let settings = Arc::new(services.settings.namespaces.clone());
+        if let Some(peers) = &self.0.peers {
+            let mut config = replica::Config::default();
+            config.slot.channels_max = services.slot_config.channels_max;
+            let replica = Replica::new(peers.me().clone(), slot, config, settings, &mut rand::rng());
+            return Machine::Replicated(replica);
+        }
+        let (config, commit) = (services.slot_config, CommitPoint::Standalone);
+        let mut machine = Slot::new(config, settings, commit, Term(1), 0, &mut rand::rng());
+        if let Some(storage) = &services.storage {
+            machine.lease(storage.claims[usize::from(slot.0)].lease);
+        }
+        Machine::Alone(machine)
     }
 
     /// Starts an actor under the supervisor. It takes messages before it has started.

@@ -1,14 +1,18 @@
-//! Whom an owner answers: a session, or a request over HTTP.
+//! Whom an owner answers: a session, a request over HTTP, or a gateway on another node.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use starling_cluster::link::Link;
 use starling_core::channel::{Ack, Attachment, Inspection, Page, Reason, Refusal};
-use starling_core::id::{Position, Serial};
+use starling_core::id::{ChannelName, Position, Serial};
+use starling_core::relay::{Answer, Told};
 use starling_core::session::request::RequestId;
 use starling_core::session::{PageTicket, Place};
 use tokio::sync::oneshot;
 
+use crate::cluster::peers::Peers;
 use crate::fanout::{EncodedPage, Feed};
 use crate::session::{Delivery, Mailbox, PageAnswer};
 
@@ -37,6 +41,37 @@ enum Asker {
     Http(oneshot::Sender<Result<Ack, Refusal>>),
     HttpRead(oneshot::Sender<Result<Page, Refusal>>),
     HttpInspect(oneshot::Sender<Result<Inspection, Refusal>>),
+    Peer(Box<Caller>),
+}
+
+/// A request of another node, for one of its clients.
+pub struct Caller {
+    /// The way back.
+    pub peers: Arc<Peers>,
+    /// Which node.
+    pub gateway: Link,
+    /// Which channel it asks about.
+    pub channel: ChannelName,
+    /// Its number of the request.
+    pub number: u64,
+}
+
+impl Caller {
+    /// Answers it. An answer that the lane has no room for is dropped: the gateway gives the request up, or asks again.
+    pub fn tell(&self, answer: Answer) {
+        let told = Told::Answer {
+            number: self.number,
+            answer,
+        };
+        let gateway = std::iter::once(&self.gateway);
+        self.peers.tell(&self.channel, &told, gateway, |_, _| {});
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.number, self.gateway.node())
+    }
 }
 
 impl Reply {
@@ -84,10 +119,25 @@ impl Reply {
         (Self(Some(Asker::HttpInspect(sender))), receiver)
     }
 
+    /// To a gateway, on another node.
+    #[must_use]
+    pub fn to_peer(caller: Caller) -> Self {
+        Self(Some(Asker::Peer(Box::new(caller))))
+    }
+
     /// Whether a page is wanted as messages, and not encoded as for sessions.
     #[must_use]
     pub const fn wants_messages(&self) -> bool {
-        matches!(self.0, Some(Asker::HttpRead(_)))
+        matches!(self.0, Some(Asker::HttpRead(_) | Asker::Peer(_)))
+    }
+
+    /// The gateway that asks, if it is another node.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&Link> {
+        match &self.0 {
+            Some(Asker::Peer(caller)) => Some(&caller.gateway),
+            _ => None,
+        }
     }
 
     /// A publish or a skip is settled.
@@ -107,6 +157,7 @@ impl Reply {
             Some(Asker::Http(sender)) => {
                 let _ = sender.send(Ok(ack)); // whoever asked may have gone
             }
+            Some(Asker::Peer(caller)) => caller.tell(Answer::Acknowledged(ack)),
             asker => self.0 = asker,
         }
     }
@@ -123,6 +174,14 @@ impl Reply {
         }
     }
 
+    /// An attach of a gateway is confirmed: it has a feed of its own.
+    pub fn follows(mut self, attachment: Attachment) {
+        match self.0.take() {
+            Some(Asker::Peer(caller)) => caller.tell(Answer::Attached(attachment)),
+            asker => self.0 = asker,
+        }
+    }
+
     /// A page is there.
     pub fn page(self, page: EncodedPage) {
         self.fetched(PageAnswer::Page(page));
@@ -134,6 +193,7 @@ impl Reply {
             Some(Asker::HttpRead(sender)) => {
                 let _ = sender.send(Ok(page)); // whoever asked may have gone
             }
+            Some(Asker::Peer(caller)) => caller.tell(Answer::Page(page)),
             asker => self.0 = asker,
         }
     }
@@ -144,6 +204,7 @@ impl Reply {
             Some(Asker::HttpInspect(sender)) => {
                 let _ = sender.send(Ok(inspection)); // whoever asked may have gone
             }
+            Some(Asker::Peer(caller)) => caller.tell(Answer::Inspected(inspection)),
             asker => self.0 = asker,
         }
     }
@@ -179,6 +240,7 @@ impl Reply {
             Some(Asker::HttpInspect(sender)) => {
                 let _ = sender.send(Err(refusal)); // the same
             }
+            Some(Asker::Peer(caller)) => caller.tell(Answer::Refused(refusal)),
             None => {}
         }
     }

@@ -1,15 +1,18 @@
-//! One slot, as an actor. Its rules are [`starling_core::slot`].
+//! One slot, as an actor. Its rules are [`starling_core::slot`], and where there are copies [`starling_core::replica`].
 //!
 //! The machine outlives its actor: after a panic the next actor goes on with the state it had. The
 //! lock around it is never waited for, because only one actor of a slot runs at a time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored, Ticket};
-use starling_core::id::{ChannelName, Index, SlotId};
-use starling_core::slot::{Effect, Input, Slot, StoreFailure, Timer};
+use starling_cluster::link::InboxRoom;
+use starling_core::id::{ChannelName, Index, NodeId, SlotId};
+use starling_core::replica::{self, Wanted};
+use starling_core::slot::{Effect, Input, StoreFailure, Timer};
+use starling_core::table::{Answer, Record, Refusal as Rejection};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
 use starling_runtime::wheel::Alarm;
 use tokio::sync::oneshot;
@@ -18,7 +21,14 @@ use tokio::time::Instant;
 use super::channel;
 use super::registry::Registry;
 
+mod copying;
+mod machine;
+mod rooms;
 mod storing;
+
+pub use machine::{Machine, Route};
+
+use rooms::Rooms;
 
 /// Room that a slot's mailbox has of its own. Nothing takes it: proposals come in the room of their
 /// channel's message, and everything else is one of a kind.
@@ -83,8 +93,42 @@ pub enum Message {
         /// Which.
         channel: ChannelName,
     },
-    /// The instant the rules asked for has come.
+    /// Another node that holds the slot has sent something.
+    Peer {
+        /// Which.
+        from: NodeId,
+        /// What.
+        message: Box<replica::Message>,
+        /// Its room among what other nodes have said.
+        room: InboxRoom,
+    },
+    /// The slot's line in the table, as it is by now.
+    Table(Box<Record>),
+    /// The table has answered a wish.
+    Answered {
+        /// Which.
+        number: u64,
+        /// What became of it.
+        outcome: Result<Answer, Rejection>,
+    },
+    /// Who should hold the slot.
+    Wanted(Wanted),
+    /// A node answers, or does not.
+    Heard {
+        /// Which.
+        node: NodeId,
+        /// Whether it does.
+        answers: bool,
+    },
+    /// What was on its way to a process, or from it, may be lost.
+    Reset {
+        /// Which.
+        node: NodeId,
+    },
+    /// The instant that channels asked for has come.
     Wake,
+    /// The instant that replication asked for has come.
+    Beat,
 }
 
 /// See the module.
@@ -95,7 +139,7 @@ pub struct Arguments {
     /// Which.
     pub slot: SlotId,
     /// Its machine.
-    pub machine: Arc<Mutex<Slot>>,
+    pub machine: Arc<Mutex<Machine>>,
     /// Where its channels are found.
     pub registry: Registry,
     /// The bound of its mailbox.
@@ -107,12 +151,12 @@ pub struct State {
     slot: SlotId,
     /// Who waits for a channel to be opened: the latest actor of each.
     openers: BTreeMap<ChannelName, oneshot::Sender<Result<Box<Opening>, Refusal>>>,
-    machine: Arc<Mutex<Slot>>,
+    machine: Arc<Mutex<Machine>>,
     registry: Registry,
     me: Address<Message>,
-    effects: Vec<Effect>,
-    /// The room of proposals that are not committed.
-    rooms: VecDeque<(ChannelName, Permit)>,
+    effects: Vec<replica::Effect>,
+    rooms: Rooms,
+    route: Route,
 }
 
 impl Actor for SlotActor {
@@ -129,7 +173,8 @@ impl Actor for SlotActor {
             registry: arguments.registry,
             me: Address::new(me, arguments.room),
             effects: Vec::new(),
-            rooms: VecDeque::new(),
+            rooms: Rooms::default(),
+            route: Route::Nowhere,
         };
         // After a panic nobody else would.
         state.turn(Input::Restarted);
@@ -151,7 +196,9 @@ impl Actor for SlotActor {
                 state.turn(Input::Open { channel });
             }
             Message::Propose { channel, proposals } => {
-                state.rooms.push_back((channel.clone(), permit));
+                if let Some(last) = proposals.last() {
+                    state.rooms.take(channel.clone(), last.ticket, permit);
+                }
                 let input = state.propose(channel, proposals);
                 state.turn(input);
             }
@@ -175,7 +222,26 @@ impl Actor for SlotActor {
                     failure,
                 },
             }),
+            Message::Peer {
+                from,
+                message,
+                room: _room,
+            } => state.replicate(replica::Input::Received {
+                from,
+                message: *message,
+            }),
+            Message::Table(record) => state.replicate(replica::Input::Table(*record)),
+            Message::Answered { number, outcome } => state.replicate(replica::Input::Answered { number, outcome }),
+            Message::Wanted(wanted) => state.replicate(replica::Input::Wanted(wanted)),
+            Message::Heard { node, answers: true } => state.replicate(replica::Input::Up(node)),
+            Message::Heard { node, answers: false } => state.replicate(replica::Input::Down(node)),
+            Message::Reset { node } => {
+                if state.route == Route::At(node) {
+                    state.registry.tell_all(state.slot, || channel::Message::Reset);
+                }
+            }
             Message::Wake => state.turn(Input::Wake(Timer::Due)),
+            Message::Beat => state.replicate(replica::Input::Wake),
         }
         Ok(())
     }
@@ -199,53 +265,79 @@ impl State {
         }
     }
 
+    /// Something that concerns the slot's channels.
     fn turn(&mut self, input: Input) {
-        let now = self.registry.services().clock.now().instant;
+        self.work(|machine, now, effects| machine.handle(input, now, effects));
+    }
+
+    /// Something that concerns its copies.
+    fn replicate(&mut self, input: replica::Input) {
+        self.work(|machine, now, effects| machine.handle_replica(input, now, effects));
+    }
+
+    fn work(&mut self, act: impl FnOnce(&mut Machine, std::time::Instant, &mut Vec<replica::Effect>)) {
+        let now = self.registry.services().clock.now();
         let mut effects = std::mem::take(&mut self.effects);
-        self.machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .handle(input, now, &mut effects);
+        let (route, is_settled) = {
+            let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+            act(&mut machine, now.instant, &mut effects);
+            (machine.route(), machine.is_settled())
+        };
         for effect in effects.drain(..) {
             match effect {
-                Effect::Opened { channel, opening } => self.answer(&channel, Ok(opening)),
-                Effect::Barred { channel, reason } => self.answer(&channel, Err(reason)),
-                Effect::Load { channel } => storing::load(&self.registry, channel),
-                Effect::Store(batch) => storing::store(&self.registry, self.slot, batch),
-                Effect::Mark { channel, used, due } => storing::mark(&self.registry, self.slot, channel, used, due),
-                Effect::Closed { channel, reason } => {
-                    // All it has proposed is given up, and with it the room that came along.
-                    self.rooms.retain(|(of, _)| *of != channel);
-                    self.post(&channel, channel::Message::Closed { reason });
-                }
-                Effect::Standing { channel, standing } => self.post(&channel, channel::Message::Standing(standing)),
-                Effect::Confirmed { channel, through } => {
-                    self.post(&channel, channel::Message::Confirmed { through });
-                }
-                Effect::Dropped { channel } => {
-                    let last = self.rooms.iter().rposition(|(of, _)| *of == channel);
-                    drop(last.and_then(|at| self.rooms.remove(at)));
-                }
-                Effect::Committed {
-                    channel,
-                    through,
-                    copies,
-                } => self.tell(&channel, channel::Message::Committed { through, copies }),
-                Effect::Refused {
-                    channel,
-                    reason,
-                    opening,
-                } => self.tell(&channel, channel::Message::Refused { reason, opening }),
-                Effect::Due { channel } => {
-                    let _ = self.registry.channel(&channel).post_single(channel::Message::Due);
-                }
-                Effect::Wake { at, timer: Timer::Due } => {
-                    let alarm = Arc::new(WakeAlarm(self.me.clone()));
-                    self.registry.services().timers.set(Instant::from_std(at), alarm);
-                }
+                replica::Effect::Slot(effect) => self.perform(effect),
+                effect => copying::perform(effect, self.slot, now, &self.me, &self.registry),
             }
         }
         self.effects = effects;
+        self.registry.settled(self.slot, is_settled);
+        if route != self.route {
+            self.route = route.clone();
+            self.registry.routed(self.slot, route);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Opened { channel, opening } => self.answer(&channel, Ok(opening)),
+            Effect::Barred { channel, reason } => self.answer(&channel, Err(reason)),
+            Effect::Load { channel } => storing::load(&self.registry, channel),
+            Effect::Store(batch) => storing::store(&self.registry, self.slot, batch),
+            Effect::Mark { channel, used, due } => storing::mark(&self.registry, self.slot, channel, used, due),
+            Effect::Closed { channel, reason } => {
+                // All it has proposed is given up, and with it the room that came along.
+                self.rooms.free_all(&channel);
+                self.post(&channel, channel::Message::Closed { reason });
+            }
+            Effect::Standing { channel, standing } => self.post(&channel, channel::Message::Standing(standing)),
+            Effect::Confirmed { channel, through } => {
+                self.post(&channel, channel::Message::Confirmed { through });
+            }
+            Effect::Dropped { channel } => drop(self.rooms.latest(&channel)),
+            Effect::Committed {
+                channel,
+                through,
+                copies,
+            } => {
+                let room = self.rooms.through(&channel, through);
+                self.tell(&channel, room, channel::Message::Committed { through, copies });
+            }
+            Effect::Refused {
+                channel,
+                reason,
+                opening,
+            } => {
+                let room = self.rooms.latest(&channel);
+                self.tell(&channel, room, channel::Message::Refused { reason, opening });
+            }
+            Effect::Due { channel } => {
+                let _ = self.registry.channel(&channel).post_single(channel::Message::Due);
+            }
+            Effect::Wake { at, timer: Timer::Due } => {
+                let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                self.registry.services().timers.set(Instant::from_std(at), alarm);
+            }
+        }
     }
 
     fn answer(&mut self, channel: &ChannelName, opening: Result<Box<Opening>, Refusal>) {
@@ -261,14 +353,12 @@ impl State {
         }
     }
 
-    /// Answers a channel in the room of its proposal. A channel that is gone has nobody waiting.
-    fn tell(&mut self, channel: &ChannelName, message: channel::Message) {
-        let room = self.rooms.iter().position(|(of, _)| of == channel);
-        let room = room.and_then(|at| self.rooms.remove(at));
+    /// Answers a channel in the room of its proposal, if that is not free already. A channel that is gone has nobody waiting.
+    fn tell(&self, channel: &ChannelName, room: Option<Permit>, message: channel::Message) {
         if let Some(address) = self.registry.running(channel) {
             let _ = match room {
-                Some((_, permit)) => address.post(message, permit),
-                // A batch that was taken in part gets two answers.
+                Some(permit) => address.post(message, permit),
+                // A batch that was taken in part gets two answers, and what was inherited came in nobody's room.
                 None => address.post_single(message),
             };
         }

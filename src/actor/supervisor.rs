@@ -52,6 +52,11 @@ impl Actor for Supervisor {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => match state.registry.ended(actor.get_id()) {
                 Some(Who::Channel(channel)) => state.channel_failed(channel, actor.get_id(), &*error),
+                Some(Who::Relay(channel)) => {
+                    tracing::error!(%channel, %error, "relay failed; its readers return to another");
+                    state.registry.services().metrics.restarted("relay");
+                    state.registry.relay_failed(&channel, actor.get_id());
+                }
                 Some(Who::Slot(slot)) => {
                     tracing::error!(slot = slot.0, %error, "slot failed; it starts again on the state it had");
                     state.registry.services().metrics.restarted("slot");

@@ -28,7 +28,7 @@ async fn registry() -> Registry {
     config.fanout.linger = Duration::from_secs(5);
     let auth = Auth::new(&config.auth).expect("a node without keys");
     let services = Services::new(config, auth, Arc::new(Metrics::new()), None);
-    Registry::start(Arc::new(services)).await.expect("starts")
+    Registry::start(Arc::new(services), None).await.expect("starts")
 }
 
 fn name(text: &str) -> ChannelName {

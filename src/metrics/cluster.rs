@@ -60,7 +60,18 @@ impl Instruments for Metrics {
     }
 }
 
+impl Metrics {
+    /// A peer has sent what cannot be read.
+    pub fn unreadable(&self) {
+        self.count(|| counter!("starling_cluster_messages_unreadable_total"));
+    }
+}
+
 pub(super) fn describe() {
+    describe_counter!(
+        "starling_cluster_messages_unreadable_total",
+        "Messages of peers that could not be read, and were dropped."
+    );
     describe_gauge!("starling_cluster_members", "Other nodes of the cluster, by state.");
     describe_counter!(
         "starling_cluster_gossip_refused_total",

@@ -592,7 +592,7 @@ mod tests {
         let config = Config::for_dev(0, Path::new("unused"));
         let auth = Auth::new(&config.auth).expect("a node without keys");
         let services = Services::new(config, auth, Arc::new(Metrics::new()), None);
-        let registry = Registry::start(Arc::new(services)).await.expect("starts");
+        let registry = Registry::start(Arc::new(services), None).await.expect("starts");
         let from = (Ipv4Addr::LOCALHOST.into(), Instant::now());
         let mut task = Task::new(Buffering::default(), registry, Arc::default(), 1, from);
         let frame = encode_server(server_frame::Body::Ping(Ping { nonce: 1 }));

@@ -258,7 +258,7 @@ pub const fn refusal_code(refusal: &Refusal) -> ErrorCode {
         Refusal::Busy => ErrorCode::Busy,
         Refusal::RateLimited { .. } | Refusal::TooManyInFlight { .. } => ErrorCode::RateLimited,
         Refusal::InsufficientReplicas => ErrorCode::InsufficientReplicas,
-        Refusal::Unavailable => ErrorCode::Unavailable,
+        Refusal::Unavailable | Refusal::Moving => ErrorCode::Unavailable,
         Refusal::Draining => ErrorCode::Draining,
         Refusal::SlotFull => ErrorCode::SlotFull,
         Refusal::Quarantined => ErrorCode::Quarantined,

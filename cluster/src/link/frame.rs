@@ -140,7 +140,17 @@ impl Incoming {
     pub fn decode<H: Decode<()>>(&self) -> Result<H, CodecError> {
         codec::decode(&self.header)
     }
+
+    /// Its room, for whoever keeps what it says and drops the rest.
+    #[must_use]
+    pub fn into_room(self) -> InboxRoom {
+        InboxRoom(self._room)
+    }
 }
+
+/// Room among the messages that wait; free when it is dropped.
+#[derive(Debug)]
+pub struct InboxRoom(#[expect(dead_code, reason = "it is held, and dropped")] OwnedSemaphorePermit);
 
 /// A frame as it was read.
 #[derive(Debug, PartialEq, Eq)]

@@ -14,6 +14,8 @@ use starling_core::time::WallTime;
 use super::*;
 use crate::link::codec;
 
+mod route;
+
 const SLOT: SlotId = SlotId(513);
 
 fn now() -> Now {
@@ -29,7 +31,11 @@ fn read(decoder: &mut Decoder, outgoing: &[Outgoing]) -> Result<Vec<Message>, Wi
     for one in outgoing {
         assert_eq!(one.lane, Lane::Slot(SLOT.0));
         let header = codec::decode(&one.header)?;
-        messages.extend(decoder.read(SLOT.0, header, &one.payloads, now())?);
+        match decoder.read(SLOT.0, header, &one.payloads, now())? {
+            Some(Received::Replica(message)) => messages.push(message),
+            Some(other) => panic!("{other:?} is no replica's"),
+            None => {}
+        }
     }
     Ok(messages)
 }

@@ -101,6 +101,9 @@ pub enum Refusal {
     /// The owner cannot be reached, or is no longer the owner.
     #[error("the channel's owner cannot answer now; try again, the outcome will be told then")]
     Unavailable,
+    /// Another node is about to own the channel, or has just begun to.
+    #[error("the channel is moving to another node, and nothing was lost; try again at once")]
+    Moving,
     /// The node is stopping.
     #[error("this node is stopping and another takes over; try again there")]
     Draining,
@@ -198,6 +201,8 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            // A hand-over takes about as long.
+            Self::Moving => Some(Duration::from_millis(50)),
             Self::Busy | Self::TooManyInFlight { .. } => Some(Duration::from_millis(100)),
             Self::InsufficientReplicas | Self::Unavailable | Self::Draining => Some(Duration::from_millis(500)),
             Self::Internal => Some(Duration::from_secs(1)),

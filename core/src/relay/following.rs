@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::message::{Answer, Asked, Request};
+use super::pending::Pending;
 use super::turn::Effect;
 use super::{PATIENCE, RETRY_AFTER, Relay};
 use crate::channel::{Attachment, From, Message, Outcome, Page, Range, Reason, Refusal};
@@ -43,6 +44,14 @@ impl Feed {
             follows: true,
             asked: None,
             retry_at: None,
+        }
+    }
+
+    /// A feed that nobody sends anything to.
+    pub(super) fn interrupted(last: Position) -> Self {
+        Self {
+            follows: false,
+            ..Self::new(last)
         }
     }
 
@@ -238,11 +247,17 @@ impl<R> Relay<R> {
     /// Nobody reads the channel here any more.
     pub(super) fn unread(&mut self, out: &mut Vec<Effect<R>>) {
         if self.feed.take().is_some() {
+            self.turn_away(out);
             self.leave(out);
         }
     }
 
+    /// Has the owner send nothing more; unless somebody attaches, which would be undone by it.
     fn leave(&self, out: &mut Vec<Effect<R>>) {
+        let attaches = |pending: &Pending<R>| matches!(pending.request, Request::Attach { .. });
+        if self.pending.values().any(attaches) {
+            return;
+        }
         out.extend(self.owner.clone().map(|to| Effect::Send {
             to,
             asked: Asked::Leave,
@@ -262,12 +277,17 @@ impl<R> Relay<R> {
     fn dismiss(&mut self, out: &mut Vec<Effect<R>>) {
         if self.feed.take().is_some() {
             out.push(Effect::Dismiss);
-            let held = std::mem::take(&mut self.held).into_iter();
-            out.extend(held.map(|(to, _)| Effect::Answer {
-                to,
-                answer: Answer::Refused(Refusal::Unavailable),
-            }));
+            self.turn_away(out);
         }
+    }
+
+    /// Whoever was about to join the feed attaches to another.
+    fn turn_away(&mut self, out: &mut Vec<Effect<R>>) {
+        let held = std::mem::take(&mut self.held).into_iter();
+        out.extend(held.map(|(to, _)| Effect::Answer {
+            to,
+            answer: Answer::Refused(Refusal::Moving),
+        }));
     }
 
     /// The feed has reached all that is known of: whoever waited for it joins.

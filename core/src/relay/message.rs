@@ -192,6 +192,20 @@ impl<R> Request<R> {
     }
 }
 
+impl Request<u64> {
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        match self {
+            Self::Publish(Publish { to, .. })
+            | Self::Skip(Skip { to, .. })
+            | Self::Attach { to, .. }
+            | Self::Read { to, .. }
+            | Self::Inspect { to, .. } => *to,
+        }
+    }
+}
+
 impl<R> std::convert::From<Request<R>> for channel::Input<R> {
     fn from(request: Request<R>) -> Self {
         match request {

@@ -62,7 +62,7 @@ impl<R> Relay<R> {
         };
         let passes = match &answer {
             Answer::Moved => true,
-            Answer::Refused(Refusal::Unavailable) => pending.request.may_repeat(),
+            Answer::Refused(Refusal::Unavailable | Refusal::Moving) => pending.request.may_repeat(),
             _ => false,
         };
         match answer {

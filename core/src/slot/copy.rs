@@ -150,7 +150,7 @@ impl Slot {
     /// the new owner is told what became of it.
     pub fn step_down(&mut self, out: &mut Vec<Effect>) {
         self.role = Role::Copy;
-        let reason = Refusal::Unavailable;
+        let reason = Refusal::Moving;
         for channel in std::mem::take(&mut self.waiting) {
             out.push(Effect::Barred {
                 channel,

@@ -14,9 +14,10 @@ use tokio::time::Instant;
 
 use super::Message;
 use super::feeding::Feeding;
+use super::followers::Followers;
 use crate::actor::registry::Registry;
 use crate::actor::reply::Reply;
-use crate::actor::slot;
+use crate::actor::slot::{self, Route};
 use crate::fanout::EncodedPage;
 use crate::storage::{PageFailure, Wanted};
 
@@ -40,6 +41,7 @@ pub struct State {
     standing: Standing,
     effects: Vec<Effect<Reply>>,
     feeding: Feeding,
+    followers: Followers,
     used: Instant,
     channel: ChannelName,
     registry: Registry,
@@ -53,6 +55,8 @@ enum Standing {
     Open(Channel<Reply>),
     /// It is set aside, its slot is gone, or it has retired: all who ask are refused.
     Closed(Refusal),
+    /// Another node owns it: what is asked is passed on to the relay that has taken this one's place.
+    Moved,
 }
 
 impl Actor for ChannelActor {
@@ -93,11 +97,13 @@ impl Actor for ChannelActor {
         let feeding = match &standing {
             Standing::Open(rules) => Feeding::resume(&channel, rules.view(), services),
             Standing::Closed(refusal) => Feeding::wait(&channel, refusal, services),
+            Standing::Moved => unreachable!("it has just started"),
         };
         let state = State {
             standing,
             effects: Vec::new(),
             feeding,
+            followers: Followers::new(&channel, registry.peers().cloned()),
             used: Instant::now(),
             channel,
             registry,
@@ -115,6 +121,10 @@ impl Actor for ChannelActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let Envelope { message, permit } = envelope;
+        if matches!(state.standing, Standing::Moved) && message.is_request() {
+            state.registry.pass_on(&state.channel, message, permit);
+            return Ok(());
+        }
         let input = match message {
             Message::Publish(publishes) => {
                 state.turn(publishes.into_iter().map(Input::Publish), permit);
@@ -149,8 +159,21 @@ impl Actor for ChannelActor {
                 state.fetched(&wanted, page);
                 return Ok(());
             }
+            Message::Left { gateway } => {
+                state.followers.remove(&gateway);
+                return Ok(());
+            }
+            Message::Route(route) => {
+                if route != Route::Here {
+                    state.moved();
+                    state.look(&me);
+                }
+                return Ok(());
+            }
+            // Said to a relay that was here before.
+            Message::Told { .. } | Message::Reset | Message::Wake => return Ok(()),
             Message::Due => Input::Due {
-                attended: state.feeding.is_attended(),
+                attended: state.is_attended(),
             },
             Message::Look => {
                 state.look(&me);
@@ -174,6 +197,7 @@ impl State {
             match &mut self.standing {
                 Standing::Open(rules) => rules.handle(input, now, &mut effects),
                 Standing::Closed(refusal) => refuse(input, refusal),
+                Standing::Moved => refuse(input, &Refusal::Moving),
             }
         }
         let mut proposals = Vec::new();
@@ -209,6 +233,7 @@ impl State {
         }
         self.effects = effects;
         self.feeding.tell();
+        self.followers.tell(self.head().as_ref());
         if let Some((to, wanted)) = fetch {
             // In the room of the question, until the answer is back.
             match self.head().filter(|_| to.wants_messages()) {
@@ -231,6 +256,12 @@ impl State {
             Effect::Propose(proposal) => proposals.push(proposal),
             Effect::Ack { to, ack } => to.acknowledge(ack),
             Effect::Refuse { to, refusal } => to.refuse(refusal),
+            Effect::Attached { to, attachment } if to.gateway().is_some() => {
+                // What it follows from is behind all that was fanned out in this turn.
+                self.followers.tell(self.head().as_ref());
+                self.followers.add(to.gateway());
+                to.follows(attachment);
+            }
             Effect::Attached { to, attachment } => {
                 let feed = self.feeding.attend(&attachment.head);
                 to.attached(feed, attachment);
@@ -238,7 +269,10 @@ impl State {
             Effect::Page { to, page } if to.wants_messages() => to.read(page),
             Effect::Page { to, page } => self.feeding.answer(to, page),
             Effect::Inspected { to, inspection } => to.inspected(inspection),
-            Effect::FanOut(message) => self.feeding.push(&message),
+            Effect::FanOut(message) => {
+                self.feeding.push(&message);
+                self.followers.push(message);
+            }
             Effect::Doubt { through } => {
                 let channel = self.channel.clone();
                 let _ = self.slot.post_single(slot::Message::Doubt { channel, through });
@@ -250,7 +284,7 @@ impl State {
         }
     }
 
-    /// Nobody knows what the store holds of the channel: it is opened anew when it is wanted again.
+    /// It cannot be worked on any more: it is opened anew when it is wanted again.
     fn close(&mut self, reason: Refusal) {
         let closed = Standing::Closed(reason.clone());
         if let Standing::Open(rules) = std::mem::replace(&mut self.standing, closed) {
@@ -261,12 +295,29 @@ impl State {
         }
     }
 
+    /// Another node owns it. The readers here wait for the relay, and gateways attach there.
+    fn moved(&mut self) {
+        self.close(Refusal::Moving);
+        self.standing = Standing::Moved;
+        self.followers.end();
+        self.feeding.let_go();
+        self.registry.forget(&self.channel, self.me.id());
+        if self.registry.services().gateway.find(&self.channel).is_some() {
+            let _ = self.registry.channel(&self.channel);
+        }
+    }
+
     /// The newest message, if the channel can be worked on and has begun.
     fn head(&self) -> Option<Position> {
         match &self.standing {
             Standing::Open(rules) => rules.view().map(View::head_position),
-            Standing::Closed(_) => None,
+            Standing::Closed(_) | Standing::Moved => None,
         }
+    }
+
+    /// Whether anybody follows the channel, here or at another gateway.
+    fn is_attended(&self) -> bool {
+        self.feeding.is_attended() || !self.followers.is_empty()
     }
 
     /// The store has answered a page.
@@ -285,10 +336,10 @@ impl State {
     fn look(&mut self, me: &ActorRef<Envelope<Message>>) {
         let services = self.registry.services();
         self.feeding.tidy(services.linger);
-        let unused = self.used.elapsed() >= services.channel_idle && !self.feeding.is_attended();
+        let unused = self.used.elapsed() >= services.channel_idle && !self.is_attended();
         let idle = match &self.standing {
             Standing::Open(rules) => unused && rules.is_idle(),
-            Standing::Closed(_) => true,
+            Standing::Closed(_) | Standing::Moved => true,
         };
         if !idle || !self.me.close_if_idle() {
             return self.look_later();
@@ -304,6 +355,7 @@ impl State {
         }
         self.registry.forget(&self.channel, self.me.id());
         me.stop(Some("retired".to_owned()));
+        self.followers.end();
         if self.feeding.is_attended() {
             // Its readers would wait for somebody else to open it.
             let _ = self.registry.channel(&self.channel);
@@ -316,6 +368,7 @@ impl State {
         // One that is closed is opened anew once whoever was refused may come back.
         let wait = match &self.standing {
             Standing::Closed(refusal) => refusal.retry_after().map_or(wait, |after| wait.min(after)),
+            Standing::Moved => Duration::ZERO,
             Standing::Open(_) => wait,
         };
         let wait = wait.max(Duration::from_millis(100));

@@ -19,7 +19,7 @@ use crate::storage::{PageFailure, Wanted};
 use crate::wire;
 
 /// The channel's feed at this gateway, while somebody reads it.
-pub(super) struct Feeding {
+pub(in crate::actor) struct Feeding {
     channel: ChannelName,
     gateway: Arc<Gateway>,
     feed: Option<Arc<Feed>>,
@@ -35,15 +35,7 @@ pub(super) struct Feeding {
 impl Feeding {
     /// Takes up where an actor before this one stopped, if it left readers behind.
     pub(super) fn resume(channel: &ChannelName, view: Option<&View>, services: &Services) -> Self {
-        let mut feeding = Self {
-            channel: channel.clone(),
-            gateway: Arc::clone(&services.gateway),
-            feed: services.gateway.find(channel),
-            pages: PageCache::default(),
-            fetching: BTreeMap::new(),
-            moved: 0,
-            used: Instant::now(),
-        };
+        let mut feeding = Self::adopt(channel, services);
         let Some(feed) = feeding.feed.clone() else {
             return feeding;
         };
@@ -62,11 +54,7 @@ impl Feeding {
                 feeding.tell();
             }
             // What was fed is gone: its readers come back with their positions and are told why.
-            _ => {
-                feed.dismiss(&Farewell::Internal);
-                feeding.feed = None;
-                services.gateway.forget(channel);
-            }
+            _ => feeding.dismiss(),
         }
         feeding
     }
@@ -74,40 +62,27 @@ impl Feeding {
     /// The channel cannot be opened now. Its readers wait with it, unless it is set aside: then they are sent away, and
     /// told why when they come back.
     pub(super) fn wait(channel: &ChannelName, refusal: &Refusal, services: &Services) -> Self {
-        let feed = services.gateway.find(channel);
-        let feed = feed.filter(|feed| {
-            let set_aside = *refusal == Refusal::Quarantined;
-            if set_aside {
-                feed.dismiss(&Farewell::Internal);
-                services.gateway.forget(channel);
-            }
-            !set_aside
-        });
-        Self {
-            channel: channel.clone(),
-            gateway: Arc::clone(&services.gateway),
-            feed,
-            pages: PageCache::default(),
-            fetching: BTreeMap::new(),
-            moved: 0,
-            used: Instant::now(),
+        let mut feeding = Self::adopt(channel, services);
+        if *refusal == Refusal::Quarantined {
+            feeding.dismiss();
         }
+        feeding
     }
 
     /// The feed for a reader that joins when the channel stands at `head`.
-    pub(super) fn attend(&mut self, head: &Position) -> Arc<Feed> {
+    pub(in crate::actor) fn attend(&mut self, head: &Position) -> Arc<Feed> {
         self.used = Instant::now();
         let feed = self.feed.get_or_insert_with(|| self.gateway.feed(&self.channel, head));
         Arc::clone(feed)
     }
 
     /// Whether anybody may read the feed.
-    pub(super) const fn is_attended(&self) -> bool {
+    pub(in crate::actor) const fn is_attended(&self) -> bool {
         self.feed.is_some()
     }
 
     /// Adds a message for all readers.
-    pub(super) fn push(&mut self, message: &Message) {
+    pub(in crate::actor) fn push(&mut self, message: &Message) {
         if let Some(feed) = &self.feed {
             feed.push(message);
             self.moved += 1;
@@ -115,7 +90,7 @@ impl Feeding {
     }
 
     /// Tells the readers, once for all that was pushed in this turn.
-    pub(super) fn tell(&mut self) {
+    pub(in crate::actor) fn tell(&mut self) {
         let moved = std::mem::take(&mut self.moved);
         if moved > 0
             && let Some(feed) = &self.feed
@@ -125,14 +100,14 @@ impl Feeding {
     }
 
     /// The page that somebody has read before.
-    pub(super) fn known_page(&mut self, range: &Range) -> Option<EncodedPage> {
+    pub(in crate::actor) fn known_page(&mut self, range: &Range) -> Option<EncodedPage> {
         self.used = Instant::now();
         let page = self.pages.find(range.epoch.as_ref()?, range.after)?;
         Some(page.clone())
     }
 
     /// Waits with whoever asked the store for the same page, if somebody has.
-    pub(super) fn join_fetch(&mut self, range: &Range, to: Reply, permit: Permit) -> Option<(Reply, Permit)> {
+    pub(in crate::actor) fn join_fetch(&mut self, range: &Range, to: Reply, permit: Permit) -> Option<(Reply, Permit)> {
         let place = range.epoch.clone().map(|epoch| (epoch, range.after));
         match place.and_then(|place| self.fetching.get_mut(&place)) {
             Some(waiting) => {
@@ -236,7 +211,7 @@ impl Feeding {
     }
 
     /// Answers a read: encodes the page, once for all who will want it.
-    pub(super) fn answer(&mut self, to: Reply, page: Page) {
+    pub(in crate::actor) fn answer(&mut self, to: Reply, page: Page) {
         match page {
             Page::Messages { after, messages, .. } => {
                 // Only readers of the feed read pages, so there is one.
@@ -257,8 +232,80 @@ impl Feeding {
         }
     }
 
+    /// Leaves the feed to another actor.
+    pub(in crate::actor) fn let_go(&mut self) {
+        self.feed = None;
+        for (to, _room) in std::mem::take(&mut self.fetching).into_values().flatten() {
+            to.refuse(Refusal::Moving);
+        }
+    }
+
+    /// Begins the feed after `head`, for the first reader.
+    pub(in crate::actor) fn begin(&mut self, head: &Position) {
+        let _ = self.attend(head);
+    }
+
+    /// Begins the feed again after `head`: what lies between is read in pages.
+    pub(in crate::actor) fn restart(&mut self, head: Position) {
+        if let Some(feed) = &self.feed {
+            feed.restart(head);
+            self.moved = self.moved.max(1);
+        }
+    }
+
+    /// Ends the feed: its history is gone. Its readers come back with their positions and are told why.
+    pub(in crate::actor) fn dismiss(&mut self) {
+        if let Some(feed) = self.feed.take() {
+            feed.dismiss(&Farewell::Internal);
+            self.gateway.forget(&self.channel);
+        }
+    }
+
+    /// The feed, if there is one.
+    pub(in crate::actor) const fn feed(&self) -> Option<&Arc<Feed>> {
+        self.feed.as_ref()
+    }
+
+    /// The feed that another actor has left, or none.
+    pub(in crate::actor) fn adopt(channel: &ChannelName, services: &Services) -> Self {
+        Self {
+            channel: channel.clone(),
+            gateway: Arc::clone(&services.gateway),
+            feed: services.gateway.find(channel),
+            pages: PageCache::default(),
+            fetching: BTreeMap::new(),
+            moved: 0,
+            used: Instant::now(),
+        }
+    }
+
+    /// Waits for a page that is asked for in the name of all who want it.
+    pub(in crate::actor) fn wait_for(&mut self, place: (Epoch, Seq), to: Reply, permit: Permit) {
+        self.fetching.entry(place).or_default().push((to, permit));
+    }
+
+    /// Answers all who wait for a page. It is encoded once for all of them.
+    pub(in crate::actor) fn paged(&mut self, place: &(Epoch, Seq), page: Result<Page, Refusal>) {
+        let waiting = self.fetching.remove(place).unwrap_or_default();
+        let mut waiting = waiting.into_iter();
+        match page {
+            Ok(page) => {
+                if let Some((first, _room)) = waiting.next() {
+                    self.answer(first, page.clone());
+                }
+                for (to, _room) in waiting {
+                    match self.pages.find(&place.0, place.1) {
+                        Some(page) => to.page(page.clone()),
+                        None => self.answer(to, page.clone()),
+                    }
+                }
+            }
+            Err(refusal) => waiting.for_each(|(to, _room)| to.refuse(refusal.clone())),
+        }
+    }
+
     /// Lets go of pages and feed that nobody has used for `linger`.
-    pub(super) fn tidy(&mut self, linger: Duration) {
+    pub(in crate::actor) fn tidy(&mut self, linger: Duration) {
         if self.used.elapsed() < linger {
             return;
         }

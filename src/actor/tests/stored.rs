@@ -25,7 +25,7 @@ async fn stored_registry(directory: &Directory, limits: Limits) -> Registry {
     };
     let auth = Auth::new(&config.auth).expect("a node without keys");
     let services = Services::new(config, auth, metrics, Some(storage));
-    Registry::start(Arc::new(services)).await.expect("starts")
+    Registry::start(Arc::new(services), None).await.expect("starts")
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+//! The rules of a slot: alone, or with copies at other nodes.
+
+use std::time::Instant;
+
+use starling_core::id::{NodeId, Seq, ChannelName};
+use starling_core::replica::{self, Replica};
+use starling_core::slot::{self, Slot};
+
+/// See the module.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each slot, and all of a node are alike")]
+pub enum Machine {
+    /// This node has no peers: it owns the slot, and what it appends is committed.
+    Alone(Slot),
+    /// Other nodes hold the slot too.
+    Replicated(Replica),
+}
+
+/// Where a slot's channels are worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// At this node: it owns the slot.
+    Here,
+    /// At another node.
+    At(NodeId),
+    /// Nowhere that this node knows of.
+    Nowhere,
+}
+
+impl Route {
+    /// The owner, if it is another node.
+    #[must_use]
+    pub const fn owner(&self) -> Option<&NodeId> {
+        match self {
+            Self::At(node) => Some(node),
+            Self::Here | Self::Nowhere => None,
+        }
+    }
+}
+
+impl Machine {
+    /// Something that concerns the slot's channels.
+    pub fn handle(&mut self, input: slot::Input, now: Instant, out: &mut Vec<replica::Effect>) {
+        match self {
+            Self::Alone(slot) => {
+                let mut effects = Vec::new();
+                slot.handle(input, now, &mut effects);
+                out.extend(effects.into_iter().map(replica::Effect::Slot));
+            }
+            Self::Replicated(replica) => replica.handle(replica::Input::Slot(input), now, out),
+        }
+    }
+
+    /// Something that concerns its copies. Alone there are none.
+    pub fn handle_replica(&mut self, input: replica::Input, now: Instant, out: &mut Vec<replica::Effect>) {
+        if let Self::Replicated(replica) = self {
+            replica.handle(input, now, out);
+        }
+    }
+
+    /// What this node holds of the slot.
+    #[must_use]
+    pub const fn slot(&self) -> &Slot {
+        match self {
+            Self::Alone(slot) => slot,
+            Self::Replicated(replica) => replica.slot(),
+        }
+    }
+
+    /// Where a channel stands here.
+    #[must_use]
+    pub fn head(&self, channel: &ChannelName) -> Option<Seq> {
+        Some(self.slot().channel(channel)?.view().head())
+    }
+
+    /// Where its channels are worked on, as far as this node `me` knows.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        match self {
+            Self::Alone(_) => Route::Here,
+            Self::Replicated(replica) if replica.owned_under().is_some() => Route::Here,
+            Self::Replicated(replica) => match &replica.record().owner {
+                Some(owner) if owner != replica.me() => Route::At(owner.clone()),
+                Some(_) | None => Route::Nowhere,
+            },
+        }
+    }
+
+    /// Whether the slot has an owner, and this node holds it if it should.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Alone(_) => true,
+            Self::Replicated(replica) => replica.is_placed(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What happens around a node's slots, told to each: the table has changed, a node is down, another should hold it.
+//!
+//! ```text
+//!   table ──▶ Table      ┐
+//!   links ──▶ Heard      ├──▶ slot actors ──▶ wishes ──▶ table
+//!   planner ─▶ Wanted    ┘
+//! ```
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use starling_cluster::gossip;
+use starling_cluster::link::{Event, PeerState};
+use starling_cluster::table::COMMANDS_MAX;
+use starling_core::id::{NodeId, SlotId};
+use starling_core::placement::planner::{self, Member, Planner, Standing};
+use starling_core::table::{Command, Table};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::peers::{Peers, Wish};
+use super::{Cluster, SlotInboxes, inbox};
+use crate::actor::registry::Registry;
+use crate::actor::slot::Message;
+
+/// How often the planner looks when nothing has happened: what it holds down passes by time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Wishes that wait: one for each slot, and as many again of slots that began anew.
+#[must_use]
+pub fn wishes(slots: u16) -> (mpsc::Sender<Wish>, mpsc::Receiver<Wish>) {
+    mpsc::channel(2 * usize::from(slots))
+}
+
+/// Serves the slots until the set is dropped.
+pub fn start(
+    registry: &Registry,
+    cluster: &Arc<Cluster>,
+    peers: &Arc<Peers>,
+    wishes: mpsc::Receiver<Wish>,
+    inboxes: SlotInboxes,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for lane in inboxes {
+        tasks.spawn(inbox::read(lane, registry.clone(), Arc::clone(peers)));
+    }
+    tasks.spawn(grant(registry.clone(), Arc::clone(cluster), wishes));
+    tasks.spawn(Driver::new(registry.clone(), Arc::clone(cluster)).run());
+    tasks
+}
+
+/// Takes the wishes of all slots to the table, as many together as there are.
+async fn grant(registry: Registry, cluster: Arc<Cluster>, mut wishes: mpsc::Receiver<Wish>) {
+    let mut together = Vec::new();
+    while wishes.recv_many(&mut together, COMMANDS_MAX).await > 0 {
+        let commands = together.iter().map(|wish| Command::Change {
+            slot: wish.slot,
+            version: wish.version,
+            by: cluster.me.clone(),
+            change: wish.change.clone(),
+        });
+        // Without an answer nobody knows what became of them: the slots look at the table, and ask again.
+        let outcomes = cluster.table.submit(commands.collect()).await.unwrap_or_default();
+        for (wish, outcome) in together.drain(..).zip(outcomes) {
+            let number = wish.number;
+            let _ = registry.slot(wish.slot).post_single(Message::Answered { number, outcome });
+        }
+    }
+}
+
+struct Driver {
+    registry: Registry,
+    cluster: Arc<Cluster>,
+    /// The version of each slot's record that its actor was told.
+    told: Vec<u64>,
+    down: BTreeSet<NodeId>,
+    planner: Planner,
+}
+
+impl Driver {
+    fn new(registry: Registry, cluster: Arc<Cluster>) -> Self {
+        let zone = &registry.services().config.node.zone;
+        Self {
+            told: vec![0; usize::from(registry.services().slots)],
+            planner: Planner::new(cluster.me.clone(), zone.as_str().into(), planner::Config::default()),
+            down: BTreeSet::new(),
+            registry,
+            cluster,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut table = self.cluster.table.changes();
+        let mut links = self.cluster.links.events();
+        let mut members = self.cluster.membership.changes();
+        let mut look_at = Instant::now();
+        loop {
+            tokio::select! {
+                changed = table.changed() => if changed.is_err() { return },
+                event = links.recv() => match event {
+                    Ok(event) => self.linked(event),
+                    Err(RecvError::Lagged(_)) => self.look_at_links(),
+                    Err(RecvError::Closed) => return,
+                },
+                change = members.recv() => match change {
+                    Ok(gossip::Change::Left(node, _)) => {
+                        self.hear(node.clone(), false);
+                        self.reset(&node);
+                    }
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                () = sleep_until(look_at) => {}
+            }
+            let view = self.cluster.table.view();
+            self.tell_records(&view);
+            look_at = Instant::now() + LOOK_EVERY;
+            if let Some(sooner) = self.plan(&view) {
+                look_at = look_at.min(sooner);
+            }
+        }
+    }
+
+    /// Tells slots what has changed about them.
+    fn tell_records(&mut self, table: &Table) {
+        for ((slot, record), told) in table.records().zip(&mut self.told) {
+            if record.version > *told {
+                *told = record.version;
+                let record = Box::new(record.clone());
+                let _ = self.registry.slot(slot).post_single(Message::Table(record));
+            }
+        }
+    }
+
+    /// Tells slots who should hold them. When to look again.
+    fn plan(&mut self, table: &Table) -> Option<Instant> {
+        let now = self.registry.services().clock.now().instant;
+        let members = seen(&self.cluster.membership.view());
+        let view = planner::View {
+            table,
+            members: &members,
+            down: &self.down,
+            is_draining: self.cluster.is_draining(),
+        };
+        let plan = self.planner.plan(&view, now);
+        for (slot, wanted) in plan.changed {
+            let _ = self.registry.slot(slot).post_single(Message::Wanted(wanted));
+        }
+        plan.again.map(Instant::from_std)
+    }
+
+    fn linked(&mut self, event: Event) {
+        match event {
+            Event::Up(node) => self.hear(node, true),
+            Event::Down(node, cause) => {
+                tracing::warn!(%node, ?cause, "a node does not answer");
+                self.hear(node, false);
+            }
+            Event::Reset(node) => self.reset(&node),
+            Event::Suspect(_) | Event::Refused(..) => {}
+        }
+    }
+
+    fn look_at_links(&mut self) {
+        for link in self.cluster.links.all() {
+            self.hear(link.node().clone(), link.state() != PeerState::Down);
+            self.reset(link.node());
+        }
+    }
+
+    fn hear(&mut self, node: NodeId, answers: bool) {
+        let changes = match answers {
+            true => self.down.remove(&node),
+            false => self.down.insert(node.clone()),
+        };
+        // A younger process of the name is up: the older is gone for good.
+        if answers {
+            self.down.retain(|older| older.name != node.name);
+        }
+        if changes || answers {
+            self.tell_slots(|| Message::Heard {
+                node: node.clone(),
+                answers,
+            });
+        }
+    }
+
+    fn reset(&self, node: &NodeId) {
+        self.tell_slots(|| Message::Reset { node: node.clone() });
+    }
+
+    fn tell_slots(&self, message: impl Fn() -> Message) {
+        for slot in (0..self.registry.services().slots).map(SlotId) {
+            let _ = self.registry.slot(slot).post_single(message());
+        }
+    }
+}
+
+/// What gossip knows of the other nodes, as the planner takes it.
+fn seen(view: &gossip::View) -> Vec<Member> {
+    let members = view.members.values();
+    members
+        .map(|member| Member {
+            node: member.node.clone(),
+            standing: match (member.state, member.facts.phase) {
+                (gossip::State::Suspected, _) => Standing::Silent,
+                (gossip::State::Live, gossip::Phase::Serving) => Standing::Serving,
+                (gossip::State::Live, gossip::Phase::Draining | gossip::Phase::Left) => Standing::Draining,
+            },
+            zone: member.facts.zone.as_str().into(),
+        })
+        .collect()
+}

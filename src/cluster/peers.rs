@@ -1,0 +1,115 @@
+//! How this node's actors reach those of other nodes.
+//!
+//! A turn never waits, so what a lane has no room for is dropped here, and whoever it was for gets it another way: a copy
+//! is sent entries again, a gateway asks again, a follower is told that it is behind.
+
+use std::sync::Arc;
+
+use starling_cluster::link::{Link, Links, SendError};
+use starling_cluster::wire;
+use starling_core::id::{ChannelName, NodeId, SlotId, slot_of};
+use starling_core::relay::{Asked, Told};
+use starling_core::replica;
+use starling_core::table::Change;
+use starling_core::time::Now;
+use tokio::sync::mpsc;
+
+/// A change of the slot table that a slot asks for.
+#[derive(Debug)]
+pub struct Wish {
+    /// Which slot.
+    pub slot: SlotId,
+    /// Names the wish in the answer.
+    pub number: u64,
+    /// The version of the slot's record that it was decided on.
+    pub version: u64,
+    /// What for.
+    pub change: Change,
+}
+
+/// See the module.
+pub struct Peers {
+    me: NodeId,
+    slots: u16,
+    links: Arc<Links>,
+    wishes: mpsc::Sender<Wish>,
+}
+
+impl Peers {
+    /// The peers that `links` lead to. `wishes` takes one for each of the `slots`.
+    #[must_use]
+    pub const fn new(me: NodeId, slots: u16, links: Arc<Links>, wishes: mpsc::Sender<Wish>) -> Self {
+        Self {
+            me,
+            slots,
+            links,
+            wishes,
+        }
+    }
+
+    /// This node.
+    #[must_use]
+    pub const fn me(&self) -> &NodeId {
+        &self.me
+    }
+
+    /// The way to a process, if it is linked.
+    #[must_use]
+    pub fn link(&self, node: &NodeId) -> Option<Link> {
+        self.links.of(&node.name).filter(|link| link.node() == node)
+    }
+
+    /// Sends something to another node that holds the slot, if there is room.
+    pub fn send(&self, slot: SlotId, to: &NodeId, message: &replica::Message, now: Now) {
+        let (Some(link), Ok(frames)) = (self.link(to), wire::encode(slot, message, now)) else {
+            return;
+        };
+        let _ = frames.iter().try_for_each(|frame| link.try_send(frame)); // it is sent again
+    }
+
+    /// Asks the owner of a channel.
+    ///
+    /// # Errors
+    /// When there is no way to it now, or no room.
+    pub fn ask(&self, owner: &NodeId, channel: &ChannelName, asked: &Asked) -> Result<(), SendError> {
+        let link = self.link(owner).ok_or(SendError::Gone)?;
+        let frame = wire::encode_asked(slot_of(channel, self.slots), channel, asked);
+        link.try_send(&frame.map_err(|_| SendError::TooLong)?)
+    }
+
+    /// Tells gateways something about a channel: encoded once for all of them. Says what became of each.
+    pub fn tell<'a>(
+        &self,
+        channel: &ChannelName,
+        told: &Told,
+        gateways: impl Iterator<Item = &'a Link>,
+        mut outcome: impl FnMut(&'a Link, Result<(), SendError>),
+    ) {
+        match wire::encode_told(slot_of(channel, self.slots), channel, told) {
+            Ok(frames) => gateways.for_each(|link| {
+                let sent = frames.iter().try_for_each(|frame| link.try_send(frame));
+                outcome(link, sent);
+            }),
+            Err(error) => tracing::error!(%channel, %error, "an owner's message is longer than a frame; report this"),
+        }
+    }
+
+    /// Tells one gateway as soon as there is room: what it would miss for good otherwise.
+    pub fn tell_later(&self, channel: &ChannelName, told: &Told, gateway: Link) {
+        let Ok(frames) = wire::encode_told(slot_of(channel, self.slots), channel, told) else {
+            return;
+        };
+        tokio::spawn(async move {
+            for frame in &frames {
+                if gateway.send(frame).await.is_err() {
+                    return; // it is gone, and attaches anew when it is back
+                }
+            }
+        });
+    }
+
+    /// Asks the slot table for a change. A wish that is not taken is made again.
+    pub fn wish(&self, wish: Wish) {
+        let _ = self.wishes.try_send(wish);
+    }
+}
