@@ -15,6 +15,7 @@ pub mod auth;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod directory;
 pub mod fanout;
 pub mod metrics;
 pub mod node;

@@ -23,6 +23,8 @@ use starling_core::slot::{self, StoreFailure};
 use starling_core::time::WallTime;
 use thiserror::Error;
 
+use crate::directory::DirectoryError;
+
 mod queue;
 pub mod sqlite;
 pub mod sweep;
@@ -146,24 +148,9 @@ pub enum PageFailure {
 /// Why a store cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The directory cannot be used.
-    #[error(
-        "cannot use the data directory {directory}: {source}; create it, or set node.data_dir to one that this user may write"
-    )]
-    Directory {
-        /// Which.
-        directory: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Another node has it.
-    #[error(
-        "the data directory {directory} is used by another node; stop that one, or give this one its own node.data_dir"
-    )]
-    Locked {
-        /// Which.
-        directory: PathBuf,
-    },
+    /// The directory cannot be had.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// It is no store of ours.
     #[error("{file} is not a store of starling; move it away, or set another node.data_dir")]
     Foreign {

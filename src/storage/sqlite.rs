@@ -8,13 +8,12 @@
 //! Writes go to the write-ahead log with `synchronous=FULL`: a transaction that was committed was synced
 //! before that.
 //!
-//! * `schema`: making, checking and locking the file;
+//! * `schema`: making and checking the file;
 //! * `writer`: the thread that writes, and `batch`: what a batch does to the tables;
 //! * `reader`: the threads that read, with `load` and `page`;
 //! * `head`, `row`: the rows that are read and written in more than one place, and their sums;
 //! * `garbage`: deletion, a few rows at a time.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +27,7 @@ use tokio::sync::oneshot;
 
 use super::queue::Queue;
 use super::{Answer, Batch, Claim, Done, Mark, OpenError, PageFailure, Store, Wanted};
+use crate::directory::{DataDirectory, DirectoryError};
 use crate::metrics::Metrics;
 
 mod batch;
@@ -77,7 +77,7 @@ const READERS: usize = 2;
 pub struct Sqlite {
     shared: Arc<Shared>,
     /// Held as long as the store is: another node is refused by it.
-    lock: Mutex<Option<File>>,
+    directory: Mutex<Option<DataDirectory>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -98,7 +98,7 @@ impl Sqlite {
     /// # Errors
     /// When the directory, the lock or the file cannot be had, or the file is not one of ours.
     pub fn open(directory: &Path, slots: u16, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
-        let lock = schema::lock(directory)?;
+        let taken = DataDirectory::take(directory)?;
         let (writing, incarnation) = schema::open(directory, slots)?;
         let shared = Arc::new(Shared {
             writes: Queue::new(limits.writes),
@@ -110,7 +110,7 @@ impl Sqlite {
             directory: directory.to_owned(),
         });
         shared.measure();
-        let failed = |source| OpenError::Directory {
+        let failed = |source| DirectoryError::Unusable {
             directory: directory.to_owned(),
             source,
         };
@@ -126,7 +126,7 @@ impl Sqlite {
         threads.push(named.spawn(move || writer::run(writing, &writers)).map_err(failed)?);
         Ok(Self {
             shared,
-            lock: Mutex::new(Some(lock)),
+            directory: Mutex::new(Some(taken)),
             threads: Mutex::new(threads),
         })
     }
@@ -201,7 +201,7 @@ impl Store for Sqlite {
         self.shared.writes.close();
         self.shared.reads.close();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async {
             let joined = tokio::task::spawn_blocking(move || {
                 for thread in threads {
@@ -209,7 +209,7 @@ impl Store for Sqlite {
                         tracing::error!("a thread of the store has failed; report this");
                     }
                 }
-                drop(lock);
+                drop(directory);
             });
             let _ = joined.await; // it only joins
         })

@@ -1,19 +1,17 @@
-//! Making, checking and locking the file.
+//! Making and checking the file.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::directory::DirectoryError;
 use crate::storage::OpenError;
 
 /// The database, in the data directory.
 pub const FILE: &str = "starling.db";
-
-/// Locked by the node that uses the directory.
-const LOCK: &str = "starling.lock";
 
 /// Marks the file as ours: "star".
 const APPLICATION: i32 = 0x7374_6172;
@@ -26,35 +24,6 @@ const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is cut back to this after a burst: as much as the queue may hold.
 const LOG_BYTES_KEPT: i64 = 64 << 20;
-
-/// Takes the directory for this process, and makes it if there is none.
-pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
-    let failed = |source| OpenError::Directory {
-        directory: directory.to_owned(),
-        source,
-    };
-    if !directory.is_dir() {
-        std::fs::create_dir_all(directory).map_err(failed)?;
-        // Its name has to outlive a loss of power as what is in it does.
-        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let synced = File::open(parent.unwrap_or_else(|| Path::new("."))).and_then(|parent| parent.sync_all());
-        synced.map_err(failed)?;
-    }
-    let mut options = OpenOptions::new();
-    let file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join(LOCK));
-    let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            directory: directory.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
 
 /// Opens the database for writing, and brings its schema up to date. Answers with its incarnation.
 pub(super) fn open(directory: &Path, slots: u16) -> Result<(Connection, u32), OpenError> {
@@ -69,7 +38,7 @@ pub(super) fn open(directory: &Path, slots: u16) -> Result<(Connection, u32), Op
     // Messages are its owner's business: SQLite gives the log beside the file the same rights.
     let mut options = OpenOptions::new();
     let made = options.create(true).truncate(false).write(true).mode(0o600).open(&file);
-    made.map_err(|source| OpenError::Directory {
+    made.map_err(|source| DirectoryError::Unusable {
         directory: directory.to_owned(),
         source,
     })?;

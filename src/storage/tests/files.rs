@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::directory::DirectoryError;
 use crate::storage::sqlite::FILE;
 
 fn refused(directory: &Directory) -> OpenError {
@@ -25,7 +26,10 @@ fn rows(database: &Connection, table: &str) -> u64 {
 fn a_directory_belongs_to_one_node() {
     let directory = Directory::new();
     let first = open(&directory.0).expect("opens");
-    assert!(matches!(refused(&directory), OpenError::Locked { .. }));
+    assert!(matches!(
+        refused(&directory),
+        OpenError::Directory(DirectoryError::Taken { .. })
+    ));
     drop(first);
     open(&directory.0).expect("opens once the other is gone");
 }
@@ -34,7 +38,10 @@ fn a_directory_belongs_to_one_node() {
 fn a_directory_that_cannot_be_made_is_told() {
     let directory = Directory::new();
     std::fs::write(&directory.0, "a file").expect("writes");
-    assert!(matches!(refused(&directory), OpenError::Directory { .. }));
+    assert!(matches!(
+        refused(&directory),
+        OpenError::Directory(DirectoryError::Unusable { .. })
+    ));
     std::fs::remove_file(&directory.0).expect("removes");
 }
 
