@@ -207,15 +207,14 @@ impl Gossip {
         self.ring.store(Arc::new(ring));
     }
 
-    /// Waits until gossip has ended, which it does by itself only when it cannot go on.
-    pub async fn ended(&self) -> Arc<GossipError> {
+    /// Ready when gossip has ended, which it does by itself only when it cannot go on.
+    pub fn ended(&self) -> impl Future<Output = Arc<GossipError>> + use<> {
         let mut ended = self.ended.clone();
-        let error = ended
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|error| error.clone());
-        error.unwrap_or_else(|| Arc::new(GossipError::Ended("its thread panicked".to_owned())))
+        async move {
+            let error = ended.wait_for(Option::is_some).await;
+            let error = error.ok().and_then(|error| error.clone());
+            error.unwrap_or_else(|| Arc::new(GossipError::Ended("its thread panicked".to_owned())))
+        }
     }
 
     /// Says that this node leaves, gives the others time to hear it, and stops.

@@ -186,10 +186,23 @@ impl TableService {
         self.id
     }
 
+    /// This node.
+    #[must_use]
+    pub const fn name(&self) -> &NodeName {
+        &self.name
+    }
+
     /// The table as far as this node has applied it.
     #[must_use]
     pub fn view(&self) -> Arc<Table> {
         self.view.load_full()
+    }
+
+    /// How far that is: the same number on two nodes is the same table.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        let applied = self.raft.metrics().borrow().last_applied;
+        applied.map_or(0, |applied| applied.index)
     }
 
     /// Changes with every change of [`TableService::view`].
@@ -269,6 +282,16 @@ impl TableService {
         voters::Who {
             raft_id: self.id,
             is_pristine: !self.raft.is_initialized().await.unwrap_or(true),
+        }
+    }
+
+    /// Ready when this node takes no part any more, because its disk failed or because it was stopped. It says why.
+    pub fn ended(&self) -> impl Future<Output = String> + use<> {
+        let mut metrics = self.raft.metrics();
+        async move {
+            let ended = metrics.wait_for(|metrics| metrics.running_state.is_err()).await;
+            let why = ended.ok().and_then(|metrics| metrics.running_state.clone().err());
+            why.map_or_else(|| "it was stopped".to_owned(), |fatal| fatal.to_string())
         }
     }
 

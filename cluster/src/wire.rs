@@ -33,6 +33,9 @@ use entry::EntryHead;
 use route::{AskedHead, Gather, ToldHead};
 use state::{Building, Record};
 
+/// The versions that this node speaks, the least and the most: of everything that travels in lanes.
+pub const VERSIONS: (u16, u16) = (1, 1);
+
 /// A peer's message is none.
 #[derive(Debug, Error)]
 pub enum WireError {

@@ -169,21 +169,24 @@ impl Links {
         self.inner.credentials.store(Arc::new(credentials));
     }
 
-    /// Tells all peers that this node ends, and waits until they have heard it. The socket is closed a moment later, with the
-    /// last task that held it.
-    pub async fn close(self) {
-        let inner = Arc::clone(&self.inner);
-        drop(self);
-        inner.endpoint.wait_idle().await;
+    /// Tells all peers that this node ends, and waits until they have heard it. There are no links after that. The socket is
+    /// closed with the last task that held it, and with this.
+    pub async fn close(&self) {
+        self.shut();
+        self.inner.endpoint.wait_idle().await;
+    }
+
+    fn shut(&self) {
+        self.inner.endpoint.close(FAREWELL, b"");
+        // The tasks of the peers end when nobody can hand them a connection.
+        let peers = std::mem::take(&mut *self.inner.peers());
+        peers.values().for_each(|entry| self.inner.drop_entry(entry));
     }
 }
 
 impl Drop for Links {
     fn drop(&mut self) {
-        self.inner.endpoint.close(FAREWELL, b"");
-        // The tasks of the peers end when nobody can hand them a connection.
-        let peers = std::mem::take(&mut *self.inner.peers());
-        peers.values().for_each(|entry| self.inner.drop_entry(entry));
+        self.shut();
     }
 }
 
