@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::actor::registry::Registry;
+use crate::cluster::Standing;
 
 #[derive(Clone)]
 struct Admin {
@@ -38,13 +39,27 @@ pub async fn serve(listener: TcpListener, registry: Registry, draining: watch::R
 }
 
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    let storage = admin.registry.services().storage.as_ref();
-    let writable = storage.is_none_or(|storage| storage.store.is_writable());
-    match (*admin.draining.borrow(), writable) {
-        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be written\n"),
-        (false, true) => (StatusCode::OK, "ready\n"),
+    match not_ready(&admin) {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+        None => (StatusCode::OK, "ready\n"),
     }
+}
+
+/// Why clients should not be sent here.
+fn not_ready(admin: &Admin) -> Option<&'static str> {
+    let services = admin.registry.services();
+    let storage = services.storage.as_ref();
+    if *admin.draining.borrow() {
+        return Some("draining\n");
+    }
+    if !storage.is_none_or(|storage| storage.store.is_writable()) {
+        return Some("the store cannot be written\n");
+    }
+    let cluster = services.cluster.as_ref()?;
+    if !matches!(*cluster.standing().borrow(), Standing::Member) {
+        return Some("not a member of the cluster yet\n");
+    }
+    (admin.registry.unsettled() > 0).then_some("slots without an owner, or without this node's copy\n")
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {

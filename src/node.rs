@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 use crate::actor::registry::Registry;
 use crate::auth::{Auth, KeyError};
+use crate::cluster::driver::{Slots, handed_over};
+use crate::cluster::{Cluster, ClusterError, Out, Reached, SlotInboxes};
 use crate::config::{Config, Durability};
 use crate::metrics::Metrics;
 use crate::storage::sqlite::{Limits, Sqlite};
@@ -62,6 +64,12 @@ pub enum NodeError {
         /// What it says.
         source: StoreFailure,
     },
+    /// The node cannot take part in its cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// It cannot go on in its cluster.
+    #[error(transparent)]
+    Out(Arc<Out>),
     /// An actor did not start.
     #[error("the node's supervisor did not start: {0}; report this")]
     Actor(#[from] ractor::SpawnErr),
@@ -81,6 +89,8 @@ pub struct Node {
     clients: ClientPort,
     admin: TcpListener,
     draining: watch::Sender<bool>,
+    /// The slots, if other nodes hold them too.
+    slots: Option<Slots>,
 }
 
 impl Node {
@@ -98,16 +108,22 @@ impl Node {
         let (draining, _) = watch::channel(false);
         let auth = Auth::new(&config.auth)?;
         let metrics = Arc::new(Metrics::new());
+        let clients = ClientPort::bind(&config.client, certificate).await?;
+        metrics.certificate_expires(clients.certificate_expires());
         let storage = open_storage(&config, &metrics).await?;
-        let services = Arc::new(Services::new(config, auth, metrics, storage));
-        let clients = ClientPort::bind(&services, certificate).await?;
-        services.metrics.certificate_expires(clients.certificate_expires());
-        let registry = Registry::start(services, None).await?;
+        let (cluster, inboxes) = join_cluster(&config, &clients, &metrics).await?.unzip();
+        let slots = cluster.as_ref().zip(inboxes);
+        let slots = slots.map(|(cluster, inboxes)| Slots::new(cluster, inboxes, config.slots.count));
+        let services = Arc::new(Services::new(config, auth, metrics, storage, cluster));
+        report_load(&services);
+        let peers = slots.as_ref().map(|slots| Arc::clone(&slots.peers));
+        let registry = Registry::start(services, peers).await?;
         Ok(Self {
             registry,
             clients,
             admin,
             draining,
+            slots,
         })
     }
 
@@ -145,12 +161,19 @@ impl Node {
             clients,
             admin,
             draining,
+            slots,
         } = self;
         let services = Arc::clone(registry.services());
+        let slots = slots.map(|slots| slots.serve(&registry));
         let (node, generation) = (&services.greeting.node, services.greeting.generation);
-        let reload = signal::reload(|| match services.auth.reload() {
-            Ok(()) => tracing::info!("the keys for tokens were read again"),
-            Err(error) => tracing::error!(%error, "the keys for tokens stay as they were"),
+        let reload = signal::reload(|| {
+            match services.auth.reload() {
+                Ok(()) => tracing::info!("the keys for tokens were read again"),
+                Err(error) => tracing::error!(%error, "the keys for tokens stay as they were"),
+            }
+            if let Some(cluster) = &services.cluster {
+                cluster.reload();
+            }
         });
         tracing::info!(node, generation, url, admin = admin_address, "serving");
         // In a task of its own: it answers to the end, so that whoever asks while the node drains is told no.
@@ -167,6 +190,7 @@ impl Node {
                 tracing::info!(reason, "draining");
                 Ok(())
             }
+            why = out(services.cluster.as_deref()) => Err(NodeError::Out(why)),
             result = listeners.ended() => result.map_err(ended("the client port")),
             result = &mut admin => {
                 let result = result.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
@@ -174,6 +198,10 @@ impl Node {
             }
         };
         draining.send_replace(true);
+        if let Some(cluster) = &services.cluster {
+            cluster.drain(true);
+            handed_over(&registry, cluster).await;
+        }
         let requests = listeners.stop().await;
         tokio::join!(
             services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX),
@@ -184,6 +212,10 @@ impl Node {
             sweep.abort();
         }
         registry.stop();
+        drop(slots);
+        if let Some(cluster) = &services.cluster {
+            cluster.leave().await;
+        }
         if let Some(storage) = &services.storage {
             storage.store.close().await;
         }
@@ -192,13 +224,47 @@ impl Node {
     }
 }
 
-/// Opens the store and takes its slots over, if any namespace is persisted.
+/// Takes part in the cluster, if there is one.
+async fn join_cluster(
+    config: &Config,
+    clients: &ClientPort,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<(Arc<Cluster>, SlotInboxes)>, ClusterError> {
+    if !config.cluster.enabled {
+        return Ok(None);
+    }
+    let reached = Reached {
+        urls: vec![clients.url_for(config.cluster.advertised())],
+        tcp: clients.address(),
+    };
+    let started = Cluster::start(config, reached, Arc::clone(metrics)).await?;
+    Ok(Some(started))
+}
+
+/// Tells the others how busy this node is, as long as anybody asks.
+fn report_load(services: &Arc<Services>) {
+    if let Some(cluster) = &services.cluster {
+        let services = Arc::downgrade(services);
+        cluster.report(move || services.upgrade().map(|services| services.sessions.len()));
+    }
+}
+
+/// Ready when the node is out of its cluster; never for one that stands alone.
+async fn out(cluster: Option<&Cluster>) -> Arc<Out> {
+    match cluster {
+        Some(cluster) => cluster.out().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Opens the store and takes its slots over, if any namespace is persisted. A node with peers has none: what one disk holds the
+/// others do not.
 async fn open_storage(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Storage>, NodeError> {
     let persisted = config
         .namespaces
         .iter()
         .any(|one| one.durability == Durability::Persisted);
-    if !persisted {
+    if !persisted || config.cluster.enabled {
         return Ok(None);
     }
     let directory = config.node.data_dir.clone();

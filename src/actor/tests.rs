@@ -27,7 +27,7 @@ async fn registry() -> Registry {
     config.slots.channel_idle = Duration::from_secs(10);
     config.fanout.linger = Duration::from_secs(5);
     let auth = Auth::new(&config.auth).expect("a node without keys");
-    let services = Services::new(config, auth, Arc::new(Metrics::new()), None);
+    let services = Services::new(config, auth, Arc::new(Metrics::new()), None, None);
     Registry::start(Arc::new(services), None).await.expect("starts")
 }
 

@@ -28,27 +28,63 @@ use crate::actor::slot::Message;
 /// How often the planner looks when nothing has happened: what it holds down passes by time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Wishes that wait: one for each slot, and as many again of slots that began anew.
-#[must_use]
-pub fn wishes(slots: u16) -> (mpsc::Sender<Wish>, mpsc::Receiver<Wish>) {
-    mpsc::channel(2 * usize::from(slots))
-}
+/// How long a node that stops waits for others to take its slots. A thousand take some seconds; whoever stops it may kill it
+/// after thirty.
+const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Serves the slots until the set is dropped.
-pub fn start(
-    registry: &Registry,
-    cluster: &Arc<Cluster>,
-    peers: &Arc<Peers>,
+/// How often it looks whether they have.
+const HAND_OVER_LOOK: Duration = Duration::from_millis(50);
+
+/// What the slots of a node with peers need, before anybody serves them.
+pub struct Slots {
+    /// The way to the other nodes.
+    pub peers: Arc<Peers>,
+    cluster: Arc<Cluster>,
     wishes: mpsc::Receiver<Wish>,
     inboxes: SlotInboxes,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    for lane in inboxes {
-        tasks.spawn(inbox::read(lane, registry.clone(), Arc::clone(peers)));
+}
+
+impl Slots {
+    /// For `slots` slots. A wish waits for each, and as many again of slots that began anew.
+    #[must_use]
+    pub fn new(cluster: &Arc<Cluster>, inboxes: SlotInboxes, slots: u16) -> Self {
+        let (sender, wishes) = mpsc::channel(2 * usize::from(slots));
+        Self {
+            peers: Arc::new(Peers::new(cluster.me.clone(), slots, Arc::clone(&cluster.links), sender)),
+            cluster: Arc::clone(cluster),
+            wishes,
+            inboxes,
+        }
     }
-    tasks.spawn(grant(registry.clone(), Arc::clone(cluster), wishes));
-    tasks.spawn(Driver::new(registry.clone(), Arc::clone(cluster)).run());
-    tasks
+
+    /// Serves the slots until the set is dropped.
+    pub fn serve(self, registry: &Registry) -> JoinSet<()> {
+        let Self {
+            peers,
+            cluster,
+            wishes,
+            inboxes,
+        } = self;
+        let mut tasks = JoinSet::new();
+        for lane in inboxes {
+            tasks.spawn(inbox::read(lane, registry.clone(), Arc::clone(&peers)));
+        }
+        tasks.spawn(grant(registry.clone(), Arc::clone(&cluster), wishes));
+        tasks.spawn(Driver::new(registry.clone(), cluster).run());
+        tasks
+    }
+}
+
+/// Waits until others own what a draining node had, if there is anybody who could.
+pub async fn handed_over(registry: &Registry, cluster: &Cluster) {
+    let until = Instant::now() + HAND_OVER_TIME_MAX;
+    while registry.owned() > 0 && cluster.has_successor() && Instant::now() < until {
+        tokio::time::sleep(HAND_OVER_LOOK).await;
+    }
+    match registry.owned() {
+        0 => tracing::info!("other nodes own all slots"),
+        slots => tracing::warn!(slots, "stopping as the owner of slots: they are without one until another node claims them"),
+    }
 }
 
 /// Takes the wishes of all slots to the table, as many together as there are.

@@ -64,6 +64,18 @@ impl Metrics {
     /// A peer has sent what cannot be read.
     pub fn unreadable(&self) {
         self.count(|| counter!("starling_cluster_messages_unreadable_total"));
+    /// The certificate of links ends then, in seconds since 1970.
+    pub fn cluster_certificate_expires(&self, at: i64) {
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!("starling_cluster_certificate_expiry_timestamp_seconds").set(at as f64);
+        });
+    }
+
+    /// So many live nodes have other namespaces than this one.
+    pub fn cluster_settings_differ(&self, nodes: usize) {
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!("starling_cluster_settings_differ").set(nodes as f64);
+        });
     }
 }
 
@@ -71,6 +83,13 @@ pub(super) fn describe() {
     describe_counter!(
         "starling_cluster_messages_unreadable_total",
         "Messages of peers that could not be read, and were dropped."
+    describe_gauge!(
+        "starling_cluster_certificate_expiry_timestamp_seconds",
+        "When this node's certificate for links ends."
+    );
+    describe_gauge!(
+        "starling_cluster_settings_differ",
+        "Live nodes whose namespaces are set up differently from this one's."
     );
     describe_gauge!("starling_cluster_members", "Other nodes of the cluster, by state.");
     describe_counter!(
@@ -109,6 +128,8 @@ mod tests {
         metrics.link_round_trip(&peer, Duration::from_millis(250));
         metrics.link_resends(7);
         metrics.limit_reached("cluster.link_queue");
+        metrics.cluster_certificate_expires(1_800_000_000);
+        metrics.cluster_settings_differ(1);
         let told = metrics.render(0);
         for line in [
             "starling_cluster_members{state=\"suspected\"} 1",
@@ -118,6 +139,8 @@ mod tests {
             "starling_cluster_link_handshakes_total{result=\"untrusted\"} 1",
             "starling_cluster_link_rtt_seconds{peer=\"b\"} 0.25",
             "starling_cluster_resends_total 7",
+            "starling_cluster_certificate_expiry_timestamp_seconds 1800000000",
+            "starling_cluster_settings_differ 1",
             "starling_limits_reached_total{limit=\"cluster.link_queue\"} 1",
         ] {
             assert!(told.contains(line), "{line}\n{told}");

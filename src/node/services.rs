@@ -17,6 +17,7 @@ use starling_runtime::wheel::Wheel;
 
 use super::Sessions;
 use crate::auth::Auth;
+use crate::cluster::Cluster;
 use crate::config::{self, Config};
 use crate::fanout::Gateway;
 use crate::metrics::Metrics;
@@ -90,6 +91,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Where persisted channels are kept, if any are.
     pub storage: Option<Storage>,
+    /// The other nodes, if there are any.
+    pub cluster: Option<Arc<Cluster>>,
     /// Who is connected.
     pub sessions: Sessions,
     /// Bytes queued for one session before what follows stays in the ring.
@@ -113,7 +116,13 @@ pub struct Storage {
 impl Services {
     /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
     #[must_use]
-    pub fn new(config: Config, auth: Auth, metrics: Arc<Metrics>, storage: Option<Storage>) -> Self {
+    pub fn new(
+        config: Config,
+        auth: Auth,
+        metrics: Arc<Metrics>,
+        storage: Option<Storage>,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Self {
         let namespaces: Namespaces = config.namespaces.iter().map(|one| namespace(one, &config)).collect();
         let gathering = Windows {
             window: config.session.window,
@@ -142,7 +151,8 @@ impl Services {
                 ..slot::Config::default()
             },
             slots: config.slots.count,
-            greeting: greeting(&config, &settings),
+            greeting: greeting(&config, &settings, cluster.as_deref()),
+            cluster,
             settings: Arc::new(settings),
             clock: Clock,
             timers: Wheel::start(TIMERS_TICK, TIMERS_BUCKETS),
@@ -184,12 +194,12 @@ pub fn name_of(config: &Config) -> String {
     }
 }
 
-fn greeting(config: &Config, settings: &Settings) -> Greeting {
-    let Now { wall, .. } = Clock.now();
+fn greeting(config: &Config, settings: &Settings, cluster: Option<&Cluster>) -> Greeting {
+    // New at each start, and later starts have higher ones: alone by the clock, among others for certain.
+    let alone = || Clock.now().wall.0;
     Greeting {
         node: name_of(config),
-        // New at each start, and later starts have higher ones.
-        generation: wall.0,
+        generation: cluster.map_or_else(alone, |cluster| cluster.me.generation.0),
         heartbeat: settings.heartbeat,
         window: channel::Config::default().window,
         limits: v1::Limits {

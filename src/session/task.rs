@@ -591,7 +591,7 @@ mod tests {
     async fn what_the_transport_has_taken_is_flushed_until_it_is_written() {
         let config = Config::for_dev(0, Path::new("unused"));
         let auth = Auth::new(&config.auth).expect("a node without keys");
-        let services = Services::new(config, auth, Arc::new(Metrics::new()), None);
+        let services = Services::new(config, auth, Arc::new(Metrics::new()), None, None);
         let registry = Registry::start(Arc::new(services), None).await.expect("starts");
         let from = (Ipv4Addr::LOCALHOST.into(), Instant::now());
         let mut task = Task::new(Buffering::default(), registry, Arc::default(), 1, from);

@@ -7,7 +7,7 @@
 //! * `reset`: how clients of a process that died learn of it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 
 use super::tls::Certificate;
 use crate::actor::registry::Registry;
-use crate::node::{NodeError, Services};
+use crate::config::Client;
+use crate::node::NodeError;
 
 mod admission;
 mod http;
@@ -33,6 +34,7 @@ pub struct ClientPort {
     udp: Vec<std::net::UdpSocket>,
     certificate: Certificate,
     url: String,
+    address: SocketAddr,
 }
 
 impl ClientPort {
@@ -41,8 +43,7 @@ impl ClientPort {
     ///
     /// # Errors
     /// [`NodeError::Bind`] names the address that could not be bound.
-    pub async fn bind(services: &Services, certificate: Certificate) -> Result<Self, NodeError> {
-        let config = &services.config.client;
+    pub async fn bind(config: &Client, certificate: Certificate) -> Result<Self, NodeError> {
         let (mut tcp, mut udp) = (Vec::new(), Vec::new());
         let mut missing = None;
         for &address in &config.listen {
@@ -65,7 +66,8 @@ impl ClientPort {
         }
         match (tcp.first().map(TcpListener::local_addr), missing) {
             (Some(Ok(address)), _) => Ok(Self {
-                url: url(services, address, &certificate),
+                url: url(config, address, &certificate),
+                address,
                 tcp,
                 udp,
                 certificate,
@@ -86,6 +88,24 @@ impl ClientPort {
         self.url.clone()
     }
 
+    /// The HTTP base under which other machines reach the node, whose address among its peers is `advertised`.
+    #[must_use]
+    pub fn url_for(&self, advertised: Option<IpAddr>) -> String {
+        match advertised {
+            Some(ip) if self.address.ip().is_unspecified() => {
+                let advertised = SocketAddr::new(ip, self.address.port());
+                self.url.replace(&self.address.to_string(), &advertised.to_string())
+            }
+            _ => self.url(),
+        }
+    }
+
+    /// The first address that it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// When the certificate ends, in seconds since 1970.
     #[must_use]
     pub fn certificate_expires(&self) -> f64 {
@@ -93,8 +113,8 @@ impl ClientPort {
     }
 }
 
-fn url(services: &Services, address: SocketAddr, certificate: &Certificate) -> String {
-    match services.config.client.public_url.as_str() {
+fn url(config: &Client, address: SocketAddr, certificate: &Certificate) -> String {
+    match config.public_url.as_str() {
         "" if certificate.is_configured() => format!("https://{address}"),
         "" => format!("http://{address}"),
         url => url.trim_end_matches('/').to_owned(),
@@ -152,6 +172,7 @@ pub fn serve(port: ClientPort, registry: &Registry) -> Listeners {
         udp,
         certificate,
         url,
+        address: _,
     } = port;
     let mut tasks = JoinSet::new();
     let (stopping, stops) = watch::channel(false);

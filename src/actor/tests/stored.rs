@@ -24,7 +24,7 @@ async fn stored_registry(directory: &Directory, limits: Limits) -> Registry {
         claims: claims.into(),
     };
     let auth = Auth::new(&config.auth).expect("a node without keys");
-    let services = Services::new(config, auth, metrics, Some(storage));
+    let services = Services::new(config, auth, metrics, Some(storage), None);
     Registry::start(Arc::new(services), None).await.expect("starts")
 }
 

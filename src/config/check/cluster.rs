@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use starling_cluster::gossip::{URL_BYTES_MAX, WORD_BYTES_MAX};
 use starling_cluster::link::{FRAME_BYTES_MAX, LANES};
 use starling_core::id::NodeName;
 use starling_core::id::node::NODE_NAME_BYTES_MAX;
@@ -20,12 +21,8 @@ impl Config {
         if !cluster.enabled {
             return;
         }
-        found.unless(
-            false,
-            &["cluster.enabled"],
-            "this version runs one node: gossip and links are there, but channels do not travel on them yet; leave it off",
-        );
         cluster.check_identity(found);
+        self.check_facts(found);
         found.unless(
             NodeName::parse(&name_of(self)).is_ok(),
             &["node.name"],
@@ -41,6 +38,24 @@ impl Config {
             !of_clients && !overlap(sockets[0], sockets[1]),
             &["cluster.gossip_listen", "cluster.link_listen", "client.listen"],
             "two of them are the same UDP socket; give each its own port",
+        );
+    }
+}
+
+impl Config {
+    /// What the others are told has to fit a datagram.
+    fn check_facts(&self, found: &mut Found) {
+        let zone = &self.node.zone;
+        let is_word = zone.len() <= WORD_BYTES_MAX && zone.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        found.unless(
+            is_word,
+            &["node.zone"],
+            "is told to all nodes of the cluster; use up to 64 printable ASCII characters",
+        );
+        found.unless(
+            self.client.public_url.len() <= URL_BYTES_MAX,
+            &["client.public_url"],
+            "is told to all nodes of the cluster; use one of up to 128 characters",
         );
     }
 }

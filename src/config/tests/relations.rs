@@ -158,12 +158,13 @@ fn each_is_refused_with_its_keys() {
         (with("cluster.seeds = [\"a:0\"]"), &["cluster.seeds"]),
         (with("cluster.bootstrap = [\"A\"]"), &["cluster.bootstrap"]),
         (with("cluster.advertise = \"node-a\""), &["cluster.advertise"]),
-        (with(&cluster("")), &["cluster.enabled"]),
+        (with(&cluster("node.zone = \"Zürich\"")), &["node.zone"]),
         (
-            with(&cluster(
-                "cluster.advertise = \"10.0.0.1\"\ncluster.link_listen = \"[::]:4435\"",
-            )),
-            &["cluster.enabled"],
+            with(&cluster(&format!(
+                "client.public_url = \"https://{}.example.org\"",
+                "a".repeat(120)
+            ))),
+            &["client.public_url"],
         ),
         (with("slots.count = 1000"), &["slots.count"]),
         (with("slots.count = 0"), &["slots.count"]),
@@ -266,7 +267,7 @@ fn a_node_with_peers_is_told_all_that_it_lacks() {
         keys.collect::<Vec<_>>()
     };
     let lacking = all(&format!("node.name = \"Node A\"\ncluster.enabled = true\n{LEAST}"));
-    let first = ["enabled", "id", "gossip_keys", "authority"].map(|key| format!("cluster.{key}"));
+    let first = ["id", "gossip_keys", "authority"].map(|key| format!("cluster.{key}"));
     assert_eq!(lacking, [&first[..], &["node.name".to_owned()]].concat());
     for (more, key) in [
         ("cluster.link_listen = \"0.0.0.0:4435\"", "cluster.advertise"),
@@ -275,6 +276,11 @@ fn a_node_with_peers_is_told_all_that_it_lacks() {
         ("cluster.gossip_listen = \"127.0.0.1:4433\"", "cluster.gossip_listen"),
     ] {
         let found = all(&format!("{}\n{LEAST}", cluster(more)));
-        assert_eq!(found, ["cluster.enabled", key], "{more}");
+        assert_eq!(found, [key], "{more}");
+    }
+    let anywhere = "cluster.advertise = \"10.0.0.1\"\ncluster.link_listen = \"[::]:4435\"";
+    for whole in ["", anywhere] {
+        let loaded = load_with(&format!("{}\n{LEAST}", cluster(whole)), &[], &[]).expect("it lacks nothing");
+        assert!(loaded.config.cluster.enabled);
     }
 }
