@@ -347,6 +347,7 @@ async fn a_peer_that_restarts_unannounced_resets_the_connection_that_it_does_not
     // Its farewell is lost.
     relay.cut_both(true);
     soon("it ends", b.links.close()).await;
+    drop(b.links);
     let mut socket = None;
     eventually("the port is free again", || {
         socket = UdpSocket::bind(address).ok();
