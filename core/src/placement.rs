@@ -4,10 +4,23 @@
 //! 1998): every node has a score for every slot, and the highest scores win. When a node comes or
 //! goes, only the slots that it wins or won move, and every node finds the same answer by itself.
 //! The answer is a proposal: the slot table makes it real.
+//!
+//! * [`planner`]: what this node wants of each slot, from what it knows of the others;
+//! * `places`: which nodes there are, and whose place is kept for them; `seats`: in which order they
+//!   hold a slot, over zones; `moves`: how fast ownership changes hands.
+
+use std::cmp::Ordering;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::id::{NodeName, SlotId};
+
+mod moves;
+mod places;
+pub mod planner;
+mod seats;
+
+pub use planner::Planner;
 
 /// Copies a slot should have. With three, two are left after a crash, so publishing goes on as soon
 /// as there is a new owner.
@@ -16,11 +29,24 @@ pub const COPIES: usize = 3;
 /// `nodes` in the order in which they should hold `slot`: the first should own it.
 #[must_use]
 pub fn ranking(slot: SlotId, nodes: impl IntoIterator<Item = NodeName>) -> Vec<NodeName> {
-    let score = |node: &NodeName| xxh3_64_with_seed(node.as_str().as_bytes(), u64::from(slot.0));
-    let mut ranked: Vec<_> = nodes.into_iter().map(|node| (score(&node), node)).collect();
-    // Equal scores are decided by name, the same way everywhere.
-    ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let mut ranked: Vec<_> = nodes.into_iter().map(|node| (score(slot, &node), node)).collect();
+    ranked.sort_by(|a, b| by_score((a.0, &a.1), (b.0, &b.1)));
     ranked.into_iter().map(|(_, node)| node).collect()
+}
+
+/// Whether `a` comes before `b` in the ranking of `slot`.
+#[must_use]
+pub fn ranks_before(slot: SlotId, a: &NodeName, b: &NodeName) -> bool {
+    by_score((score(slot, a), a), (score(slot, b), b)) == Ordering::Less
+}
+
+fn score(slot: SlotId, node: &NodeName) -> u64 {
+    xxh3_64_with_seed(node.as_str().as_bytes(), u64::from(slot.0))
+}
+
+/// The highest score first. Equal ones are decided by name, the same way everywhere.
+fn by_score(a: (u64, &NodeName), b: (u64, &NodeName)) -> Ordering {
+    b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Replica;
 use super::turn::Effect;
 use crate::id::NodeId;
+use crate::placement::ranks_before;
 use crate::table::Change;
 
 impl Replica {
@@ -38,12 +39,14 @@ impl Replica {
         self.ask(change, now, out);
     }
 
-    /// How many candidates come before this one; `None` if it is none.
+    /// How many candidates come before this one, by their rank, so that the slots of one owner go to
+    /// several, and to those who should own them; `None` if it is none.
     fn turn(&self) -> Option<u32> {
         let faults = self.config.slot.faults;
         let namesake = |node: &NodeId| faults.no_generation() && node.name == self.me.name;
         let may = faults.claim_by_anyone() || self.record.may_claim(&self.me) || self.record.isr.iter().any(namesake);
-        let comes_before = |node: &&NodeId| **node < self.me && !self.peers.is_down(node);
+        let comes_before =
+            |node: &&NodeId| ranks_before(self.id, &node.name, &self.me.name) && !self.peers.is_down(node);
         let before = self.record.holders().filter(comes_before).count();
         may.then(|| u32::try_from(before).unwrap_or(u32::MAX))
     }

@@ -41,9 +41,10 @@ pub enum Input {
 /// Who should hold the slot: the outcome of placement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// Copies, the owner's among them. An owner brings them in, and lets others go after that.
+    /// Copies. An owner brings in those that answer, and lets others go once all of these are there.
     pub copies: Vec<NodeId>,
-    /// Who should own it: claims what nobody ever owned, and is handed the slot by whoever has it.
+    /// Who should own it: claims what nobody ever owned, and is handed the slot by the node that has it.
+    /// `None` where that is for another node to say.
     pub owner: Option<NodeId>,
     /// Every copy that counts is proved dead: whoever should own the slot begins it anew.
     pub lost: bool,
