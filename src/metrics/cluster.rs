@@ -64,6 +64,8 @@ impl Metrics {
     /// A peer has sent what cannot be read.
     pub fn unreadable(&self) {
         self.count(|| counter!("starling_cluster_messages_unreadable_total"));
+    }
+
     /// The certificate of links ends then, in seconds since 1970.
     pub fn cluster_certificate_expires(&self, at: i64) {
         metrics::with_local_recorder(&self.recorder, || {
@@ -83,6 +85,7 @@ pub(super) fn describe() {
     describe_counter!(
         "starling_cluster_messages_unreadable_total",
         "Messages of peers that could not be read, and were dropped."
+    );
     describe_gauge!(
         "starling_cluster_certificate_expiry_timestamp_seconds",
         "When this node's certificate for links ends."
