@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use tracing::info;
+use tracing::debug;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::id::{Lineage, NodeId, SlotId, Term};
@@ -275,7 +275,7 @@ impl Replica {
             }
             self.slot.clear(lineage);
         }
-        info!(slot = %self.id, %term, members = isr.len(), "owner of the slot");
+        debug!(slot = %self.id, %term, members = isr.len(), "owner of the slot");
         self.slot.lead(*term);
         self.incoming = None;
         self.owner = Some(Ownership::new(&self.record, &self.me, &self.slot));
@@ -284,7 +284,7 @@ impl Replica {
     /// Another node is the owner.
     fn step_down(&mut self, out: &mut Vec<Effect>) {
         if let Some(ownership) = self.owner.take() {
-            info!(slot = %self.id, term = %ownership.term, "owner of the slot no longer");
+            debug!(slot = %self.id, term = %ownership.term, "owner of the slot no longer");
             self.slot_turn(out, Slot::step_down);
         }
     }

@@ -16,8 +16,8 @@ use crate::session::{Ticket, Turn, Violation};
 use crate::{CloseReason, Position, PublishError, PublishOptions, Published, Refusal};
 
 /// The waits after refusals that say to try again: from a tenth of a second, about the time to replace a replica, to
-/// five seconds, so that a recovered channel is noticed.
-const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+/// one second, beside what the refusal itself asks for: a channel that changes its owner is back within three.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 
 /// Gaps in a row after which an entry waits before it is sent again.
 ///
@@ -280,7 +280,11 @@ impl Line {
     }
 
     fn hold(&mut self, retry_after: Option<Duration>, turn: &mut Turn<'_>) {
-        let wait = self.retry.next(1, &mut turn.common.rng);
+        // All that was on its way is refused together, and is one failure.
+        let wait = match self.hold {
+            Some(_) => Duration::ZERO,
+            None => self.retry.next(1, &mut turn.common.rng),
+        };
         let until = turn.now + retry_after.map_or(wait, |at_least| at_least + wait);
         self.hold = Some(self.hold.map_or(until, |hold| hold.max(until)));
     }

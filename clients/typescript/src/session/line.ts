@@ -10,8 +10,8 @@ import type { ServerBodies } from '../wire/frames.ts';
 import { type PublishBody, Violation } from './message.ts';
 import { failure, type Shared } from './shared.ts';
 
-/** Waits after refusals that say to try again: from the time to replace a replica, up to noticing a recovered channel. */
-const RETRY_MS = [100, 5_000] as const;
+/** Waits after refusals that say to try again: from the time to replace a replica, to a part of that to change an owner. */
+const RETRY_MS = [100, 1_000] as const;
 
 /** Gaps in a row after which an entry waits: two views of this publisher do not agree, and haste helps nobody. */
 const GAPS_MAX = 3;
@@ -238,7 +238,10 @@ export class Line {
   }
 
   #wait(retryAfterMs: number): void {
-    this.#hold = Math.max(this.#hold, this.shared.now + retryAfterMs + this.#retry.next(this.shared.random));
+    const { now, random } = this.shared;
+    // All that was on its way is refused together, and is one failure.
+    const wait = this.#hold > now ? 0 : this.#retry.next(random);
+    this.#hold = Math.max(this.#hold, now + retryAfterMs + wait);
   }
 
   #remove(entry: Entry, outcome: Published | Failure): void {
