@@ -11,17 +11,17 @@ use starling_core::sim::cluster::{FAULTS, run};
 /// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
 const CAUGHT: [(&str, u64); 12] = [
     ("commit_alone", 0),
-    ("no_term_check", 395),
-    ("no_generation", 35),
-    ("claim_by_anyone", 4),
+    ("no_term_check", 942),
+    ("no_generation", 68),
+    ("claim_by_anyone", 0),
     ("grow_before_ack", 4),
-    ("pending_counts", 107),
-    ("fan_out_before_commit", 1),
+    ("pending_counts", 15),
+    ("fan_out_before_commit", 0),
     ("publishers_not_replicated", 0),
-    ("epoch_kept_on_reset", 22),
-    ("attach_before_safe", 130),
-    ("reset_after_silence", 1),
-    ("doubt_not_confirmed", 300),
+    ("epoch_kept_on_reset", 35),
+    ("attach_before_safe", 41),
+    ("reset_after_silence", 0),
+    ("doubt_not_confirmed", 41),
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {
@@ -35,13 +35,23 @@ fn seeds(seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn five_hundred_seeds_break_nothing_and_see_everything() {
-    seeds(0..500);
+fn the_first_250_seeds_break_nothing_and_see_everything() {
+    seeds(0..250);
 }
 
 #[test]
-fn five_hundred_more_seeds_break_nothing_and_see_everything() {
-    seeds(500..1_000);
+fn the_second_250_seeds_break_nothing_and_see_everything() {
+    seeds(250..500);
+}
+
+#[test]
+fn the_third_250_seeds_break_nothing_and_see_everything() {
+    seeds(500..750);
+}
+
+#[test]
+fn the_fourth_250_seeds_break_nothing_and_see_everything() {
+    seeds(750..1_000);
 }
 
 #[test]

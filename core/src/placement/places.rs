@@ -68,6 +68,11 @@ impl Place {
     /// Whether copies are wanted of it. One that is away is still meant: its copy is not replaced, and
     /// brought in as soon as it answers. One that drains is to be let go.
     pub(super) fn is_meant(&self) -> bool {
+        matches!(self.presence, Presence::Unseen | Presence::Serving | Presence::Away)
+    }
+
+    /// Whether it served when it was seen last.
+    fn has_served(&self) -> bool {
         matches!(self.presence, Presence::Serving | Presence::Away)
     }
 
@@ -160,7 +165,7 @@ impl Places {
     /// nothing does not count, or a cluster that has shrunk would never place anything again.
     fn is_cut_off(&self, seen: &BTreeMap<NodeName, Glimpse>, view: &View<'_>, config: &Config, now: Instant) -> bool {
         let is_known = |name: &NodeName| {
-            let served = self.0.get(name).filter(|place| place.is_meant());
+            let served = self.0.get(name).filter(|place| place.has_served());
             seen.contains_key(name) || served.is_some_and(|place| place.is_kept(config, now))
         };
         let names = view.table.nodes().nodes().map(|node| node.name);

@@ -15,11 +15,11 @@
 //! * an owner keeps a slot until it drains, or until the one with the first seat is in sync and steady,
 //!   and never gives away what it got a moment ago. It gives away a few at a time;
 //! * what nobody ever owned, or all copies of which are proved dead, is for the first in the order;
-//! * a node that is cut off changes nothing.
+//! * a node that is cut off moves nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::COPIES;
 use super::moves::Moves;
@@ -27,102 +27,14 @@ use super::places::{Place, Places};
 use super::seats::Seats;
 use crate::id::{NodeId, SlotId};
 use crate::replica::Wanted;
-use crate::table::Table;
+
+mod config;
+mod view;
+
 use crate::table::record::CLUSTER_COPIES_MIN;
-
-/// The settings of a planner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
-    /// How long the place of a node that vanished or drains is kept. A pod that is restarted is back in
-    /// less, also when its image has to be fetched.
-    pub hold_down: Duration,
-    /// How long a node waits until the others have come into sight, after its start or after it was cut
-    /// off, before it plans and takes whom it never saw for gone. Gossip takes a second.
-    pub gather: Duration,
-    /// How long a node must have served before slots are moved to it, and an owner must have owned a
-    /// slot before it moves it on. A node that comes and goes moves nothing.
-    pub steady: Duration,
-    /// Slots that an owner begins to give away in any one round, and waits for at a time. A move takes
-    /// some milliseconds of one slot's publishes; a thousand slots over three owners take 20 s.
-    pub moves_per_round: usize,
-    /// See above.
-    pub round: Duration,
-    /// Slots that a draining owner gives away at a time. It has little time, and yet the nodes that take
-    /// them must go on acknowledging for others.
-    pub drain_batch: usize,
-    /// How long a move that does not come about holds up others. The owner tries it again as often.
-    pub move_patience: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            hold_down: Duration::from_secs(60),
-            gather: Duration::from_secs(2),
-            steady: Duration::from_secs(10),
-            moves_per_round: 16,
-            round: Duration::from_secs(1),
-            drain_batch: 64,
-            move_patience: Duration::from_secs(5),
-        }
-    }
-}
-
-/// What gossip says of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is there.
-    Serving,
-    /// It is there, and hands over what it has, or is about to end.
-    Draining,
-    /// It is suspected to be gone.
-    Silent,
-}
-
-/// Another node, as gossip knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Which start of which.
-    pub node: NodeId,
-    /// What is thought of it.
-    pub standing: Standing,
-    /// The failure zone it stands in; empty for none.
-    pub zone: Arc<str>,
-}
-
-/// All that a node knows when it plans.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// Its copy of the slot table.
-    pub table: &'a Table,
-    /// The others.
-    pub members: &'a [Member],
-    /// Those that do not answer on their link.
-    pub down: &'a BTreeSet<NodeId>,
-    /// Whether this node itself is to give everything away.
-    pub is_draining: bool,
-}
-
-/// What has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// Slots of which something else is wanted than before.
-    pub changed: Vec<(SlotId, Wanted)>,
-    /// When to plan again, if nothing becomes known before.
-    pub again: Option<Instant>,
-}
-
-/// The soonest of several times to come.
-#[derive(Debug, Default)]
-pub(super) struct Soonest(Option<Instant>);
-
-impl Soonest {
-    pub(super) fn at(&mut self, at: Instant, now: Instant) {
-        if at > now && self.0.is_none_or(|soonest| at < soonest) {
-            self.0 = Some(at);
-        }
-    }
-}
+pub use config::Config;
+pub(super) use view::Soonest;
+pub use view::{Member, Plan, Standing, View};
 
 /// See the module.
 #[derive(Debug)]
@@ -135,6 +47,8 @@ pub struct Planner {
     moves: Moves,
     /// Since when this node is registered and not cut off, as far as it knows.
     sighted_since: Option<Instant>,
+    /// When that was so for the first time.
+    first_sighted: Option<Instant>,
     /// What was wanted last; `None` of a slot that was never planned.
     wanted: Vec<Option<Wanted>>,
 }
@@ -151,6 +65,7 @@ impl Planner {
             seats: Seats::default(),
             moves: Moves::default(),
             sighted_since: None,
+            first_sighted: None,
             wanted: Vec::new(),
         }
     }
@@ -161,16 +76,11 @@ impl Planner {
         let me = Place::serving(&self.me, Arc::clone(&self.zone), now);
         let is_sighted = self.places.look(&me, view, &self.config, now);
         self.places.expire(&self.config, now, &mut again);
-        // What comes into sight again does so one by one.
         let since = is_sighted.then(|| self.sighted_since.unwrap_or(now));
         self.sighted_since = since;
-        let acts_at = since.map(|since| since + self.config.gather);
-        let changed = match acts_at {
-            Some(at) if now >= at => self.change(view, now, &mut again),
-            at => {
-                at.into_iter().for_each(|at| again.at(at, now));
-                Vec::new()
-            }
+        let changed = match since {
+            Some(since) if self.may_act(since, now, &mut again) => self.change(view, now, &mut again),
+            _ => self.renew(view),
         };
         let Soonest(again) = again;
         Plan { changed, again }
@@ -182,11 +92,53 @@ impl Planner {
         self.wanted.get(usize::from(slot.0))?.as_ref()
     }
 
+    /// Whether what is in sight can be relied on: after the node was cut off, the others come into sight
+    /// again one by one.
+    fn may_act(&mut self, since: Instant, now: Instant, again: &mut Soonest) -> bool {
+        let first = *self.first_sighted.get_or_insert(since);
+        let gathered = since + self.config.gather;
+        again.at(gathered, now);
+        since == first || now >= gathered
+    }
+
+    /// Copies are wanted of the starts of nodes that count by now. Nobody moves by that, and the table
+    /// says it: so a node that sees nobody wants it, too.
+    fn renew(&mut self, view: &View<'_>) -> Vec<(SlotId, Wanted)> {
+        let current: BTreeMap<_, _> = view
+            .table
+            .nodes()
+            .nodes()
+            .map(|node| (node.name.clone(), node))
+            .collect();
+        let mut changed = Vec::new();
+        if current.get(&self.me.name) != Some(&self.me) {
+            return changed;
+        }
+        for (slot, wanted) in (0..).map(SlotId).zip(&mut self.wanted) {
+            let Some(wanted) = wanted else {
+                continue;
+            };
+            let mut is_new = false;
+            for copy in &mut wanted.copies {
+                if let Some(node) = current.get(&copy.name).filter(|node| *node != copy) {
+                    *copy = node.clone();
+                    is_new = true;
+                }
+            }
+            if is_new {
+                changed.push((slot, wanted.clone()));
+            }
+        }
+        changed
+    }
+
     fn change(&mut self, view: &View<'_>, now: Instant, again: &mut Soonest) -> Vec<(SlotId, Wanted)> {
         let places = self.places.kept(&self.config, now);
         let slots = view.table.records().count();
         let candidate = |place: &Place| (place.node.name.clone(), Arc::clone(&place.zone));
         self.seats.update(places.iter().map(candidate).collect(), slots);
+        let first_sighted = self.first_sighted.unwrap_or(now);
+        let may_found = now >= first_sighted + self.config.gather;
         let goals = self.goals(view, &places, now, again);
         self.moves.settle(&goals, view.is_draining, &self.config, now, again);
         self.wanted.resize(slots, None);
@@ -198,7 +150,8 @@ impl Planner {
                 Some(owner) if *owner == self.me => Some(self.moves.to(slot).unwrap_or(&self.me).clone()),
                 Some(_) if !lost => None,
                 // Whoever sees itself as the first claims it, and the table takes one of them.
-                _ => first(order, &places, |_| true),
+                _ if may_found => first(order, &places, |_| true),
+                _ => None,
             };
             let copies = copies(order, &places);
             let wanted = Wanted { copies, owner, lost };

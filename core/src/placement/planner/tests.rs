@@ -4,11 +4,14 @@ mod churn;
 mod owners;
 mod sight;
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::*;
 use crate::channel::tests::start;
 use crate::id::{Generation, NodeName};
 use crate::placement::ranking;
-use crate::table::{Change, Command};
+use crate::table::{Change, Command, Table};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -17,6 +17,7 @@ pub(super) enum Event {
     Heard {
         to: NodeId,
         from: NodeId,
+        is_draining: bool,
     },
     Peer {
         to: NodeId,

@@ -8,7 +8,8 @@ use super::event::{Asked, Event, Reply, Request, Response, Told};
 use super::world::World;
 use crate::channel::{self, Channel, Refusal};
 use crate::id::{ChannelName, NodeId, SlotId, slot_of};
-use crate::replica::{self, Replica, Wanted};
+use crate::placement::planner::{self, Member, Planner};
+use crate::replica::{self, Replica};
 use crate::slot;
 use crate::table::Registry;
 use crate::time::Now;
@@ -29,11 +30,23 @@ pub(super) struct Node {
     /// Who follows a channel here.
     pub(super) readers: BTreeMap<ChannelName, BTreeMap<usize, Reply>>,
     pub(super) registry: Registry,
-    pub(super) heard: BTreeMap<NodeId, Instant>,
-    /// Who was said to be down, and what was said to be wanted, last.
+    pub(super) heard: BTreeMap<NodeId, Heard>,
+    /// Who was said to be down.
     pub(super) down: BTreeSet<NodeId>,
-    pub(super) wanted: BTreeMap<SlotId, Wanted>,
+    pub(super) planner: Planner,
+    /// What gossip says of the others, the oldest first, and how long that takes to be known.
+    pub(super) gossip: VecDeque<(Instant, Vec<Member>)>,
+    pub(super) gossip_lag: Duration,
+    /// It is to give everything away.
+    pub(super) is_draining: bool,
     pub(super) beats: u64,
+}
+
+/// When another node was heard of last, and what it said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) at: Instant,
+    pub(super) is_draining: bool,
 }
 
 /// Something to be done in the node, at once.
@@ -43,8 +56,9 @@ pub(super) enum Work {
 }
 
 impl Node {
-    pub(super) fn new(id: NodeId, ahead: Duration) -> Self {
+    pub(super) fn new(id: NodeId, ahead: Duration, gossip_lag: Duration, config: planner::Config) -> Self {
         Self {
+            planner: Planner::new(id.clone(), Arc::from(""), config),
             id,
             is_up: true,
             is_paused: false,
@@ -57,7 +71,9 @@ impl Node {
             registry: Registry::default(),
             heard: BTreeMap::new(),
             down: BTreeSet::new(),
-            wanted: BTreeMap::new(),
+            gossip: VecDeque::new(),
+            gossip_lag,
+            is_draining: false,
             beats: 0,
         }
     }

@@ -19,10 +19,8 @@ pub(super) enum Action {
     TableDown(bool),
     /// Links lose and double what they carry, in a hundred.
     Noise { loss: u64, doubling: u64 },
-    /// A slot should be another node's, or whoever has it.
-    Move { slot: u16, to: Option<usize> },
-    /// A node is to hold nothing any more, or something again.
-    Leave { node: usize, away: bool },
+    /// A node is to give away all that it has, or takes part again.
+    Drain { node: usize, drain: bool },
 }
 
 /// How a run goes.
@@ -121,14 +119,14 @@ impl Plan {
                 self.add(now, Action::Noise { loss, doubling });
                 self.add(lasting, Action::Noise { loss: 0, doubling: 0 });
             }
-            17 => {
-                let slot = u16::try_from(dice.below(u64::from(self.slots))).unwrap_or(0);
-                self.add(now, Action::Move { slot, to: Some(node) });
-                self.add(lasting, Action::Move { slot, to: None });
-            }
-            18 => {
-                self.add(now, Action::Leave { node, away: true });
-                self.add(lasting, Action::Leave { node, away: false });
+            17..19 => {
+                self.add(now, Action::Drain { node, drain: true });
+                if dice.percent(50) {
+                    self.add(lasting, Action::Drain { node, drain: false });
+                } else {
+                    let back_after = Duration::from_millis(dice.between((1, 6_000)));
+                    self.add(lasting, Action::Crash { node, back_after });
+                }
             }
             _ => {
                 // Two at once, which may be all who hold something.

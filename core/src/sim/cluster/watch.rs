@@ -1,14 +1,16 @@
 //! A node looks who else is there, and what should be whose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Event;
+use super::node::Heard;
 use super::world::World;
 use crate::id::{NodeId, SlotId};
-use crate::placement::{COPIES, ranking};
-use crate::replica::{self, Wanted};
-use crate::table::Registry;
+use crate::placement::planner::{Member, Standing, View};
+use crate::replica;
+use crate::table::{Registry, Table};
 
 /// How often a node says that it is there, and looks who else is.
 const BEAT: Duration = Duration::from_millis(200);
@@ -33,7 +35,8 @@ impl World {
             let to = self.nodes[other].id.clone();
             for delay in self.network.carry(index, other) {
                 let (to, from) = (to.clone(), id.clone());
-                self.agenda.after(delay, Event::Heard { to, from });
+                let is_draining = self.nodes[index].is_draining;
+                self.agenda.after(delay, Event::Heard { to, from, is_draining });
             }
         }
         if self.nodes[index].beats % LOOKS_EVERY == 1 {
@@ -44,13 +47,13 @@ impl World {
     }
 
     /// Another node is heard of.
-    pub(super) fn heard(&mut self, index: usize, from: NodeId) {
-        let now = self.agenda.now().instant;
+    pub(super) fn heard(&mut self, index: usize, from: NodeId, is_draining: bool) {
+        let at = self.agenda.now().instant;
         let node = &mut self.nodes[index];
         let is_new = node
             .heard
-            .insert(from.clone(), now)
-            .is_none_or(|before| now > before + SILENCE);
+            .insert(from.clone(), Heard { at, is_draining })
+            .is_none_or(|before| at > before.at + SILENCE);
         node.down.remove(&from);
         if is_new {
             self.all_replicas(index, |_| replica::Input::Up(from.clone()));
@@ -63,7 +66,7 @@ impl World {
         let silent = self.nodes[index]
             .heard
             .iter()
-            .filter(|(_, heard)| now > **heard + SILENCE);
+            .filter(|(_, heard)| now > heard.at + SILENCE);
         let silent: Vec<_> = silent.map(|(node, _)| node.clone()).collect();
         for node in silent {
             if !self.nodes[index].down.insert(node.clone()) {
@@ -88,41 +91,36 @@ impl World {
         }
     }
 
+    /// What should be whose, by what this node knows of the others: what the links say is known at
+    /// once, what gossip says a while later.
     pub(super) fn want(&mut self, index: usize) {
-        let now = self.agenda.now().instant;
-        let me = &self.nodes[index];
-        let mut live: BTreeMap<_, _> = me
-            .heard
-            .iter()
-            .filter(|(_, heard)| now <= **heard + SILENCE)
-            .map(|(node, _)| (node.name.clone(), node.clone()))
-            .collect();
-        live.insert(me.id.name.clone(), me.id.clone());
-        let away = &self.away;
-        live.retain(|_, node| !away.contains(&self.index_of(node)));
-        let mut all = BTreeMap::new();
-        for (slot, replica) in &me.replicas {
-            let ranked = ranking(*slot, live.keys().cloned());
-            let copies: Vec<_> = ranked.iter().take(COPIES).map(|name| live[name].clone()).collect();
-            let owner = replica.record().owner.clone().filter(|owner| copies.contains(owner));
-            let moved = self.moves.get(slot).map(|to| self.nodes[*to].id.clone());
-            let moved = moved.filter(|to| copies.contains(to));
-            let registry = &me.registry;
-            let record = replica.record();
-            let lost = record.owner.is_some() && record.holders().all(|holder| registry.is_proved_dead(holder));
-            let wanted = Wanted {
-                owner: moved.or(owner).or_else(|| copies.first().cloned()),
-                copies,
-                lost,
-            };
-            all.insert(*slot, wanted);
+        let (now, clock) = (self.agenda.now().instant, self.now_at(index).instant);
+        let node = &mut self.nodes[index];
+        let standing = |heard: &Heard| match (now <= heard.at + SILENCE, heard.is_draining) {
+            (false, _) => Standing::Silent,
+            (true, false) => Standing::Serving,
+            (true, true) => Standing::Draining,
+        };
+        let member = |(node, heard): (&NodeId, &Heard)| Member {
+            node: node.clone(),
+            standing: standing(heard),
+            zone: Arc::from(""),
+        };
+        node.gossip.push_back((now, node.heard.iter().map(member).collect()));
+        while node.gossip.get(1).is_some_and(|(at, _)| *at + node.gossip_lag <= now) {
+            node.gossip.pop_front();
         }
-        for (slot, wanted) in all {
+        let records = node.replicas.values().map(|replica| replica.record().clone());
+        let table = Table::restore(records.collect(), node.registry.clone());
+        let view = View {
+            table: &table,
+            members: node.gossip.front().map_or(&[], |(_, members)| members),
+            down: &node.down,
+            is_draining: node.is_draining,
+        };
+        for (slot, wanted) in node.planner.plan(&view, clock).changed {
             // Once, as the real shell does: what a replica needs later it has to ask for.
-            if self.nodes[index].wanted.get(&slot) != Some(&wanted) {
-                self.nodes[index].wanted.insert(slot, wanted.clone());
-                self.turn(index, slot, replica::Input::Wanted(wanted));
-            }
+            self.turn(index, slot, replica::Input::Wanted(wanted));
         }
     }
 

@@ -1,6 +1,5 @@
 //! One run: the queue of events, and who gets them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Report;
@@ -15,6 +14,7 @@ use super::truth::{Rule, Truth};
 use crate::channel;
 use crate::fault::Faults;
 use crate::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, slot_of};
+use crate::placement::planner;
 use crate::replica;
 use crate::sim::agenda::Agenda;
 use crate::sim::dice::Dice;
@@ -44,11 +44,8 @@ pub(super) struct World {
     pub(super) sights: Sights,
     pub(super) config: replica::Config,
     pub(super) channel_config: channel::Config,
-    /// Slots that should be a certain node's.
-    pub(super) moves: BTreeMap<SlotId, usize>,
+    planner_config: planner::Config,
     is_healed: bool,
-    /// Nodes that should hold nothing.
-    pub(super) away: BTreeSet<usize>,
     trace: Option<String>,
 }
 
@@ -73,12 +70,12 @@ impl World {
         let mut agenda = Agenda::new();
         let channels: Vec<_> = (0..dice.between((1, 3))).map(name).collect();
         let start = agenda.now().instant;
+        let planner_config = planner_config(&mut dice);
         let nodes = (0..plan.nodes)
             .map(|index| {
-                Node::new(
-                    node_id(index, 1),
-                    dice.time((Duration::ZERO, Duration::from_secs(3_600))),
-                )
+                let ahead = dice.time((Duration::ZERO, Duration::from_secs(3_600)));
+                let gossip_lag = dice.time((Duration::ZERO, Duration::from_secs(2)));
+                Node::new(node_id(index, 1), ahead, gossip_lag, planner_config)
             })
             .collect();
         let mut client = |_| (dice.pick(&channels).clone(), dice.index(plan.nodes));
@@ -114,9 +111,8 @@ impl World {
             sights: Sights::default(),
             config,
             channel_config,
-            moves: BTreeMap::new(),
+            planner_config,
             is_healed: false,
-            away: BTreeSet::new(),
             trace: trace.then(String::new),
         };
         for index in 0..world.nodes.len() {
@@ -182,7 +178,7 @@ impl World {
             (Event::Plan(number), _) if !self.is_healed => self.act(self.plan.actions[number].1),
             (Event::Plan(_), _) => {} // too late to break anything
             (Event::Beat { .. }, Some(to)) => self.beat(to),
-            (Event::Heard { from, .. }, Some(to)) => self.heard(to, from),
+            (Event::Heard { from, is_draining, .. }, Some(to)) => self.heard(to, from, is_draining),
             (
                 Event::Peer {
                     from, slot, message, ..
@@ -245,8 +241,8 @@ impl World {
                 if !crashed.is_up {
                     return;
                 }
-                let (generation, ahead) = (crashed.id.generation.0 + 1, crashed.ahead);
-                let mut next = Node::new(node_id(node, generation), ahead);
+                let (generation, ahead, lag) = (crashed.id.generation.0 + 1, crashed.ahead, crashed.gossip_lag);
+                let mut next = Node::new(node_id(node, generation), ahead, lag, self.planner_config);
                 next.is_up = false;
                 self.nodes[node] = next;
                 self.agenda.after(back_after, Event::Start { node });
@@ -259,19 +255,7 @@ impl World {
             Action::CutTable { node, cut } => self.network.cut_table(node, cut),
             Action::TableDown(down) => self.network.table_down = down,
             Action::Noise { loss, doubling } => (self.network.loss, self.network.doubling) = (loss, doubling),
-            Action::Move { slot, to: Some(to) } => {
-                self.moves.insert(SlotId(slot), to);
-            }
-            Action::Move { slot, to: None } => {
-                self.moves.remove(&SlotId(slot));
-            }
-            Action::Leave { node, away } => {
-                let may = self.away.len() + 2 < self.nodes.len();
-                match away && may {
-                    true => self.away.insert(node),
-                    false => self.away.remove(&node),
-                };
-            }
+            Action::Drain { node, drain } => self.nodes[node].is_draining = drain,
         }
     }
 
@@ -300,9 +284,8 @@ impl World {
         self.line(|| "everything is healed".into());
         self.is_healed = true;
         self.network.heal();
-        self.moves.clear();
-        self.away.clear();
         for node in 0..self.nodes.len() {
+            self.nodes[node].is_draining = false;
             self.come_back(node);
             self.resume(node);
         }
@@ -398,6 +381,18 @@ impl World {
             let passed = self.agenda.passed();
             trace.push_str(&format!("{:>10.4} {}\n", passed.as_secs_f64(), line()));
         }
+    }
+}
+
+/// Times of a planner, most of them shorter than the real ones, so that more of it happens in a run.
+fn planner_config(dice: &mut Dice) -> planner::Config {
+    let config = planner::Config::default();
+    let mut one_of = |millis: [u64; 3]| Duration::from_millis(*dice.pick(&millis));
+    planner::Config {
+        hold_down: one_of([1_000, 5_000, 60_000]),
+        gather: one_of([200, 1_000, 2_000]),
+        steady: one_of([300, 2_000, 10_000]),
+        ..config
     }
 }
 

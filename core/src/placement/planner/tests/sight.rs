@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_node_that_is_cut_off_changes_nothing() {
+fn a_node_that_is_cut_off_moves_nothing() {
     let mut one = One::settled(5);
     for number in 2..5 {
         one.see(number, 1, Standing::Silent);
@@ -12,6 +12,15 @@ fn a_node_that_is_cut_off_changes_nothing() {
     one.is_draining = true;
     assert_eq!(one.plan(), []);
     one.is_draining = false;
+    // That a node is back, it hears from the table.
+    one.register(1, 2);
+    one.plan();
+    for slot in slots() {
+        assert_eq!(one.copies(slot), ranked(slot, 0..5)[..COPIES]);
+        let copies = &one.planner.wanted(slot).unwrap().copies;
+        assert!(!copies.contains(&node(1, 1)));
+    }
+    one.see(1, 2, Standing::Serving);
     // The others come into sight one by one; none is given up meanwhile.
     for number in 2..5 {
         one.see(number, 1, Standing::Serving);
