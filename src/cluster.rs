@@ -20,6 +20,7 @@
 //! | `voters.rs` | who votes on the slot table |
 //! | `driver.rs` | what happens around this node's slots, told to each |
 //! | `inbox.rs`, `peers.rs` | from other nodes to the actors of this one, and back |
+//! | `neighbours.rs` | where clients may go instead |
 //! | `settings.rs` | whether all nodes have the same namespaces |
 //! | `error.rs` | why a node takes no part |
 
@@ -28,6 +29,7 @@ mod error;
 mod identity;
 pub mod inbox;
 mod joining;
+mod neighbours;
 pub mod peers;
 mod secrets;
 mod settings;
@@ -39,11 +41,12 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use starling_cluster::gossip::{self, Gossip, Membership, NodeFacts, Phase};
+use starling_cluster::gossip::{self, Gossip, Membership, NodeFacts, Phase, Pins};
 use starling_cluster::link::{Agreement, Inboxes, Lane, Links, SLOT_LANES};
 use starling_cluster::table::{Post, TableService, Timing};
 use starling_cluster::{link, mesh, wire};
 use starling_core::id::{NodeId, NodeName};
+use starling_protocol::version;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -53,6 +56,7 @@ use crate::metrics::Metrics;
 
 pub use error::{ClusterError, Out};
 pub use joining::Standing;
+pub use neighbours::Neighbour;
 
 use identity::Identity;
 use joining::Joining;
@@ -66,7 +70,7 @@ const HASH_SEED: u64 = 0;
 
 /// Time between two looks at how busy the node is. A client that is told where to go acts on it once; more often would
 /// make gossip out of every session.
-const LOAD_INTERVAL: Duration = Duration::from_secs(3);
+const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Where messages about slots arrive, a queue for each lane, in the order of their number.
 pub type SlotInboxes = [tokio::sync::mpsc::Receiver<link::Incoming>; SLOT_LANES];
@@ -78,6 +82,17 @@ pub struct Reached {
     pub urls: Vec<String>,
     /// The client port over TCP, as it is bound.
     pub tcp: SocketAddr,
+    /// Whether WebTransport is offered, and the certificates to pin.
+    pub webtransport: Option<Pins>,
+}
+
+/// What changes about a node while it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Sessions that it serves.
+    pub sessions: usize,
+    /// As in [`Reached`].
+    pub webtransport: Option<Pins>,
 }
 
 /// See the module.
@@ -151,6 +166,8 @@ impl Cluster {
 
         let facts = NodeFacts {
             client_urls: reached.urls,
+            protocol: (version::VERSION_MIN, version::VERSION_MAX),
+            webtransport: reached.webtransport,
             link: at(links_address),
             probe: probe(reached.tcp, at(reached.tcp)),
             zone: config.node.zone.clone(),
@@ -210,16 +227,17 @@ impl Cluster {
         self.voice.said()
     }
 
-    /// Says how many sessions this node serves, from now on and as long as `load` knows.
-    pub fn report(self: &Arc<Self>, load: impl Fn() -> Option<usize> + Send + 'static) {
+    /// Says what changes about this node, from now on and as long as `look` finds it.
+    pub fn report(&self, look: impl Fn() -> Option<Report> + Send + 'static) {
         let (voice, table) = (Arc::clone(&self.voice), self.table.clone());
         self.spawn(async move {
-            while let Some(load) = load() {
+            while let Some(Report { sessions, webtransport }) = look() {
                 voice.say(|facts| {
-                    facts.load = u32::try_from(load).unwrap_or(u32::MAX);
+                    facts.load = u32::try_from(sessions).unwrap_or(u32::MAX);
+                    facts.webtransport = webtransport;
                     facts.table = table.version();
                 });
-                tokio::time::sleep(LOAD_INTERVAL).await;
+                tokio::time::sleep(REPORT_INTERVAL).await;
             }
         });
     }
@@ -274,7 +292,7 @@ impl Cluster {
             }
             goes_on
         });
-        // The table is served meanwhile: the others may be about to take over what this node had.
+        // Whoever hears it lets go of its link. If this node leads the table the others elect another meanwhile.
         self.voice.leave().await;
         let mut tasks = std::mem::take(&mut *self.tasks());
         tasks.shutdown().await;

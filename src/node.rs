@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::actor::registry::Registry;
 use crate::auth::{Auth, KeyError};
 use crate::cluster::driver::{Slots, handed_over};
-use crate::cluster::{Cluster, ClusterError, Out, Reached, SlotInboxes};
+use crate::cluster::{Cluster, ClusterError, Out, Reached, Report, SlotInboxes};
 use crate::config::{Config, Durability};
 use crate::metrics::Metrics;
 use crate::storage::sqlite::{Limits, Sqlite};
@@ -115,7 +115,7 @@ impl Node {
         let slots = cluster.as_ref().zip(inboxes);
         let slots = slots.map(|(cluster, inboxes)| Slots::new(cluster, inboxes, config.slots.count));
         let services = Arc::new(Services::new(config, auth, metrics, storage, cluster));
-        report_load(&services);
+        report(&services, clients.pins());
         let peers = slots.as_ref().map(|slots| Arc::clone(&slots.peers));
         let registry = Registry::start(services, peers).await?;
         Ok(Self {
@@ -236,16 +236,22 @@ async fn join_cluster(
     let reached = Reached {
         urls: vec![clients.url_for(config.cluster.advertised())],
         tcp: clients.address(),
+        webtransport: clients.pins()(),
     };
     let started = Cluster::start(config, reached, Arc::clone(metrics)).await?;
     Ok(Some(started))
 }
 
-/// Tells the others how busy this node is, as long as anybody asks.
-fn report_load(services: &Arc<Services>) {
+/// Tells the others what changes about this node, as long as it serves.
+fn report(services: &Arc<Services>, pins: impl Fn() -> Option<Vec<String>> + Send + 'static) {
     if let Some(cluster) = &services.cluster {
         let services = Arc::downgrade(services);
-        cluster.report(move || services.upgrade().map(|services| services.sessions.len()));
+        cluster.report(move || {
+            Some(Report {
+                sessions: services.upgrade()?.sessions.len(),
+                webtransport: pins(),
+            })
+        });
     }
 }
 

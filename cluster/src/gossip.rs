@@ -37,7 +37,9 @@ use starling_core::id::NodeId;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use facts::{FACTS_BYTES_MAX, FactsError, NodeFacts, Phase, URL_BYTES_MAX, URLS_MAX, WORD_BYTES_MAX};
+pub use facts::{
+    FACTS_BYTES_MAX, FactsError, NodeFacts, PINS_MAX, Phase, Pins, URL_BYTES_MAX, URLS_MAX, WORD_BYTES_MAX,
+};
 pub use key::{KEY_BYTES, KEYS_MAX, KeyError, KeyRing};
 pub use members::{Change, Departure, MISSING_TIME_MAX, Member, State};
 pub use open::AGE_MAX;

@@ -30,6 +30,8 @@ fn ring(keys: &[&str]) -> KeyRing {
 fn facts(zone: &str) -> NodeFacts {
     NodeFacts {
         client_urls: vec!["http://127.0.0.1:4433".to_owned()],
+        protocol: (1, 1),
+        webtransport: None,
         link: ([127, 0, 0, 1], 4_435).into(),
         probe: Some(([127, 0, 0, 1], 4_433).into()),
         zone: zone.to_owned(),

@@ -35,6 +35,8 @@ async fn start(text: &str, generation: u64, seeds: &[SocketAddr]) -> Node {
     let gossip_address = socket.local_addr().expect("bound");
     let facts = NodeFacts {
         client_urls: Vec::new(),
+        protocol: (1, 1),
+        webtransport: None,
         link: address,
         probe: None,
         zone: String::new(),

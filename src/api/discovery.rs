@@ -1,4 +1,4 @@
-//! How to reach this node: what a client asks before it connects.
+//! How to reach this node and its neighbours: what a client asks before it connects.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use serde::Serialize;
 use starling_protocol::version;
 
 use super::{CONNECT_PATH, Peer, Site, text};
+use crate::cluster::{self, Cluster};
 
 #[derive(Debug, Serialize)]
 struct Discovery {
@@ -24,7 +25,7 @@ struct Discovery {
     browsers: Vec<Browser>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Protocol {
     min: u32,
     max: u32,
@@ -41,7 +42,7 @@ struct WebSocket {
     url: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct WebTransport {
     url: String,
     /// `pki`: a public authority vouches. `hash`: pin one of `hashes`.
@@ -49,7 +50,22 @@ struct WebTransport {
     hashes: Vec<Hash>,
 }
 
-#[derive(Debug, Serialize)]
+impl WebTransport {
+    /// At the node of this authority, with these certificates to pin.
+    fn at(authority: &str, pins: Vec<String>) -> Self {
+        let hash = |value| Hash {
+            algorithm: "sha-256",
+            value,
+        };
+        Self {
+            url: format!("https://{authority}{CONNECT_PATH}"),
+            certificate: if pins.is_empty() { "pki" } else { "hash" },
+            hashes: pins.into_iter().map(hash).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
 struct Hash {
     algorithm: &'static str,
     value: String,
@@ -57,8 +73,26 @@ struct Hash {
 
 #[derive(Debug, Serialize)]
 struct Neighbour {
+    name: String,
     url: String,
     zone: Option<String>,
+    protocol: Protocol,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webtransport: Option<WebTransport>,
+}
+
+impl From<cluster::Neighbour> for Neighbour {
+    fn from(one: cluster::Neighbour) -> Self {
+        let (min, max) = one.protocol;
+        let authority = one.url.split_once("://").map_or(&*one.url, |(_, authority)| authority);
+        Self {
+            webtransport: one.webtransport.map(|pins| WebTransport::at(authority, pins)),
+            name: one.name.to_string(),
+            zone: Some(one.zone).filter(|zone| !zone.is_empty()),
+            protocol: Protocol { min, max },
+            url: one.url,
+        }
+    }
 }
 
 /// A browser that is to use WebSocket although it has WebTransport.
@@ -81,15 +115,13 @@ pub(super) async fn discover(
     let services = site.registry.services();
     let base = base(&site, &headers);
     let socket = |scheme: &str| format!("{scheme}://{}{CONNECT_PATH}", base.authority);
-    let hashes: Vec<_> = site
-        .certificate
-        .hashes()
-        .into_iter()
-        .map(|value| Hash {
-            algorithm: "sha-256",
-            value,
-        })
-        .collect();
+    let webtransport = site
+        .webtransport
+        .then(|| WebTransport::at(&base.authority, site.certificate.hashes()));
+    let protocol = Protocol {
+        min: version::VERSION_MIN,
+        max: version::VERSION_MAX,
+    };
     let rules = &services.config.client.websocket_browsers;
     let browsers = rules.iter().map(|rule| Browser {
         name: rule.name.clone(),
@@ -98,10 +130,7 @@ pub(super) async fn discover(
     });
     let zone = &services.config.node.zone;
     let discovery = Discovery {
-        protocol: Protocol {
-            min: version::VERSION_MIN,
-            max: version::VERSION_MAX,
-        },
+        protocol,
         node: Node {
             name: services.greeting.node.clone(),
             generation: services.greeting.generation,
@@ -110,19 +139,31 @@ pub(super) async fn discover(
         websocket: WebSocket {
             url: socket(if base.secure { "wss" } else { "ws" }),
         },
-        webtransport: site.webtransport.then(|| WebTransport {
-            url: socket("https"),
-            certificate: if hashes.is_empty() { "pki" } else { "hash" },
-            hashes,
-        }),
-        nodes: vec![Neighbour {
-            url: format!("{}://{}", if base.secure { "https" } else { "http" }, base.authority),
-            zone: (!zone.is_empty()).then(|| zone.clone()),
-        }],
+        nodes: nodes(
+            Neighbour {
+                name: services.greeting.node.clone(),
+                url: format!("{}://{}", if base.secure { "https" } else { "http" }, base.authority),
+                zone: (!zone.is_empty()).then(|| zone.clone()),
+                protocol,
+                webtransport: webtransport.clone(),
+            },
+            services.cluster.as_deref(),
+        ),
+        webtransport,
         browsers: browsers.collect(),
     };
     // Certificates and nodes change: what was true a minute ago is not to be relied on.
     ([(header::CACHE_CONTROL, "no-store")], Json(discovery))
+}
+
+/// The nodes that take clients, this one first. One that is about to end leaves itself out, if there is another.
+fn nodes(this: Neighbour, cluster: Option<&Cluster>) -> Vec<Neighbour> {
+    let Some(cluster) = cluster else {
+        return vec![this];
+    };
+    let others: Vec<_> = cluster.neighbours().into_iter().map(Neighbour::from).collect();
+    let stays = others.is_empty() || !cluster.is_draining();
+    stays.then_some(this).into_iter().chain(others).collect()
 }
 
 struct Base {

@@ -110,6 +110,7 @@ impl Node {
         let reached = Reached {
             urls: vec!["http://127.0.0.1:4433".to_owned()],
             tcp: "127.0.0.1:4433".parse().expect("an address"),
+            webtransport: Some(vec!["0f".repeat(32)]),
         };
         let started = Cluster::start(config, reached, Arc::clone(&metrics)).await;
         let (cluster, inboxes) = started.unwrap_or_else(|error| panic!("{error}"));
@@ -194,6 +195,16 @@ async fn nodes_find_each_other_have_one_table_and_return_as_later_ones() {
         ("z", Some("127.0.0.1:4433".parse().expect("an address")), wire::VERSIONS)
     );
 
+    let neighbours = a.cluster.neighbours();
+    let told: Vec<_> = neighbours
+        .iter()
+        .map(|one| (one.name.as_str(), &*one.url, &one.webtransport))
+        .collect();
+    let pins = Some(vec!["0f".repeat(32)]);
+    assert_eq!(told, ["b", "c"].map(|name| (name, "http://127.0.0.1:4433", &pins)));
+    b.cluster.drain(true);
+    eventually("who drains takes nobody", || a.cluster.alternates().len() == 1).await;
+
     // One that comes later is taken in, and votes only when it is needed.
     let d = scene.start("d", &[c.cluster.gossip]).await;
     d.is_member().await;
@@ -232,13 +243,19 @@ async fn what_is_said_is_heard_and_settings_that_differ_are_told_of() {
     b.counts("starling_cluster_settings_differ 1").await;
 
     let mut changes = a.cluster.membership.changes();
-    b.cluster.report(|| Some(17));
+    b.cluster.report(|| {
+        Some(Report {
+            sessions: 17,
+            webtransport: None,
+        })
+    });
     b.cluster.drain(true);
     soon("a hears it", async {
         loop {
             let view = a.cluster.membership.view();
             let facts = view.members.get(&b.cluster.me.name).map(|member| &member.facts);
-            if facts.is_some_and(|facts| (facts.load, facts.phase) == (17, Phase::Draining)) {
+            if facts.is_some_and(|facts| (facts.load, facts.phase, &facts.webtransport) == (17, Phase::Draining, &None))
+            {
                 return;
             }
             changes.recv().await.expect("few changes");
@@ -259,6 +276,7 @@ async fn of_two_with_one_name_the_older_is_out_and_one_directory_has_one_node() 
     let reached = Reached {
         urls: Vec::new(),
         tcp: "127.0.0.1:4433".parse().expect("an address"),
+        webtransport: None,
     };
     let refused = Cluster::start(&same, reached, Arc::new(Metrics::new())).await.err();
     assert!(matches!(

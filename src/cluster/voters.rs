@@ -28,6 +28,7 @@ pub(super) struct Voters {
     /// What each process is called in Raft.
     called: BTreeMap<NodeId, u64>,
     missing: BTreeMap<u64, Instant>,
+    leads: bool,
 }
 
 impl Voters {
@@ -37,6 +38,7 @@ impl Voters {
             links,
             called: BTreeMap::new(),
             missing: BTreeMap::new(),
+            leads: false,
         }
     }
 
@@ -48,7 +50,12 @@ impl Voters {
     }
 
     async fn look(&mut self) {
-        let Some(members) = self.table.members() else {
+        let members = self.table.members();
+        if self.leads != members.is_some() {
+            self.leads = members.is_some();
+            tracing::info!(leads = self.leads, "the leader of the slot table changes");
+        }
+        let Some(members) = members else {
             // Whoever leads counts for itself since when somebody is missing.
             self.missing.clear();
             return;

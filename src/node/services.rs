@@ -179,6 +179,15 @@ impl Services {
             _ => Duration::ZERO,
         }
     }
+
+    /// Nodes that a client had better return to that is told this, best first; none when any will do.
+    #[must_use]
+    pub fn alternates(&self, farewell: &Farewell) -> Vec<String> {
+        match (farewell, &self.cluster) {
+            (Farewell::Draining | Farewell::Overloaded, Some(cluster)) => cluster.alternates(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn size(size: config::Size) -> usize {

@@ -498,7 +498,9 @@ impl<C: Connection> Task<C> {
                 "session closed"
             );
             let retry_after = self.services.retry_after(&farewell);
-            self.connection.queue(&wire::goodbye(code, &reason, retry_after));
+            let alternates = self.services.alternates(&farewell);
+            let goodbye = wire::goodbye(code, &reason, retry_after, alternates);
+            self.connection.queue(&goodbye);
         }
         let deadline = Instant::now() + LAST_WORDS_TIME_MAX;
         let flushed = std::future::poll_fn(|cx| self.connection.poll_flush(cx));

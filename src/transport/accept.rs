@@ -106,6 +106,13 @@ impl ClientPort {
         self.address
     }
 
+    /// Looks which certificates a client may pin: none of WebTransport when it is not offered, no pins when a public authority
+    /// vouches.
+    pub fn pins(&self) -> impl Fn() -> Option<Vec<String>> + Send + use<> {
+        let (certificate, offered) = (self.certificate.clone(), !self.udp.is_empty());
+        move || offered.then(|| certificate.hashes())
+    }
+
     /// When the certificate ends, in seconds since 1970.
     #[must_use]
     pub fn certificate_expires(&self) -> f64 {

@@ -158,14 +158,14 @@ pub fn refused(request: RequestId, code: ErrorCode, message: &str) -> Frame {
     .into()
 }
 
-/// The last frame of a session.
+/// The last frame of a session. `alternates` are nodes to return to, best first; none for any.
 #[must_use]
-pub fn goodbye(code: CloseCode, reason: &str, retry_after: Duration) -> Frame {
+pub fn goodbye(code: CloseCode, reason: &str, retry_after: Duration, alternates: Vec<String>) -> Frame {
     frame::encode_server(server_frame::Body::Goodbye(v1::Goodbye {
         code: u32::from(code.number()),
         reason: clipped(reason),
         retry_after_ms: millis(retry_after),
-        alternates: Vec::new(),
+        alternates,
     }))
     .into()
 }

@@ -8,7 +8,7 @@
 //!   "websocket": {"url": "ws://127.0.0.1:4433/connect"},
 //!   "webtransport": {"url": "https://127.0.0.1:4433/connect", "certificate": "hash",
 //!                    "hashes": [{"algorithm": "sha-256", "value": "<64 hex digits>"}]},
-//!   "nodes": [{"url": "http://127.0.0.1:4433", "zone": null}]
+//!   "nodes": [{"name": "a", "url": "http://127.0.0.1:4433", "zone": null, "protocol": {"min": 1, "max": 1}}]
 //! }
 //! ```
 //!

@@ -22,11 +22,21 @@ pub const URL_BYTES_MAX: usize = 128;
 /// Longest zone and version.
 pub const WORD_BYTES_MAX: usize = 64;
 
+/// Certificates that clients may pin: the one that serves, and the next.
+pub const PINS_MAX: usize = 2;
+
+/// Digits of a SHA-256 hash.
+const PIN_DIGITS: usize = 64;
+
 /// What a node says about itself. Hints: who decides asks the node, or the slot table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeFacts {
     /// HTTP bases under which clients reach it.
     pub client_urls: Vec<String>,
+    /// Versions of the client protocol that it speaks, the least and the most.
+    pub protocol: (u32, u32),
+    /// How clients reach it over WebTransport; none when it offers none.
+    pub webtransport: Option<Pins>,
     /// Where it takes links.
     pub link: SocketAddr,
     /// Its client port, over TCP: refused there means that the process is gone. None when it has none that peers reach.
@@ -46,6 +56,10 @@ pub struct NodeFacts {
     /// Version of its copy of the slot table.
     pub table: u64,
 }
+
+/// The certificates of a client port that a client may pin, by their SHA-256 in hexadecimal. None are named when a public authority
+/// vouches.
+pub type Pins = Vec<String>;
 
 /// Where a node is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +113,8 @@ impl NodeFacts {
     pub fn to_keys(&self) -> Result<Vec<(String, String)>, FactsError> {
         let mut keys = vec![
             ("urls", self.client_urls.join(" ")),
+            ("protocol", format!("{}-{}", self.protocol.0, self.protocol.1)),
+            ("webtransport", said_webtransport(self.webtransport.as_ref())),
             ("link", self.link.to_string()),
             ("zone", self.zone.clone()),
             ("version", self.version.clone()),
@@ -136,6 +152,8 @@ impl NodeFacts {
         }
         Ok(Self {
             client_urls: urls(need("urls", said.urls)?)?,
+            protocol: versions("protocol", need("protocol", said.protocol)?)?,
+            webtransport: webtransport(need("webtransport", said.webtransport)?)?,
             link: read("link", need("link", said.link)?)?,
             probe: match need("probe", said.probe)? {
                 "" => None,
@@ -143,7 +161,7 @@ impl NodeFacts {
             },
             zone: word("zone", need("zone", said.zone)?)?,
             version: word("version", need("version", said.version)?)?,
-            wire: wire(need("wire", said.wire)?)?,
+            wire: versions("wire", need("wire", said.wire)?)?,
             load: read("load", need("load", said.load)?)?,
             phase: phase(need("phase", said.phase)?)?,
             settings: hexadecimal(need("settings", said.settings)?)?,
@@ -156,6 +174,8 @@ impl NodeFacts {
 #[derive(Default)]
 struct Said<'a> {
     urls: Option<&'a str>,
+    protocol: Option<&'a str>,
+    webtransport: Option<&'a str>,
     link: Option<&'a str>,
     probe: Option<&'a str>,
     zone: Option<&'a str>,
@@ -171,6 +191,8 @@ impl<'a> Said<'a> {
     fn take(&mut self, key: &str, value: &'a str) {
         let place = match key {
             "urls" => &mut self.urls,
+            "protocol" => &mut self.protocol,
+            "webtransport" => &mut self.webtransport,
             "link" => &mut self.link,
             "probe" => &mut self.probe,
             "zone" => &mut self.zone,
@@ -215,12 +237,36 @@ fn urls(value: &str) -> Result<Vec<String>, FactsError> {
     holds.then_some(urls).ok_or(FactsError::Malformed("urls"))
 }
 
-fn wire(value: &str) -> Result<(u16, u16), FactsError> {
-    let (least, most) = value.split_once('-').ok_or(FactsError::Malformed("wire"))?;
-    let (least, most) = (read("wire", least)?, read("wire", most)?);
+fn versions<T: FromStr + Display + PartialOrd>(key: &'static str, value: &str) -> Result<(T, T), FactsError> {
+    let (least, most) = value.split_once('-').ok_or(FactsError::Malformed(key))?;
+    let (least, most) = (read(key, least)?, read(key, most)?);
     (least <= most)
         .then_some((least, most))
-        .ok_or(FactsError::Malformed("wire"))
+        .ok_or(FactsError::Malformed(key))
+}
+
+/// What stands for a certificate that a public authority vouches for.
+const PUBLIC: &str = "public";
+
+fn said_webtransport(offered: Option<&Pins>) -> String {
+    match offered {
+        None => String::new(),
+        Some(pins) if pins.is_empty() => PUBLIC.to_owned(),
+        Some(pins) => pins.join(" "),
+    }
+}
+
+fn webtransport(value: &str) -> Result<Option<Pins>, FactsError> {
+    match value {
+        "" => return Ok(None),
+        PUBLIC => return Ok(Some(Pins::new())),
+        _ => {}
+    }
+    let pins: Pins = value.split(' ').map(str::to_owned).collect();
+    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let holds = |pin: &String| pin.len() == PIN_DIGITS && pin.bytes().all(digit);
+    let holds = pins.len() <= PINS_MAX && pins.iter().all(holds);
+    holds.then_some(Some(pins)).ok_or(FactsError::Malformed("webtransport"))
 }
 
 fn phase(value: &str) -> Result<Phase, FactsError> {
@@ -242,6 +288,8 @@ mod tests {
     pub(in crate::gossip) fn facts() -> NodeFacts {
         NodeFacts {
             client_urls: vec!["https://a.example:4433".to_owned(), "https://[::1]:4433".to_owned()],
+            protocol: (1, 3),
+            webtransport: Some(vec!["0a".repeat(32), "f9".repeat(32)]),
             link: "10.0.0.1:4435".parse().expect("an address"),
             probe: Some("[fd00::1]:4433".parse().expect("an address")),
             zone: "rack 7".to_owned(),
@@ -269,7 +317,15 @@ mod tests {
             zone: String::new(),
             ..facts()
         };
-        for said in [facts(), bare] {
+        let public = NodeFacts {
+            webtransport: Some(Pins::new()),
+            ..facts()
+        };
+        let none = NodeFacts {
+            webtransport: None,
+            ..facts()
+        };
+        for said in [facts(), bare, public, none] {
             let keys = said.to_keys().expect("they hold");
             let read = NodeFacts::from_keys(keys.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             assert_eq!(read, Ok(said));
@@ -297,6 +353,10 @@ mod tests {
             ("urls", "https://a  https://b"),
             ("urls", "http://1 http://2 http://3 http://4 http://5"),
             ("urls", "http://a\n"),
+            ("protocol", "1"),
+            ("webtransport", "pinned"),
+            ("webtransport", &"0A".repeat(32)),
+            ("webtransport", &[&*"0a".repeat(32); 3].join(" ")),
             ("link", "nowhere"),
             ("link", "10.0.0.1"),
             ("probe", "10.0.0.1:99999"),

@@ -154,7 +154,7 @@ async fn handshake(incoming: IncomingSession, registry: &Registry) -> Option<Con
 /// Says goodbye on a stream of our own, since the client opened none.
 async fn turn_away(connection: &Connection, farewell: &Farewell) {
     let (code, reason) = wire::farewell(farewell);
-    let goodbye = wire::goodbye(code, &reason, Duration::ZERO);
+    let goodbye = wire::goodbye(code, &reason, Duration::ZERO, Vec::new());
     let told = async {
         let mut stream = connection.open_uni().await.ok()?.await.ok()?;
         stream.write_all(&goodbye.stream()).await.ok()?;

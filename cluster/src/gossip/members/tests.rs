@@ -12,6 +12,8 @@ fn node(name: &str, generation: u64) -> NodeId {
 fn seen(name: &str, generation: u64, phase: Phase) -> Seen {
     let facts = NodeFacts {
         client_urls: Vec::new(),
+        protocol: (1, 1),
+        webtransport: None,
         link: ([127, 0, 0, 1], 1).into(),
         probe: None,
         zone: String::new(),
