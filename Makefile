@@ -39,6 +39,11 @@ build: ## Builds the binary and leaves it as ./starling
 dev: build ## Builds, and runs a node for development (ARGS="--port 5000")
 	@exec ./starling dev $(ARGS)
 
+.PHONY: cluster
+cluster: build ## Builds, and runs three nodes on this machine; keys, certificates and data in .starling/cluster
+	@scripts/need curl
+	@exec scripts/cluster ./starling
+
 .PHONY: check
 check: ## Format, lints, documentation, supply chain, schema, TypeScript
 	@scripts/need compiler components tools node

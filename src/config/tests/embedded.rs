@@ -112,6 +112,48 @@ fn the_production_example_holds() {
 }
 
 #[test]
+fn the_cluster_of_three_differs_in_names_and_ports_only() {
+    let log = include_str!("../../../config/cluster/log.toml");
+    let files = [
+        include_str!("../../../config/cluster/a.toml"),
+        include_str!("../../../config/cluster/b.toml"),
+        include_str!("../../../config/cluster/c.toml"),
+    ];
+    let first = load_with(files[0], &[], &[]).expect("a").config;
+    let dev = Config::for_dev(4433, Path::new("unused"));
+    let sorted = |config: &Config| {
+        let mut namespaces = config.namespaces.clone();
+        namespaces.sort_by(|one, other| one.name.cmp(&other.name));
+        namespaces
+    };
+    for ((file, name), port) in files.into_iter().zip(["a", "b", "c"]).zip([4433, 4443, 4453]) {
+        let config = load_with(file, &[], &[]).expect(name).config;
+        assert_eq!(config.node.name, name);
+        let cluster = &config.cluster;
+        let ports = [
+            config.client.listen[0],
+            config.admin.listen,
+            cluster.link_listen,
+            cluster.gossip_listen,
+        ];
+        assert_eq!(
+            ports.map(|address| address.port()),
+            [port, port + 1, port + 2, port + 3]
+        );
+        assert!(cluster.seeds.contains(&cluster.gossip_listen.to_string()));
+        assert!(config.client.is_loopback() && config.auth.anonymous);
+        let shared = load_with(&format!("{file}{log}"), &[], &[]).expect(name).config;
+        assert_eq!(sorted(&shared), sorted(&dev), "the namespaces of `starling dev`");
+        let mut as_a = config.clone();
+        (as_a.node, as_a.client, as_a.admin) = (first.node.clone(), first.client.clone(), first.admin.clone());
+        let (own, of_a) = (&mut as_a.cluster, &first.cluster);
+        (own.link_listen, own.gossip_listen) = (of_a.link_listen, of_a.gossip_listen);
+        (own.certificate, own.key) = (of_a.certificate.clone(), of_a.key.clone());
+        assert_eq!(as_a, first);
+    }
+}
+
+#[test]
 fn a_cluster_is_tuned_as_its_parts_are_by_themselves() {
     let cluster = Config::default().cluster;
     assert_eq!(cluster.gossip(), starling_cluster::gossip::Tuning::default());
