@@ -34,6 +34,10 @@ pub use sessions::{Chosen, Sessions};
 /// session has for them. A client that has gone without reading must not hold up the stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(7);
 
+/// How long the clients of a node with peers are told to go elsewhere: ten thousand then come to the others at a thousand a
+/// second, while this node hands its slots over.
+const GOODBYE_WINDOW: Duration = Duration::from_secs(10);
+
 /// Why a node does not start, or stops.
 #[derive(Debug, Error)]
 pub enum NodeError {
@@ -200,11 +204,15 @@ impl Node {
         draining.send_replace(true);
         if let Some(cluster) = &services.cluster {
             cluster.drain(true);
-            handed_over(&registry, cluster).await;
         }
         let requests = listeners.stop().await;
+        let window = match services.cluster {
+            Some(_) => GOODBYE_WINDOW,
+            None => Duration::ZERO,
+        };
         tokio::join!(
-            services.sessions.dismiss(&Farewell::Draining, DRAIN_TIME_MAX),
+            handed_over(&registry),
+            services.sessions.dismiss(&Farewell::Draining, window, DRAIN_TIME_MAX),
             requests.answered(DRAIN_TIME_MAX),
         );
         admin.abort();

@@ -76,7 +76,10 @@ impl Slots {
 }
 
 /// Waits until others own what a draining node had, if there is anybody who could.
-pub async fn handed_over(registry: &Registry, cluster: &Cluster) {
+pub async fn handed_over(registry: &Registry) {
+    let Some(cluster) = registry.services().cluster.as_ref() else {
+        return;
+    };
     let until = Instant::now() + HAND_OVER_TIME_MAX;
     while registry.owned() > 0 && cluster.has_successor() && Instant::now() < until {
         tokio::time::sleep(HAND_OVER_LOOK).await;

@@ -11,6 +11,12 @@ use tokio::sync::Notify;
 
 use crate::session::Mailbox;
 
+/// Sessions that are ended together when they are told one after the other: a node that takes them in does not notice.
+const TOGETHER_MIN: usize = 20;
+
+/// Time between them and the next.
+const ROUND: Duration = Duration::from_millis(50);
+
 /// The sessions of a node, by number.
 #[derive(Debug, Default)]
 pub struct Sessions {
@@ -90,10 +96,17 @@ impl Sessions {
         self.listed.is_empty()
     }
 
-    /// Ends every session and waits until they are gone, at most so long.
-    pub async fn dismiss(&self, farewell: &Farewell, time_max: Duration) {
-        for listed in &self.listed {
-            if let Some(mailbox) = listed.mailbox.upgrade() {
+    /// Ends every session, spread over `window` where they are many, and waits until they are gone: at most so long after the
+    /// last was told.
+    pub async fn dismiss(&self, farewell: &Farewell, window: Duration, time_max: Duration) {
+        let mailboxes: Vec<_> = self.listed.iter().map(|listed| Weak::clone(&listed.mailbox)).collect();
+        let rounds = (window.as_millis() / ROUND.as_millis()).max(1) as usize;
+        let together = mailboxes.len().div_ceil(rounds).max(TOGETHER_MIN);
+        for (round, mailboxes) in mailboxes.chunks(together).enumerate() {
+            if round > 0 {
+                tokio::time::sleep(ROUND).await;
+            }
+            for mailbox in mailboxes.iter().filter_map(Weak::upgrade) {
                 mailbox.dismiss(farewell);
             }
         }
