@@ -59,6 +59,9 @@ fn not_ready(admin: &Admin) -> Option<&'static str> {
     if !matches!(*cluster.standing().borrow(), Standing::Member) {
         return Some("not a member of the cluster yet\n");
     }
+    if !cluster.is_passable() {
+        return Some("messages do not get through\n");
+    }
     (admin.registry.unsettled() > 0).then_some("slots without an owner, or without this node's copy\n")
 }
 

@@ -21,6 +21,7 @@
 //! | `driver.rs` | what happens around this node's slots, told to each |
 //! | `inbox.rs`, `peers.rs` | from other nodes to the actors of this one, and back |
 //! | `neighbours.rs` | where clients may go instead |
+//! | `probe.rs` | whether a message gets through |
 //! | `settings.rs` | whether all nodes have the same namespaces |
 //! | `error.rs` | why a node takes no part |
 
@@ -31,6 +32,7 @@ pub mod inbox;
 mod joining;
 mod neighbours;
 pub mod peers;
+pub mod probe;
 mod secrets;
 mod settings;
 mod voice;
@@ -38,6 +40,7 @@ mod voters;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -112,6 +115,8 @@ pub struct Cluster {
     voice: Arc<Voice>,
     expiry: Expiry,
     standing: watch::Sender<Standing>,
+    /// Messages get through, as far as is known.
+    passable: AtomicBool,
     tasks: Mutex<JoinSet<()>>,
     /// Held as long as the node takes part: it is the proof that earlier starts are dead.
     _directory: DataDirectory,
@@ -198,6 +203,7 @@ impl Cluster {
             expiry: Expiry::new(expires, metrics.clone()),
             metrics,
             standing: watch::Sender::new(Standing::Joining),
+            passable: AtomicBool::new(true),
             tasks: Mutex::default(),
             _directory: directory,
         });
@@ -248,6 +254,17 @@ impl Cluster {
         self.voice.say(|facts| facts.phase = phase);
     }
 
+    /// Whether messages get through, as far as is known.
+    #[must_use]
+    pub fn is_passable(&self) -> bool {
+        self.passable.load(Ordering::Relaxed)
+    }
+
+    /// Messages get through, or do not. Whether that is new.
+    fn set_passable(&self, passable: bool) -> bool {
+        self.passable.swap(passable, Ordering::Relaxed) != passable
+    }
+
     /// Whether this node hands over what it has.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -257,9 +274,8 @@ impl Cluster {
     /// Whether another node could take over what this one has.
     #[must_use]
     pub fn has_successor(&self) -> bool {
-        let serves = |member: &gossip::Member| {
-            member.state == gossip::State::Live && member.facts.phase == Phase::Serving
-        };
+        let serves =
+            |member: &gossip::Member| member.state == gossip::State::Live && member.facts.phase == Phase::Serving;
         self.membership.view().members.values().any(serves)
     }
 

@@ -201,13 +201,7 @@ impl Decoder {
         Ok(message.map(|message| (SlotId(slot), message)))
     }
 
-    fn read(
-        &mut self,
-        slot: u16,
-        header: Header,
-        payloads: &[Bytes],
-        now: Now,
-    ) -> Result<Option<Received>, WireError> {
+    fn read(&mut self, slot: u16, header: Header, payloads: &[Bytes], now: Now) -> Result<Option<Received>, WireError> {
         match header {
             Header::Asked(channel, asked) => {
                 let asked = asked.asked(payloads)?;

@@ -382,7 +382,7 @@ impl Registry {
         if let Some(storage) = &services.storage {
             machine.lease(storage.claims[usize::from(slot.0)].lease);
         }
-        Machine::Alone(machine)
+        Machine::alone(machine)
     }
 
     /// Starts an actor under the supervisor. It takes messages before it has started.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored, Ticket};
 use starling_cluster::link::InboxRoom;
+use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored, Ticket};
 use starling_core::id::{ChannelName, Index, NodeId, SlotId};
 use starling_core::replica::{self, Wanted};
 use starling_core::slot::{Effect, Input, StoreFailure, Timer};

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::peers::{Peers, Wish};
-use super::{Cluster, SlotInboxes, inbox};
+use super::{Cluster, SlotInboxes, inbox, probe};
 use crate::actor::registry::Registry;
 use crate::actor::slot::Message;
 
@@ -50,7 +50,12 @@ impl Slots {
     pub fn new(cluster: &Arc<Cluster>, inboxes: SlotInboxes, slots: u16) -> Self {
         let (sender, wishes) = mpsc::channel(2 * usize::from(slots));
         Self {
-            peers: Arc::new(Peers::new(cluster.me.clone(), slots, Arc::clone(&cluster.links), sender)),
+            peers: Arc::new(Peers::new(
+                cluster.me.clone(),
+                slots,
+                Arc::clone(&cluster.links),
+                sender,
+            )),
             cluster: Arc::clone(cluster),
             wishes,
             inboxes,
@@ -70,7 +75,8 @@ impl Slots {
             tasks.spawn(inbox::read(lane, registry.clone(), Arc::clone(&peers)));
         }
         tasks.spawn(grant(registry.clone(), Arc::clone(&cluster), wishes));
-        tasks.spawn(Driver::new(registry.clone(), cluster).run());
+        tasks.spawn(Driver::new(registry.clone(), Arc::clone(&cluster)).run());
+        tasks.spawn(probe::run(registry.clone(), cluster));
         tasks
     }
 }
@@ -86,7 +92,10 @@ pub async fn handed_over(registry: &Registry) {
     }
     match registry.owned() {
         0 => tracing::info!("other nodes own all slots"),
-        slots => tracing::warn!(slots, "stopping as the owner of slots: they are without one until another node claims them"),
+        slots => tracing::warn!(
+            slots,
+            "stopping as the owner of slots: they are without one until another node claims them"
+        ),
     }
 }
 
@@ -104,7 +113,9 @@ async fn grant(registry: Registry, cluster: Arc<Cluster>, mut wishes: mpsc::Rece
         let outcomes = cluster.table.submit(commands.collect()).await.unwrap_or_default();
         for (wish, outcome) in together.drain(..).zip(outcomes) {
             let number = wish.number;
-            let _ = registry.slot(wish.slot).post_single(Message::Answered { number, outcome });
+            let _ = registry
+                .slot(wish.slot)
+                .post_single(Message::Answered { number, outcome });
         }
     }
 }

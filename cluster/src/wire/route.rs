@@ -76,15 +76,23 @@ pub(super) enum FromHead {
 #[derive(Debug, Encode, Decode)]
 pub(super) enum ToldHead {
     /// Messages of the answer with this number, which comes later.
-    Part { number: u64, messages: Vec<MessageHead> },
+    Part {
+        number: u64,
+        messages: Vec<MessageHead>,
+    },
     Answer {
         number: u64,
         /// Messages of all its parts.
         messages: u32,
         answer: AnswerHead,
     },
-    Live { epoch: String, messages: Vec<MessageHead> },
-    Behind { head: PositionHead },
+    Live {
+        epoch: String,
+        messages: Vec<MessageHead>,
+    },
+    Behind {
+        head: PositionHead,
+    },
     Ended,
 }
 
@@ -294,9 +302,7 @@ impl ToldHead {
                     None => Answer::Refused(Refusal::Busy),
                 },
             },
-            Self::Behind { head } => Told::Behind {
-                head: head.position()?,
-            },
+            Self::Behind { head } => Told::Behind { head: head.position()? },
             Self::Ended => Told::Ended,
         };
         Ok(Some(told))

@@ -67,7 +67,7 @@ impl Feed {
 
     /// When something of it is due.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.retry_at.or(self.asked.map(|(_, until)| until))
+        self.retry_at.or_else(|| self.asked.map(|(_, until)| until))
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -208,13 +208,7 @@ impl<R> Relay<R> {
     }
 
     /// Messages for everybody here.
-    pub(super) fn live(
-        &mut self,
-        epoch: &Epoch,
-        messages: Vec<Arc<Message>>,
-        now: Instant,
-        out: &mut Vec<Effect<R>>,
-    ) {
+    pub(super) fn live(&mut self, epoch: &Epoch, messages: Vec<Arc<Message>>, now: Instant, out: &mut Vec<Effect<R>>) {
         let Some(feed) = &mut self.feed else {
             // Nobody reads it any more, and the owner has not heard of that.
             return self.leave(out);

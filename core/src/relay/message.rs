@@ -6,9 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::channel::{
-    self, Ack, Attachment, From, Inspection, Message, Page, Publish, Question, Range, Refusal, Skip,
-};
+use crate::channel::{self, Ack, Attachment, From, Inspection, Message, Page, Publish, Question, Range, Refusal, Skip};
 use crate::id::{Epoch, Position};
 use crate::slot::Origin;
 

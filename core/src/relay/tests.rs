@@ -10,9 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 use crate::channel::{self, Ack, From, Message, Outcome, Page, Publish, Reason};
-use crate::id::{
-    Author, Epoch, Generation, Lineage, NodeName, PublisherId, Seq, Serial, Subject, Term,
-};
+use crate::id::{Author, Epoch, Generation, Lineage, NodeName, PublisherId, Seq, Serial, Subject, Term};
 use crate::slot::Origin;
 use crate::time::WallTime;
 
@@ -104,7 +102,11 @@ impl World {
             Answer::Acknowledged(ack) => {
                 assert!(is_publish);
                 let seq = ack.position.expect("published").seq;
-                assert_eq!(self.owner.payload(seq), Bytes::from(to.to_string()), "acknowledged is held");
+                assert_eq!(
+                    self.owner.payload(seq),
+                    Bytes::from(to.to_string()),
+                    "acknowledged is held"
+                );
                 self.acknowledged.insert(to, seq);
             }
             Answer::Attached(attachment) => {
@@ -185,7 +187,10 @@ impl World {
         self.waiting.insert(self.next, false);
         let from = match self.dice.random_range(0..3) {
             0 => From::Head,
-            _ => From::Position(self.owner.position(Seq(self.dice.random_range(0..=self.owner.head().0)))),
+            _ => From::Position(
+                self.owner
+                    .position(Seq(self.dice.random_range(0..=self.owner.head().0))),
+            ),
         };
         self.handle(Input::Request(Request::Attach { to: self.next, from }));
     }
@@ -255,7 +260,11 @@ fn whatever_happens_between_them_readers_see_one_order_and_everybody_is_answered
         assert!(world.waiting.is_empty(), "seed {seed}: {:?} wait", world.waiting);
         assert!(world.relay.is_idle(), "seed {seed}");
         if let Some((epoch, last)) = &world.feed {
-            assert_eq!((epoch, *last), (&world.owner.epoch, world.owner.head()), "seed {seed}: behind");
+            assert_eq!(
+                (epoch, *last),
+                (&world.owner.epoch, world.owner.head()),
+                "seed {seed}: behind"
+            );
         }
         world.owner.nothing_twice();
         shown += world.shown;
@@ -263,5 +272,8 @@ fn whatever_happens_between_them_readers_see_one_order_and_everybody_is_answered
         assert!(world.now > world.start);
     }
     assert!(shown > 20_000, "{shown} messages are too few to show anything");
-    assert!(acknowledged > 10_000, "{acknowledged} acknowledgements are too few to show anything");
+    assert!(
+        acknowledged > 10_000,
+        "{acknowledged} acknowledgements are too few to show anything"
+    );
 }

@@ -43,4 +43,3 @@ impl Asker {
         self.answer(Answer::Refused(Refusal::Moving), feeding);
     }
 }
-

@@ -31,7 +31,10 @@ pub(super) fn perform(effect: Effect, slot: SlotId, now: Now, me: &Address<Messa
             change,
         }),
         // Of milliseconds: a copy that owes an ack is sent entries again after a hundred.
-        Effect::Wake { at } => registry.services().windows.set(Instant::from_std(at), Arc::new(Beat(me.clone()))),
+        Effect::Wake { at } => registry
+            .services()
+            .windows
+            .set(Instant::from_std(at), Arc::new(Beat(me.clone()))),
         Effect::Slot(_) => {}
     }
 }

@@ -2,16 +2,24 @@
 
 use std::time::Instant;
 
-use starling_core::id::{NodeId, Seq, ChannelName};
+use starling_core::id::{ChannelName, NodeId, Seq};
 use starling_core::replica::{self, Replica};
 use starling_core::slot::{self, Slot};
 
 /// See the module.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one for each slot, and all of a node are alike")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each slot, and all of a node are alike"
+)]
 pub enum Machine {
     /// This node has no peers: it owns the slot, and what it appends is committed.
-    Alone(Slot),
+    Alone {
+        /// Its rules.
+        slot: Slot,
+        /// What a turn asks for; kept, because a busy slot has many turns.
+        effects: Vec<slot::Effect>,
+    },
     /// Other nodes hold the slot too.
     Replicated(Replica),
 }
@@ -39,13 +47,21 @@ impl Route {
 }
 
 impl Machine {
+    /// The only copy of a slot.
+    #[must_use]
+    pub const fn alone(slot: Slot) -> Self {
+        Self::Alone {
+            slot,
+            effects: Vec::new(),
+        }
+    }
+
     /// Something that concerns the slot's channels.
     pub fn handle(&mut self, input: slot::Input, now: Instant, out: &mut Vec<replica::Effect>) {
         match self {
-            Self::Alone(slot) => {
-                let mut effects = Vec::new();
-                slot.handle(input, now, &mut effects);
-                out.extend(effects.into_iter().map(replica::Effect::Slot));
+            Self::Alone { slot, effects } => {
+                slot.handle(input, now, effects);
+                out.extend(effects.drain(..).map(replica::Effect::Slot));
             }
             Self::Replicated(replica) => replica.handle(replica::Input::Slot(input), now, out),
         }
@@ -62,7 +78,7 @@ impl Machine {
     #[must_use]
     pub const fn slot(&self) -> &Slot {
         match self {
-            Self::Alone(slot) => slot,
+            Self::Alone { slot, .. } => slot,
             Self::Replicated(replica) => replica.slot(),
         }
     }
@@ -77,7 +93,7 @@ impl Machine {
     #[must_use]
     pub fn route(&self) -> Route {
         match self {
-            Self::Alone(_) => Route::Here,
+            Self::Alone { .. } => Route::Here,
             Self::Replicated(replica) if replica.owned_under().is_some() => Route::Here,
             Self::Replicated(replica) => match &replica.record().owner {
                 Some(owner) if owner != replica.me() => Route::At(owner.clone()),
@@ -90,7 +106,7 @@ impl Machine {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         match self {
-            Self::Alone(_) => true,
+            Self::Alone { .. } => true,
             Self::Replicated(replica) => replica.is_placed(),
         }
     }

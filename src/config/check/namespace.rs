@@ -29,6 +29,14 @@ impl Config {
                 ),
             );
             at.unless(
+                !namespace.name.starts_with('_'),
+                &["match"],
+                &format!(
+                    "\"{}\" begins with \"_\", and such namespaces are the node's own; take another name",
+                    namespace.name
+                ),
+            );
+            at.unless(
                 names.insert(&namespace.name),
                 &["match"],
                 &format!("\"{}\" has an entry already; keep one of them", namespace.name),

@@ -184,6 +184,10 @@ fn each_is_refused_with_its_keys() {
             &["namespaces[1].match"],
         ),
         (
+            format!("{KEY}[[namespaces]]\nmatch = \"_demo\""),
+            &["namespaces[0].match"],
+        ),
+        (
             format!("{KEY}[[namespaces]]\nmatch = \"Demo\""),
             &["namespaces[0].match"],
         ),

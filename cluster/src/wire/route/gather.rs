@@ -33,7 +33,10 @@ struct Gathered {
 
 impl Gather {
     pub(super) fn add(&mut self, channel: &ChannelName, number: u64, messages: Vec<Arc<Message>>) {
-        let begun = self.0.iter_mut().find(|one| one.number == number && one.channel == *channel);
+        let begun = self
+            .0
+            .iter_mut()
+            .find(|one| one.number == number && one.channel == *channel);
         match begun {
             Some(begun) => begun.messages.extend(messages),
             None => {
@@ -51,8 +54,13 @@ impl Gather {
 
     /// All `count` messages of an answer; `None` if some are missing.
     pub(super) fn take(&mut self, channel: &ChannelName, number: u64, count: u32) -> Option<Vec<Arc<Message>>> {
-        let at = self.0.iter().position(|one| one.number == number && one.channel == *channel);
-        let messages = at.and_then(|at| self.0.remove(at)).map_or(Vec::new(), |one| one.messages);
+        let at = self
+            .0
+            .iter()
+            .position(|one| one.number == number && one.channel == *channel);
+        let messages = at
+            .and_then(|at| self.0.remove(at))
+            .map_or(Vec::new(), |one| one.messages);
         (messages.len() == count as usize).then_some(messages)
     }
 }

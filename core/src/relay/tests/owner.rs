@@ -190,7 +190,11 @@ impl Owner {
         if (range.after.0 as usize) < self.floor {
             return lost(Reason::Truncated);
         }
-        let messages = self.messages[range.after.0 as usize..].iter().take(7).cloned().collect();
+        let messages = self.messages[range.after.0 as usize..]
+            .iter()
+            .take(7)
+            .cloned()
+            .collect();
         Page::Messages {
             after: self.position(range.after),
             messages,

@@ -87,6 +87,9 @@ fn what_is_left_goes_to_the_channel_itself_in_order() {
         handle(&mut relay, Input::Request(anonymous(to)), now);
     }
     let (requests, joining) = relay.into_requests();
-    assert_eq!(requests.into_iter().map(Request::into_asker).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        requests.into_iter().map(Request::into_asker).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     assert!(joining.is_empty());
 }
