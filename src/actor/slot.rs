@@ -179,6 +179,7 @@ impl Actor for SlotActor {
         // After a panic nobody else would.
         state.turn(Input::Restarted);
         state.turn(Input::Wake(Timer::Due));
+        state.replicate(replica::Input::Wake);
         Ok(state)
     }
 
