@@ -187,6 +187,33 @@ test('a session that lasted a minute starts the waits over; one that was dropped
   assert.deepEqual(waits, [250, 500, 1_000, 250]);
 });
 
+/** Publishes `count` messages and has all of them refused for now, `times` over: how long each wait was. */
+function refusedTogether(count: number, times: number): number[] {
+  const bench = new Bench();
+  bench.on({ on: 'start' });
+  bench.open();
+  // The first ping, which is due at once, is not what the waits end with.
+  assert.deepEqual(bench.wake(), ['ping']);
+  const body = { payload: new Uint8Array(1), key: '', delete: false };
+  for (let ticket = 1; ticket <= count; ticket++) {
+    bench.on({ on: 'publish', ticket, channel: 'demo:a', body, timeoutMs: 60_000 });
+  }
+  const waits: number[] = [];
+  for (let time = 0; time < times; time++) {
+    const refusal = { code: 103, channelId: 0, message: 'no', retryAfterMs: 0, expectedSerial: 0 };
+    for (let at = 1; at <= count; at++) bench.frame('error', { ...refusal, request: time * count + at });
+    const from = bench.now;
+    assert.deepEqual(bench.wake(), Array(count).fill('publish'));
+    waits.push(bench.now - from);
+  }
+  return waits;
+}
+
+test('publishes that are refused together wait as after one refusal, and then no longer than a second', () => {
+  assert.deepEqual(refusedTogether(64, 1), [50], 'half of the first ceiling of 100 ms');
+  assert.deepEqual(refusedTogether(8, 7), [50, 100, 200, 400, 500, 500, 500]);
+});
+
 test('silence ends a session, and tells that it stalled', () => {
   const bench = new Bench();
   bench.on({ on: 'start' });

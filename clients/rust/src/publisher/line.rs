@@ -281,9 +281,11 @@ impl Line {
 
     fn hold(&mut self, retry_after: Option<Duration>, turn: &mut Turn<'_>) {
         // All that was on its way is refused together, and is one failure.
-        let wait = match self.hold {
-            Some(_) => Duration::ZERO,
-            None => self.retry.next(1, &mut turn.common.rng),
+        let is_held = self.hold.is_some_and(|hold| turn.now < hold);
+        let wait = if is_held {
+            Duration::ZERO
+        } else {
+            self.retry.next(1, &mut turn.common.rng)
         };
         let until = turn.now + retry_after.map_or(wait, |at_least| at_least + wait);
         self.hold = Some(self.hold.map_or(until, |hold| hold.max(until)));

@@ -211,6 +211,14 @@ impl Bench {
     }
 }
 
+impl Sent {
+    fn request(&self) -> u64 {
+        match self {
+            Self::Publish { request, .. } | Self::Skip { request, .. } => *request,
+        }
+    }
+}
+
 impl Did {
     /// The serials of what was published and, below 0, of what was skipped.
     fn serials(&self) -> Vec<i64> {
@@ -223,9 +231,7 @@ impl Did {
 
     /// The request of the last frame.
     fn request(&self) -> u64 {
-        match self.sent.last().expect("something was sent") {
-            Sent::Publish { request, .. } | Sent::Skip { request, .. } => *request,
-        }
+        self.sent.last().expect("something was sent").request()
     }
 
     /// The one answer.

@@ -209,6 +209,47 @@ fn a_refusal_for_now_holds_the_channel_and_keeps_the_order() {
     assert_eq!(bench.wake(700).serials(), [1, 2]);
 }
 
+/// Publishes so many at once, and has all of them refused for now: when the channel goes on, in milliseconds.
+fn refused_together(bench: &mut Bench, requests: &[u64]) -> u64 {
+    for (at, request) in requests.iter().enumerate() {
+        let serial = at as u64 + 1;
+        assert!(bench.refused(*request, serial, ErrorCode::Unavailable).is_nothing());
+    }
+    let wakes_at = bench.publisher.wake_at().expect("the end of the hold");
+    // Rounded up, so that a wake-up at that millisecond is not too early.
+    wakes_at.saturating_duration_since(bench.start).as_millis() as u64 + 1
+}
+
+#[test]
+fn what_is_refused_together_is_one_failure() {
+    let mut bench = Bench::connected();
+    let requests: Vec<_> = (0..64).map(|_| bench.publish("a").request()).collect();
+    let goes_on = refused_together(&mut bench, &requests);
+    assert!(goes_on <= 101, "{goes_on} ms: the wait after one refusal");
+    let again = bench.wake(goes_on);
+    assert_eq!(again.serials(), (1..=64).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_channel_that_is_refused_again_and_again_is_asked_once_a_second() {
+    let mut bench = Bench::connected();
+    let mut requests: Vec<_> = (0..8).map(|_| bench.publish("a").request()).collect();
+    let mut waits = Vec::new();
+    let mut now = 0;
+    for _ in 0..20 {
+        let goes_on = refused_together(&mut bench, &requests);
+        waits.push(goes_on - now);
+        now = goes_on;
+        requests = bench.wake(now).sent.iter().map(Sent::request).collect();
+        assert_eq!(requests.len(), 8);
+    }
+    assert!(waits.iter().all(|wait| *wait <= 1_001), "{waits:?}");
+    assert!(
+        waits.iter().any(|wait| *wait > 500),
+        "rarer with each failure: {waits:?}"
+    );
+}
+
 #[test]
 fn an_answer_counts_once_and_only_for_the_last_sending() {
     let mut bench = Bench::connected();
