@@ -24,6 +24,7 @@ use std::fmt;
 use crate::fault::Faults;
 
 mod authority;
+mod clock;
 mod event;
 mod network;
 mod node;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::event::{Asked, Event, Reply, Request, Response, Told};
 use super::world::World;
 use crate::channel::{self, Channel, Refusal};
@@ -22,8 +23,7 @@ pub(super) struct Node {
     pub(super) is_paused: bool,
     /// What arrives while it stands still.
     pub(super) backlog: VecDeque<Event>,
-    /// Its clock is ahead by this.
-    pub(super) ahead: Duration,
+    pub(super) clock: Clock,
     pub(super) replicas: BTreeMap<SlotId, Replica>,
     pub(super) channels: BTreeMap<ChannelName, Channel<Reply>>,
     pub(super) opening: BTreeMap<ChannelName, Vec<channel::Input<Reply>>>,
@@ -56,14 +56,14 @@ pub(super) enum Work {
 }
 
 impl Node {
-    pub(super) fn new(id: NodeId, ahead: Duration, gossip_lag: Duration, config: planner::Config) -> Self {
+    pub(super) fn new(id: NodeId, clock: Clock, gossip_lag: Duration, config: planner::Config) -> Self {
         Self {
             planner: Planner::new(id.clone(), Arc::from(""), config),
             id,
             is_up: true,
             is_paused: false,
             backlog: VecDeque::new(),
-            ahead,
+            clock,
             replicas: BTreeMap::new(),
             channels: BTreeMap::new(),
             opening: BTreeMap::new(),
@@ -105,8 +105,10 @@ impl World {
     /// What the node's own clock shows.
     pub(super) fn now_at(&self, node: usize) -> Now {
         let now = self.agenda.now();
+        let passed = self.agenda.passed();
+        let shown = self.nodes[node].clock.shows(passed);
         Now {
-            instant: now.instant + self.nodes[node].ahead,
+            instant: now.instant - passed + shown,
             wall: now.wall,
         }
     }

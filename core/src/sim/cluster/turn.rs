@@ -109,7 +109,8 @@ impl World {
 
     pub(super) fn wake(&mut self, index: usize, slot: SlotId, at: Instant, of_slot: bool) {
         let node = &self.nodes[index];
-        let (to, at) = (node.id.clone(), at - node.ahead);
+        let start = self.agenda.now().instant - self.agenda.passed();
+        let (to, at) = (node.id.clone(), start + node.clock.passed_at(at - start));
         self.agenda.at(at, Event::Wake { to, slot, of_slot });
     }
 

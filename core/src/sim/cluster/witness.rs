@@ -46,7 +46,7 @@ impl World {
     }
 
     /// Whether two nodes hold what is acknowledged, and whoever may own the slot next, unless its
-    /// history was given up. So it must be also if an owner of the past says it: the next has it from there.
+    /// history was given up. One that crashed held what it held then. So it must be also if an owner of the past says it: the next has it from there.
     pub(super) fn check_copies(
         &mut self,
         index: usize,
@@ -61,8 +61,8 @@ impl World {
             return;
         }
         let holds = |node: &NodeId| {
-            let there = &self.nodes[self.index_of(node)];
-            there.id != *node || !there.is_up || holds(&there.replicas[&slot], name, position)
+            let replica = self.replica_of(node, slot);
+            replica.is_some_and(|replica| holds(replica, name, position))
         };
         let lacks = record.holders().any(|node| !holds(node));
         // One that took the slot over by itself holds it, and whoever acknowledged it.
@@ -71,6 +71,18 @@ impl World {
         self.truth.ensure(!lacks && (is_past || copies >= 2), Rule::Copies, || {
             format!("{owner} acknowledges {name} {position} with {copies} copies of {record:?}")
         });
+    }
+}
+
+impl World {
+    /// What a start of a node makes of a slot, or made of it when it crashed.
+    fn replica_of(&self, node: &NodeId, slot: SlotId) -> Option<&Replica> {
+        let there = &self.nodes[self.index_of(node)];
+        let replicas = match there.id == *node {
+            true => &there.replicas,
+            false => self.graves.get(node)?,
+        };
+        replicas.get(&slot)
     }
 }
 

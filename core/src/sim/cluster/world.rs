@@ -1,8 +1,10 @@
 //! One run: the queue of events, and who gets them.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Report;
+use super::clock::Clock;
 use super::event::{Client, Event, Response};
 use super::network::Network;
 use super::node::Node;
@@ -15,7 +17,7 @@ use crate::channel;
 use crate::fault::Faults;
 use crate::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, slot_of};
 use crate::placement::planner;
-use crate::replica;
+use crate::replica::{self, Replica};
 use crate::sim::agenda::Agenda;
 use crate::sim::dice::Dice;
 use crate::slot::TailBounds;
@@ -45,6 +47,8 @@ pub(super) struct World {
     pub(super) config: replica::Config,
     pub(super) channel_config: channel::Config,
     planner_config: planner::Config,
+    /// What those that crashed held then.
+    pub(super) graves: BTreeMap<NodeId, BTreeMap<SlotId, Replica>>,
     is_healed: bool,
     trace: Option<String>,
 }
@@ -71,11 +75,12 @@ impl World {
         let channels: Vec<_> = (0..dice.between((1, 3))).map(name).collect();
         let start = agenda.now().instant;
         let planner_config = planner_config(&mut dice);
+        let clocks_err = dice.percent(40);
         let nodes = (0..plan.nodes)
             .map(|index| {
-                let ahead = dice.time((Duration::ZERO, Duration::from_secs(3_600)));
+                let clock = Clock::draw(clocks_err, &mut dice);
                 let gossip_lag = dice.time((Duration::ZERO, Duration::from_secs(2)));
-                Node::new(node_id(index, 1), ahead, gossip_lag, planner_config)
+                Node::new(node_id(index, 1), clock, gossip_lag, planner_config)
             })
             .collect();
         let mut client = |_| (dice.pick(&channels).clone(), dice.index(plan.nodes));
@@ -112,6 +117,7 @@ impl World {
             config,
             channel_config,
             planner_config,
+            graves: BTreeMap::new(),
             is_healed: false,
             trace: trace.then(String::new),
         };
@@ -241,10 +247,11 @@ impl World {
                 if !crashed.is_up {
                     return;
                 }
-                let (generation, ahead, lag) = (crashed.id.generation.0 + 1, crashed.ahead, crashed.gossip_lag);
-                let mut next = Node::new(node_id(node, generation), ahead, lag, self.planner_config);
+                let (generation, clock, lag) = (crashed.id.generation.0 + 1, crashed.clock, crashed.gossip_lag);
+                let mut next = Node::new(node_id(node, generation), clock, lag, self.planner_config);
                 next.is_up = false;
-                self.nodes[node] = next;
+                let crashed = std::mem::replace(crashed, next);
+                self.graves.insert(crashed.id, crashed.replicas);
                 self.agenda.after(back_after, Event::Start { node });
             }
             Action::Pause { node, lasting } => {
