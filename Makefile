@@ -119,6 +119,15 @@ simulate-plants: ## Finds a seed for every fault that can be planted in replicat
 	@scripts/need compiler
 	@cargo run $(profile) --package starling-core --features sim --bin simulate-cluster -- --plants
 
+# The harness is one of development; what it kills is what ships.
+.PHONY: chaos
+chaos: ## Kills and cuts off real nodes under load: SCENARIO=kill-owner, KILLS=30, SEED=8121 (docs/chaos.md); takes root
+	@scripts/need compiler network
+	@cargo build $(profile) --package starling-chaos --bin chaos
+	@cargo build --locked --release --bin starling
+	@exec "$(CARGO_TARGET_DIR)/ci/chaos" run $(or $(SCENARIO),kill-owner) --binary "$(CARGO_TARGET_DIR)/release/starling" \
+	    $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: bench
 bench: ## Measures a release build beside a null server (ARGS="--transport wt"); leave the machine alone
 	@scripts/need compiler

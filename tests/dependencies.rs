@@ -17,6 +17,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("starling-cluster", &["starling-core"]),
     ("starling-client", &["starling-protocol"]),
     ("starling-bench", &["starling-protocol"]),
+    // It sees nodes as their clients do.
+    ("starling-chaos", &["starling-client"]),
     (
         "starling-mesh",
         &[

@@ -1,0 +1,33 @@
+//! Real nodes under faults: processes in network namespaces, a network that can be made bad, clients that note all they
+//! do and see, and checkers that read the notes. docs/chaos.md says how it is run and what its result means.
+//!
+//! ```text
+//!  run ── setup      authority, certificates, configuration, by the product's own commands
+//!   ├─ namespace     where each node and the clients are
+//!   ├─ emulator      the network between them
+//!   ├─ node          a process: killed, stopped, told to go
+//!   ├─ load          publishers and readers in this process, by the Rust client
+//!   │    └─▶ history.jsonl ──▶ check   what must hold (I1 to I10, L1)
+//!   └─ scenario      which faults ──▶ gaps    how long they were felt
+//!                                     report  the last line
+//! ```
+//!
+//! The checkers know the history and nothing else, so they are tested on histories that were written by hand, and
+//! `chaos check` judges a run again.
+
+mod check;
+mod cli;
+mod emulator;
+mod error;
+mod gaps;
+mod history;
+mod http;
+mod load;
+mod namespace;
+mod node;
+mod report;
+mod run;
+mod scenario;
+mod setup;
+
+pub use cli::Cli;

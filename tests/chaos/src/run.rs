@@ -1,0 +1,307 @@
+//! The life of a run: nodes up, clients at work, fault after fault, everything healed, the histories read.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fastrand::Rng;
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::emulator::{Emulator, Port, Rule};
+use crate::error::Error;
+use crate::history::{Event, Recorder};
+use crate::http::Api;
+use crate::load::{Load, channels};
+use crate::namespace::{self, Namespace};
+use crate::node::Node;
+use crate::report::Beside;
+use crate::scenario::{DOWN, Fault, HELD, ROUGH, Scenario};
+use crate::setup::{CLIENT_PORT, CLIENTS, Kept, Setup};
+
+/// How long everything works undisturbed before each fault, and after the last.
+const STEADY: Duration = Duration::from_secs(3);
+
+/// How long readers may take in the end to come to where their channels end.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often this process looks whether it is woken in time.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) scenario: Scenario,
+    pub(crate) faults: u32,
+    pub(crate) seed: u64,
+    pub(crate) binary: PathBuf,
+    pub(crate) directory: PathBuf,
+    /// A node that stands alone keeps its messages in memory: they are lost with it, and the checkers have to see that.
+    pub(crate) forgets: bool,
+}
+
+/// Makes the run, and gives where its history is.
+///
+/// The calling thread ends up in the namespace of the clients.
+pub(crate) fn run(plan: &Plan) -> Result<(PathBuf, Beside), Error> {
+    let left = namespace::clean()?;
+    if left > 0 {
+        eprintln!("chaos: took away {left} namespaces that an earlier run left");
+    }
+    let clients = Namespace::create("clients")?;
+    let is_cluster = plan.scenario.is_cluster();
+    let kept = if is_cluster || plan.forgets {
+        Kept::InMemory
+    } else {
+        Kept::OnDisk
+    };
+    let setup = Setup::make(&plan.binary, &plan.directory, is_cluster, kept)?;
+    let mut nodes = Vec::new();
+    for node in &setup.nodes {
+        let namespace = Namespace::create(&node.name)?;
+        nodes.push(Node::new(node.clone(), namespace, plan.binary.clone()));
+    }
+    let mut ends: Vec<_> = nodes.iter().map(|node| (&node.namespace, node.setup.address)).collect();
+    ends.push((&clients, CLIENTS));
+    let emulator = Emulator::start(&ends, plan.seed)?;
+    // Before there are other threads: they are where the first one is.
+    clients.enter()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Threads)?;
+    let mut stage = Stage {
+        plan,
+        setup,
+        nodes,
+        emulator,
+        unclean_exits: 0,
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            ended = stage.play() => ended,
+            () = interrupted() => Err(Error::Interrupted),
+        }
+    })
+}
+
+/// Ctrl-C, or a polite request to end.
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _told = interrupt.recv() => {}
+        _told = terminate.recv() => {}
+    }
+}
+
+/// Everything that takes part. Nodes, network and namespaces end with it.
+struct Stage<'a> {
+    plan: &'a Plan,
+    setup: Setup,
+    nodes: Vec<Node>,
+    emulator: Emulator,
+    unclean_exits: u64,
+}
+
+impl Stage<'_> {
+    async fn play(&mut self) -> Result<(PathBuf, Beside), Error> {
+        let scenario = self.plan.scenario;
+        let path = self.setup.directory.join("history.jsonl");
+        let recorder = Arc::new(Recorder::create(&path).map_err(Error::file("write", &path))?);
+        recorder.note(Event::Run {
+            scenario: scenario.to_string(),
+            seed: self.plan.seed,
+            copies_min: if scenario.is_cluster() { 2 } else { 1 },
+            channels: channels(),
+        });
+        for node in &mut self.nodes {
+            node.start()?;
+        }
+        for node in &mut self.nodes {
+            node.ready().await?;
+        }
+        let lag = Lag::watch();
+        let mut load = Load::start(&self.setup, &recorder).await?;
+        eprintln!("chaos: {} nodes, all clients attached", self.nodes.len());
+
+        let mut rng = Rng::with_seed(self.plan.seed);
+        for number in 0..self.plan.faults {
+            sleep(STEADY).await;
+            let fault = scenario.fault(number, self.nodes.len(), None, &mut rng);
+            self.inflict(number, &fault, &recorder).await?;
+            for node in &mut self.nodes {
+                node.ready().await?;
+            }
+            recorder.note(Event::Ready { number });
+        }
+        sleep(STEADY).await;
+
+        load.settle(&self.setup).await?;
+        self.read(&load, &recorder).await?;
+        let beside = Beside {
+            protocol_violations: load.violations(),
+            unclean_exits: self.unclean_exits,
+            lag_ms_max: lag.most_ms(),
+        };
+        load.close().await;
+        recorder.flush().map_err(Error::file("write", &path))?;
+        let counts = self.emulator.counts();
+        eprintln!(
+            "chaos: packets passed {}, dropped {}, doubled {}",
+            counts.passed.load(Ordering::Relaxed),
+            counts.dropped.load(Ordering::Relaxed),
+            counts.doubled.load(Ordering::Relaxed)
+        );
+        Ok((path, beside))
+    }
+
+    /// Makes a fault, holds it, and heals it.
+    async fn inflict(&mut self, number: u32, fault: &Fault, recorder: &Recorder) -> Result<(), Error> {
+        let hit: Vec<_> = fault
+            .nodes()
+            .iter()
+            .map(|node| self.nodes[*node].name().to_owned())
+            .collect();
+        eprintln!(
+            "chaos: {} of {}: {} {fault}",
+            number + 1,
+            self.plan.faults,
+            hit.join(", ")
+        );
+        recorder.note(Event::Fault {
+            number,
+            what: fault.to_string(),
+            nodes: hit,
+            loses: self.loses(fault),
+        });
+        match fault {
+            Fault::Kill(nodes) => {
+                for node in nodes {
+                    self.nodes[*node].signal(Signal::KILL);
+                }
+                for node in nodes {
+                    self.nodes[*node].gone().await?;
+                }
+                sleep(DOWN).await;
+                for node in nodes {
+                    self.nodes[*node].start()?;
+                }
+            }
+            Fault::Pause(node) => {
+                self.nodes[*node].signal(Signal::STOP);
+                sleep(HELD).await;
+                self.nodes[*node].signal(Signal::CONT);
+            }
+            Fault::Cut { directions, .. } => {
+                self.rule(directions, Rule::CUT);
+                sleep(HELD).await;
+                self.rule(directions, Rule::default());
+            }
+            Fault::Rough => {
+                let ports = self.nodes.len() + 1;
+                let all: Vec<_> = (0..ports)
+                    .flat_map(|from| (0..ports).map(move |to| (from, to)))
+                    .collect();
+                self.rule(&all, ROUGH);
+                sleep(HELD).await;
+                self.rule(&all, Rule::default());
+            }
+            Fault::Restart(node) => {
+                let node = &mut self.nodes[*node];
+                node.signal(Signal::TERM);
+                let status = node.gone().await?;
+                if status.is_some_and(|status| !status.success()) {
+                    self.unclean_exits += 1;
+                }
+                node.start()?;
+            }
+        }
+        recorder.note(Event::Healed { number });
+        Ok(())
+    }
+
+    /// Whether every copy of something dies: memory is all that a cluster's nodes have.
+    fn loses(&self, fault: &Fault) -> bool {
+        let all = self.nodes.len();
+        self.plan.scenario.is_cluster() && matches!(fault, Fault::Kill(nodes) if nodes.len() == all)
+    }
+
+    fn rule(&self, directions: &[(usize, usize)], rule: Rule) {
+        for (from, to) in directions {
+            self.emulator.set(Port(*from), Port(*to), rule);
+        }
+    }
+
+    /// Reads every channel's history from every node; readers have the time until then to catch up.
+    async fn read(&self, load: &Load, recorder: &Recorder) -> Result<(), Error> {
+        let api = Api::new(self.setup.authority.clone(), &self.setup.token)?;
+        let mut histories = Vec::new();
+        for node in &self.nodes {
+            let address = SocketAddr::from((node.setup.address, CLIENT_PORT));
+            for channel in channels() {
+                histories.push(api.history(node.name(), address, &channel).await?);
+            }
+        }
+        let end = |history: &Event| match history {
+            Event::History {
+                channel, epoch, head, ..
+            } => Some((channel.clone(), epoch.clone(), *head)),
+            _ => None,
+        };
+        let ends: Vec<_> = histories.iter().filter_map(end).collect();
+        load.caught_up(&ends[..channels().len()], CATCH_UP_WITHIN).await;
+        recorder.note(Event::Quiet);
+        for history in histories {
+            recorder.note(history);
+        }
+        Ok(())
+    }
+}
+
+/// How late this process is woken.
+struct Lag {
+    most: Arc<AtomicU64>,
+    watching: JoinHandle<()>,
+}
+
+impl Lag {
+    fn watch() -> Self {
+        let most = Arc::new(AtomicU64::new(0));
+        let noted = Arc::clone(&most);
+        let watching = tokio::spawn(async move {
+            loop {
+                let due = Instant::now() + LOOK;
+                sleep(LOOK).await;
+                let late = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
+                noted.fetch_max(late, Ordering::Relaxed);
+            }
+        });
+        Self { most, watching }
+    }
+
+    fn most_ms(&self) -> f64 {
+        (self.most.load(Ordering::Relaxed) / 10) as f64 / 100.0
+    }
+}
+
+impl Drop for Lag {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
+}
+
+/// Where runs are kept unless they are told: beside what is built, or where the system keeps what may go.
+pub(crate) fn default_directory() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    target.join("chaos")
+}
+
+/// The directory of one run.
+pub(crate) fn directory_of(base: &Path, scenario: Scenario, seed: u64) -> PathBuf {
+    base.join(format!("{scenario}-{seed}"))
+}
