@@ -25,8 +25,8 @@ use serde::Serialize;
 
 use crate::history::{Event, Record};
 
-/// Violations that are told whole; the others are counted.
-const TOLD_MAX: usize = 20;
+/// Violations of each promise that are told whole; the others are counted.
+const TOLD_MAX: u64 = 5;
 
 /// Which promise was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,7 +76,7 @@ impl fmt::Display for Violation {
 pub(crate) struct Verdict {
     /// How often each promise was broken.
     pub(crate) broken: BTreeMap<Rule, u64>,
-    /// The first of them.
+    /// The first of each.
     pub(crate) told: Vec<Violation>,
     /// Publishes that were acknowledged.
     pub(crate) acked: u64,
@@ -98,8 +98,9 @@ impl Verdict {
     }
 
     fn broke(&mut self, rule: Rule, what: impl FnOnce() -> String) {
-        *self.broken.entry(rule).or_default() += 1;
-        if self.told.len() < TOLD_MAX {
+        let times = self.broken.entry(rule).or_default();
+        *times += 1;
+        if *times <= TOLD_MAX {
             self.told.push(Violation { rule, what: what() });
         }
     }

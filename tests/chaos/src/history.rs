@@ -115,6 +115,8 @@ pub(crate) enum Event {
     Healed { number: u32 },
     /// Every node says that it is ready.
     Ready { number: u32 },
+    /// Something did not work that the run needed, and it went on without.
+    Trouble { what: String },
     /// Every publish has its outcome, and every reader had the time to catch up.
     Quiet,
     /// A channel's history in the end, as a node tells it over HTTP.

@@ -15,6 +15,8 @@ pub(crate) struct Beside {
     pub(crate) protocol_violations: u64,
     /// Nodes that were told to go and ended with another status than 0.
     pub(crate) unclean_exits: u64,
+    /// Panics that the nodes' logs tell of: an actor that is restarted hides one.
+    pub(crate) panics: u64,
     /// The latest that this process was woken: on a machine that is busy otherwise, gaps are the machine's.
     pub(crate) lag_ms_max: f64,
 }
@@ -42,6 +44,7 @@ pub(crate) struct Report<'a> {
     not_live: u64,
     protocol_violations: u64,
     unclean_exits: u64,
+    panics: u64,
     publish_gap_ms_p50: Option<f64>,
     publish_gap_ms_max: Option<f64>,
     reconnect_gap_ms_p99: Option<f64>,
@@ -85,6 +88,7 @@ impl<'a> Report<'a> {
             not_live: count(Rule::Liveness),
             protocol_violations: beside.protocol_violations,
             unclean_exits: beside.unclean_exits,
+            panics: beside.panics,
             publish_gap_ms_p50: percentile_ms(&gaps.publish, 50),
             publish_gap_ms_max: percentile_ms(&gaps.publish, 100),
             reconnect_gap_ms_p99: percentile_ms(&gaps.reconnect, 99),
@@ -145,6 +149,7 @@ impl<'a> Report<'a> {
             self.unclean_exits == 0,
             "a node that was told to go ended with an error",
         );
+        unless(self.panics == 0, "a node panicked");
         missed
     }
 
@@ -269,13 +274,16 @@ mod tests {
         says(&with(|verdict| verdict.acked = 0), "nothing was published");
         says(&with(|verdict| verdict.resumed = 0), "nobody resumed");
         says(&with(|verdict| verdict.discontinuities = 1), "told of a loss");
-        let beside = |protocol_violations, unclean_exits| Beside {
+        let beside = |protocol_violations, unclean_exits, panics| Beside {
             protocol_violations,
             unclean_exits,
+            panics,
             lag_ms_max: 0.0,
         };
-        says(&missed(goals, &verdict(), &good, beside(1, 0)), "protocol");
-        says(&missed(goals, &verdict(), &good, beside(0, 1)), "told to go");
+        says(&missed(goals, &verdict(), &good, beside(1, 0, 0)), "protocol");
+        says(&missed(goals, &verdict(), &good, beside(0, 1, 0)), "told to go");
+
+        says(&missed(goals, &verdict(), &good, beside(0, 0, 1)), "panicked");
 
         let mut failed = verdict();
         failed.failed = 1;

@@ -1,36 +1,34 @@
 //! The life of a run: nodes up, clients at work, fault after fault, everything healed, the histories read.
+//!
+//! `ending.rs` reads them; `lag.rs` says whether the machine had time for all this.
 
-use std::net::SocketAddr;
+mod ending;
+mod lag;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::emulator::{Emulator, Port, Rule};
 use crate::error::Error;
 use crate::history::{Event, Recorder};
-use crate::http::Api;
 use crate::load::{Load, channels};
 use crate::namespace::{self, Namespace};
 use crate::node::Node;
 use crate::report::Beside;
 use crate::scenario::{DOWN, Fault, HELD, ROUGH, Scenario};
-use crate::setup::{CLIENT_PORT, CLIENTS, Kept, Setup};
+use crate::setup::{CLIENTS, Kept, Setup};
+
+use lag::Lag;
 
 /// How long everything works undisturbed before each fault, and after the last.
 const STEADY: Duration = Duration::from_secs(3);
-
-/// How long readers may take in the end to come to where their channels end.
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(20);
-
-/// How often this process looks whether it is woken in time.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -129,23 +127,18 @@ impl Stage<'_> {
         let mut load = Load::start(&self.setup, &recorder).await?;
         eprintln!("chaos: {} nodes, all clients attached", self.nodes.len());
 
-        let mut rng = Rng::with_seed(self.plan.seed);
-        for number in 0..self.plan.faults {
-            sleep(STEADY).await;
-            let fault = scenario.fault(number, self.nodes.len(), None, &mut rng);
-            self.inflict(number, &fault, &recorder).await?;
-            for node in &mut self.nodes {
-                node.ready().await?;
-            }
-            recorder.note(Event::Ready { number });
+        // What does not work from here on is what the run is for: it goes on to its verdict.
+        if let Err(error) = self.make_faults(&recorder).await {
+            recorder.note(trouble(&error));
         }
-        sleep(STEADY).await;
-
-        load.settle(&self.setup).await?;
-        self.read(&load, &recorder).await?;
+        if let Err(error) = load.settle(&self.setup).await {
+            recorder.note(trouble(&error));
+        }
+        ending::read(&self.setup, &load, &recorder).await?;
         let beside = Beside {
             protocol_violations: load.violations(),
             unclean_exits: self.unclean_exits,
+            panics: self.panics(),
             lag_ms_max: lag.most_ms(),
         };
         load.close().await;
@@ -158,6 +151,37 @@ impl Stage<'_> {
             counts.doubled.load(Ordering::Relaxed)
         );
         Ok((path, beside))
+    }
+
+    async fn make_faults(&mut self, recorder: &Recorder) -> Result<(), Error> {
+        let mut rng = Rng::with_seed(self.plan.seed);
+        for number in 0..self.plan.faults {
+            sleep(STEADY).await;
+            let fault = self.plan.scenario.fault(number, self.nodes.len(), None, &mut rng);
+            self.inflict(number, &fault, recorder).await?;
+            self.all_ready().await?;
+            recorder.note(Event::Ready { number });
+        }
+        sleep(STEADY).await;
+        // Nobody has ended by itself since.
+        self.all_ready().await
+    }
+
+    async fn all_ready(&mut self) -> Result<(), Error> {
+        for node in &mut self.nodes {
+            node.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// Panics that the nodes' logs tell of.
+    fn panics(&self) -> u64 {
+        let logs = self
+            .nodes
+            .iter()
+            .map(|node| std::fs::read(&node.setup.log).unwrap_or_default());
+        let told = logs.map(|log| String::from_utf8_lossy(&log).matches("panicked at").count() as u64);
+        told.sum()
     }
 
     /// Makes a fault, holds it, and heals it.
@@ -236,63 +260,12 @@ impl Stage<'_> {
             self.emulator.set(Port(*from), Port(*to), rule);
         }
     }
-
-    /// Reads every channel's history from every node; readers have the time until then to catch up.
-    async fn read(&self, load: &Load, recorder: &Recorder) -> Result<(), Error> {
-        let api = Api::new(self.setup.authority.clone(), &self.setup.token)?;
-        let mut histories = Vec::new();
-        for node in &self.nodes {
-            let address = SocketAddr::from((node.setup.address, CLIENT_PORT));
-            for channel in channels() {
-                histories.push(api.history(node.name(), address, &channel).await?);
-            }
-        }
-        let end = |history: &Event| match history {
-            Event::History {
-                channel, epoch, head, ..
-            } => Some((channel.clone(), epoch.clone(), *head)),
-            _ => None,
-        };
-        let ends: Vec<_> = histories.iter().filter_map(end).collect();
-        load.caught_up(&ends[..channels().len()], CATCH_UP_WITHIN).await;
-        recorder.note(Event::Quiet);
-        for history in histories {
-            recorder.note(history);
-        }
-        Ok(())
-    }
 }
 
-/// How late this process is woken.
-struct Lag {
-    most: Arc<AtomicU64>,
-    watching: JoinHandle<()>,
-}
-
-impl Lag {
-    fn watch() -> Self {
-        let most = Arc::new(AtomicU64::new(0));
-        let noted = Arc::clone(&most);
-        let watching = tokio::spawn(async move {
-            loop {
-                let due = Instant::now() + LOOK;
-                sleep(LOOK).await;
-                let late = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
-                noted.fetch_max(late, Ordering::Relaxed);
-            }
-        });
-        Self { most, watching }
-    }
-
-    fn most_ms(&self) -> f64 {
-        (self.most.load(Ordering::Relaxed) / 10) as f64 / 100.0
-    }
-}
-
-impl Drop for Lag {
-    fn drop(&mut self) {
-        self.watching.abort();
-    }
+fn trouble(error: &Error) -> Event {
+    let what = error.to_string();
+    eprintln!("chaos: {what}");
+    Event::Trouble { what }
 }
 
 /// Where runs are kept unless they are told: beside what is built, or where the system keeps what may go.

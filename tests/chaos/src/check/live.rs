@@ -30,6 +30,7 @@ pub(super) fn check<'a>(records: &'a [Record], scene: &Scene<'a>, verdict: &mut 
                     }
                 }
             }
+            Event::Trouble { what } => verdict.broke(Rule::Liveness, || what.clone()),
             Event::Ended { client, channel, error } => verdict.broke(Rule::Liveness, || {
                 format!("the subscription of {client} to {channel} ended: {error}")
             }),

@@ -466,6 +466,11 @@ fn after_a_fault_everything_works_again() {
         record.t += u64::try_from(live::WORKS_WITHIN.as_nanos()).expect("seconds");
     }
     late.breaks(&[Rule::Liveness]);
+    let mut troubled = good();
+    troubled.note(Event::Trouble {
+        what: "node b ended".into(),
+    });
+    troubled.breaks(&[Rule::Liveness]);
     let mut ended = good();
     ended.note(Event::Ended {
         client: "s1".into(),
