@@ -1,23 +1,26 @@
-//! The admin port: health and metrics. For operators, never for clients.
+//! The admin port: health, metrics and the cluster. For operators, never for clients.
 //!
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /health/live` | 200 while the process can answer at all |
-//! | `GET /health/ready` | 200 while clients should be sent here, 503 when it drains or its store cannot be written |
+//! | `GET /health/ready` | 200 while clients should be sent here; 503 and why not when it drains, its store cannot be written, or its part in the cluster does not stand |
 //! | `GET /metrics` | everything counted, in Prometheus' text format |
+//! | `/cluster/..` | [`cluster`] |
 
+mod cluster;
+
+use std::fmt::Display;
 use std::io;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::actor::registry::Registry;
-use crate::cluster::Standing;
 
 #[derive(Clone)]
 struct Admin {
@@ -34,35 +37,28 @@ pub async fn serve(listener: TcpListener, registry: Registry, draining: watch::R
         .route("/health/live", get(async || "live\n"))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
+        .merge(cluster::routes())
         .with_state(Admin { registry, draining });
     axum::serve(listener, router).await
 }
 
-async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    match not_ready(&admin) {
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
-        None => (StatusCode::OK, "ready\n"),
-    }
-}
-
-/// Why clients should not be sent here.
-fn not_ready(admin: &Admin) -> Option<&'static str> {
+async fn ready(State(admin): State<Admin>) -> Response {
     let services = admin.registry.services();
-    let storage = services.storage.as_ref();
+    let unready = |why: &dyn Display| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response();
     if *admin.draining.borrow() {
-        return Some("draining\n");
+        return unready(&"draining");
     }
-    if !storage.is_none_or(|storage| storage.store.is_writable()) {
-        return Some("the store cannot be written\n");
+    if services
+        .storage
+        .as_ref()
+        .is_some_and(|storage| !storage.store.is_writable())
+    {
+        return unready(&"the store cannot be written");
     }
-    let cluster = services.cluster.as_ref()?;
-    if !matches!(*cluster.standing().borrow(), Standing::Member) {
-        return Some("not a member of the cluster yet\n");
+    match services.cluster.as_ref().map(|cluster| cluster.ready()) {
+        Some(Err(why)) => unready(&why),
+        Some(Ok(())) | None => "ready\n".into_response(),
     }
-    if !cluster.is_passable() {
-        return Some("messages do not get through\n");
-    }
-    (admin.registry.unsettled() > 0).then_some("slots without an owner, or without this node's copy\n")
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {

@@ -17,6 +17,8 @@
 //! | `secrets.rs` | gossip keys and certificates: read, read again, when they end |
 //! | `voice.rs` | what this node says about itself |
 //! | `joining.rs` | from the first word to a member, and what ends that |
+//! | `duty.rs`, `orders.rs` | what it does, and what an operator orders |
+//! | `status.rs` | what an operator is shown, and whether the node is ready |
 //! | `voters.rs` | who votes on the slot table |
 //! | `driver.rs` | what happens around this node's slots, told to each |
 //! | `inbox.rs`, `peers.rs` | from other nodes to the actors of this one, and back |
@@ -26,21 +28,24 @@
 //! | `error.rs` | why a node takes no part |
 
 pub mod driver;
+mod duty;
 mod error;
 mod identity;
 pub mod inbox;
 mod joining;
 mod neighbours;
+mod orders;
 pub mod peers;
 pub mod probe;
 mod secrets;
 mod settings;
+pub mod status;
 mod voice;
 mod voters;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,12 +62,16 @@ use crate::config::{self, Config};
 use crate::directory::DataDirectory;
 use crate::metrics::Metrics;
 
+pub use duty::Duty;
 pub use error::{ClusterError, Out};
 pub use joining::Standing;
 pub use neighbours::Neighbour;
+pub use orders::{Order, OrderError};
 
+use duty::Roster;
 use identity::Identity;
 use joining::Joining;
+use orders::Orderly;
 use secrets::{Expiry, Secrets};
 use settings::Comparison;
 use voice::Voice;
@@ -113,6 +122,10 @@ pub struct Cluster {
     section: config::Cluster,
     metrics: Arc<Metrics>,
     voice: Arc<Voice>,
+    roster: Roster,
+    post: Post,
+    /// Slots that want this node among their copies and do not count it.
+    behind: AtomicUsize,
     expiry: Expiry,
     standing: watch::Sender<Standing>,
     /// Messages get through, as far as is known.
@@ -192,6 +205,7 @@ impl Cluster {
         };
         let gossip = Gossip::start(heard, gossip_socket, ring, facts, metrics.clone()).await?;
         let membership = gossip.membership().clone();
+        let voice = Arc::new(Voice::new(gossip));
         let cluster = Arc::new(Self {
             me,
             links,
@@ -199,7 +213,10 @@ impl Cluster {
             membership,
             gossip: at(gossip_address),
             section: config.cluster.clone(),
-            voice: Arc::new(Voice::new(gossip)),
+            roster: Roster::new(Arc::clone(&voice)),
+            voice,
+            post,
+            behind: AtomicUsize::new(0),
             expiry: Expiry::new(expires, metrics.clone()),
             metrics,
             standing: watch::Sender::new(Standing::Joining),
@@ -207,7 +224,7 @@ impl Cluster {
             tasks: Mutex::default(),
             _directory: directory,
         });
-        let slots = cluster.run(post, inboxes);
+        let slots = cluster.run(inboxes);
         Ok((cluster, slots))
     }
 
@@ -248,10 +265,15 @@ impl Cluster {
         });
     }
 
-    /// Says that this node hands over what it has, or that it takes part again.
-    pub fn drain(&self, drains: bool) {
-        let phase = if drains { Phase::Draining } else { Phase::Serving };
-        self.voice.say(|facts| facts.phase = phase);
+    /// Says that this node hands over what it has, and ends.
+    pub fn end(&self) {
+        self.roster.assign(Duty::Ending);
+    }
+
+    /// What this node does, and when that changes.
+    #[must_use]
+    pub fn duty(&self) -> watch::Receiver<Duty> {
+        self.roster.changes()
     }
 
     /// Whether messages get through, as far as is known.
@@ -268,12 +290,16 @@ impl Cluster {
     /// Whether this node hands over what it has.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.facts().phase != Phase::Serving
+        self.roster.duty() != Duty::Serving
     }
 
     /// Whether another node could take over what this one has.
     #[must_use]
     pub fn has_successor(&self) -> bool {
+        // Another has the place of one that is out already.
+        if matches!(*self.standing.borrow(), Standing::Out(_)) {
+            return false;
+        }
         let serves =
             |member: &gossip::Member| member.state == gossip::State::Live && member.facts.phase == Phase::Serving;
         self.membership.view().members.values().any(serves)
@@ -317,10 +343,11 @@ impl Cluster {
     }
 
     /// Starts all that runs as long as the node takes part.
-    fn run(self: &Arc<Self>, post: Post, inboxes: Inboxes) -> SlotInboxes {
+    fn run(self: &Arc<Self>, inboxes: Inboxes) -> SlotInboxes {
         let mut inboxes = Vec::from(inboxes);
         let mut control = inboxes.remove(Lane::Control.index());
-        let table = self.table.clone();
+        self.post.staff(Arc::new(Orderly(self.roster.clone())));
+        let (post, table) = (self.post.clone(), self.table.clone());
         self.spawn(async move {
             while let Some(incoming) = control.recv().await {
                 post.receive(&incoming, &table);

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::actor::registry::Registry;
 use crate::auth::{Auth, KeyError};
 use crate::cluster::driver::{Slots, handed_over};
-use crate::cluster::{Cluster, ClusterError, Out, Reached, Report, SlotInboxes};
+use crate::cluster::{Cluster, ClusterError, Duty, Out, Reached, Report, SlotInboxes};
 use crate::config::{Config, Durability};
 use crate::metrics::Metrics;
 use crate::storage::sqlite::{Limits, Sqlite};
@@ -187,6 +187,10 @@ impl Node {
             .storage
             .as_ref()
             .map(|storage| tokio::spawn(sweep::run(registry.clone(), Arc::clone(&storage.store))));
+        let drained = services.cluster.as_ref().map(|cluster| {
+            let (duty, services) = (cluster.duty(), Arc::clone(&services));
+            tokio::spawn(async move { send_away(duty, &services).await })
+        });
         let ended = |part| move |source| NodeError::Ended { part, source };
         let outcome = tokio::select! {
             never = reload => match never {},
@@ -203,7 +207,7 @@ impl Node {
         };
         draining.send_replace(true);
         if let Some(cluster) = &services.cluster {
-            cluster.drain(true);
+            cluster.end();
         }
         let requests = listeners.stop().await;
         let window = match services.cluster {
@@ -216,6 +220,9 @@ impl Node {
             requests.answered(DRAIN_TIME_MAX),
         );
         admin.abort();
+        if let Some(drained) = drained {
+            drained.abort();
+        }
         if let Some(sweep) = sweep {
             sweep.abort();
         }
@@ -229,6 +236,18 @@ impl Node {
         }
         tracing::info!("stopped");
         outcome
+    }
+}
+
+/// Sends the clients away whenever an operator has the node drained.
+async fn send_away(mut duty: watch::Receiver<Duty>, services: &Services) {
+    while duty.changed().await.is_ok() {
+        if *duty.borrow_and_update() == Duty::Drained {
+            let goodbye = services
+                .sessions
+                .dismiss(&Farewell::Draining, GOODBYE_WINDOW, DRAIN_TIME_MAX);
+            goodbye.await;
+        }
     }
 }
 

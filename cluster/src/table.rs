@@ -43,7 +43,7 @@ pub mod voters;
 mod wire;
 
 pub use courier::{Courier, Unreachable};
-pub use post::Post;
+pub use post::{Desk, Post};
 
 use file::File;
 use machine::Machine;

@@ -141,12 +141,19 @@ impl Driver {
         }
     }
 
+    /// Says how many slots lack an owner, or this node's copy.
+    fn count(&self) {
+        self.cluster.set_behind(self.registry.unsettled());
+    }
+
     async fn run(mut self) {
         let mut table = self.cluster.table.changes();
         let mut links = self.cluster.links.events();
         let mut members = self.cluster.membership.changes();
+        let mut duty = self.cluster.duty();
         let mut look_at = Instant::now();
         loop {
+            self.count();
             tokio::select! {
                 changed = table.changed() => if changed.is_err() { return },
                 event = links.recv() => match event {
@@ -162,6 +169,7 @@ impl Driver {
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
+                changed = duty.changed() => if changed.is_err() { return },
                 () = sleep_until(look_at) => {}
             }
             let view = self.cluster.table.view();

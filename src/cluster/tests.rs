@@ -202,7 +202,8 @@ async fn nodes_find_each_other_have_one_table_and_return_as_later_ones() {
         .collect();
     let pins = Some(vec!["0f".repeat(32)]);
     assert_eq!(told, ["b", "c"].map(|name| (name, "http://127.0.0.1:4433", &pins)));
-    b.cluster.drain(true);
+    let drained = soon("b is asked", a.cluster.order(&b.cluster.me.name, Order::Drain)).await;
+    assert_eq!(drained, Ok(Duty::Drained));
     eventually("who drains takes nobody", || a.cluster.alternates().len() == 1).await;
 
     // One that comes later is taken in, and votes only when it is needed.
@@ -249,7 +250,7 @@ async fn what_is_said_is_heard_and_settings_that_differ_are_told_of() {
             webtransport: None,
         })
     });
-    b.cluster.drain(true);
+    b.cluster.end();
     soon("a hears it", async {
         loop {
             let view = a.cluster.membership.view();

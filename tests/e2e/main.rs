@@ -9,6 +9,7 @@
 //! | `slow_readers.rs` | two hundred readers that stop reading: bounded memory, others unhurt, each policy's answer |
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
+//! | `cluster.rs` | three nodes: what clients are told of them, what an operator sees and orders |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
 //! | `steady.rs` | clients that publish on without waiting, whose publishes are taken together |
@@ -28,6 +29,7 @@
 mod api;
 mod auth;
 mod cli;
+mod cluster;
 mod cuts;
 mod demo;
 mod hostile;

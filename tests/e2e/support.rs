@@ -1,6 +1,7 @@
 //! What the tests stand on.
 //!
 //! * [`node`]: the binary as a child process, with its log; [`settings`]: how it is configured;
+//! * [`cluster`]: several of them;
 //! * [`metrics`]: what the node says of itself on the admin port;
 //! * [`raw`]: clients that send whatever they like, over either transport; [`reader`]: one that checks every frame;
 //! * [`directory`]: where a node keeps things, on a small disk if need be;
@@ -11,6 +12,7 @@
 //! * [`eventually`]: the one way to wait.
 
 pub(crate) mod api;
+pub(crate) mod cluster;
 pub(crate) mod directory;
 pub(crate) mod eventually;
 pub(crate) mod http;

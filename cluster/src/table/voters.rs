@@ -226,6 +226,34 @@ impl TableService {
     }
 }
 
+/// Who decides about the table, as far as a node knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Electorate {
+    /// Who leads; nobody during an election, and on a node that is cut off.
+    pub leader: Option<NodeName>,
+    /// Who votes.
+    pub voters: BTreeSet<NodeName>,
+}
+
+impl TableService {
+    /// Who leads and who votes, as far as this node knows.
+    #[must_use]
+    pub fn electorate(&self) -> Electorate {
+        let metrics = self.raft.metrics().borrow().clone();
+        let membership = metrics.membership_config.membership();
+        let name = |id: &u64| NodeName::parse(&membership.get_node(id)?.addr).ok();
+        // One that is cut off with its title believes in it until somebody tells it; that nobody answers it knows.
+        let is_heard = match metrics.millis_since_quorum_ack {
+            Some(silence) => u128::from(silence) <= 2 * self.timing.election.1.as_millis(),
+            None => metrics.current_leader != Some(self.id) || membership.voter_ids().count() == 1,
+        };
+        Electorate {
+            leader: metrics.current_leader.filter(|_| is_heard).as_ref().and_then(name),
+            voters: membership.voter_ids().filter_map(|id| name(&id)).collect(),
+        }
+    }
+}
+
 /// Entries a learner may lack when it begins to vote. It gets them in a round trip.
 const NEARLY: u64 = 50;
 
