@@ -10,7 +10,8 @@
 //! store finds against it (another owner, another head) closes the channel, which is then loaded anew.
 //!
 //! * [`sqlite`]: the embedded store of a node that stands alone;
-//! * `queue`: what waits for the store, with its bounds;
+//! * `queue`, `promise`: what waits for the store, with its bounds, and the answer it is owed;
+//! * `head`, `sum`: what rows hold in every store;
 //! * `sweep`: asks what is due of channels that nobody has open.
 
 use std::path::PathBuf;
@@ -25,9 +26,14 @@ use thiserror::Error;
 
 use crate::directory::DirectoryError;
 
+mod head;
+mod promise;
 mod queue;
 pub mod sqlite;
+mod sum;
 pub mod sweep;
+
+pub use queue::Bounds;
 
 /// An answer that comes later.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -129,6 +135,33 @@ pub struct Wanted {
     pub bytes_max: u32,
     /// No more messages than this.
     pub messages_max: u32,
+}
+
+/// What may wait for a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For the one transaction at a time that writes.
+    pub writes: Bounds,
+    /// For those that read.
+    pub reads: Bounds,
+}
+
+impl Default for Limits {
+    /// One commit takes some milliseconds: four thousand batches are a few commits' worth, and a store that has so many
+    /// waiting has stopped; publishes are then refused. A load or a page takes a millisecond or two: a thousand are a
+    /// second's, and whoever comes then is told to ask again.
+    fn default() -> Self {
+        Self {
+            writes: Bounds {
+                jobs: 4_096,
+                bytes: 32 << 20,
+            },
+            reads: Bounds {
+                jobs: 1_024,
+                bytes: usize::MAX,
+            },
+        }
+    }
 }
 
 /// Why there is no page.

@@ -11,7 +11,7 @@
 //! * `schema`: making and checking the file;
 //! * `writer`: the thread that writes, and `batch`: what a batch does to the tables;
 //! * `reader`: the threads that read, with `load` and `page`;
-//! * `head`, `row`: the rows that are read and written in more than one place, and their sums;
+//! * `head`, `row`: the rows that are read and written in more than one place;
 //! * `garbage`: deletion, a few rows at a time.
 
 use std::path::Path;
@@ -25,6 +25,7 @@ use starling_core::slot::StoreFailure;
 use starling_core::time::WallTime;
 use tokio::sync::oneshot;
 
+use super::promise::Promise;
 use super::queue::Queue;
 use super::{Answer, Batch, Claim, Done, Mark, OpenError, PageFailure, Store, Wanted};
 use crate::directory::{DataDirectory, DirectoryError};
@@ -40,35 +41,8 @@ mod row;
 mod schema;
 mod writer;
 
-pub use super::queue::Bounds;
+pub use super::{Bounds, Limits};
 pub use schema::FILE;
-
-/// What may wait for the threads of a store.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For the one that writes.
-    pub writes: Bounds,
-    /// For those that read.
-    pub reads: Bounds,
-}
-
-impl Default for Limits {
-    /// One commit takes some milliseconds: four thousand batches are a few commits' worth, and a store that has so many
-    /// waiting has stopped; publishes are then refused. A load or a page takes a millisecond or two: a thousand are a
-    /// second's, and whoever comes then is told to ask again.
-    fn default() -> Self {
-        Self {
-            writes: Bounds {
-                jobs: 4_096,
-                bytes: 32 << 20,
-            },
-            reads: Bounds {
-                jobs: 1_024,
-                bytes: usize::MAX,
-            },
-        }
-    }
-}
 
 /// Threads that read. One pages through the past while the other opens a channel.
 const READERS: usize = 2;
@@ -153,7 +127,7 @@ impl Store for Sqlite {
     }
 
     fn commit(&self, batch: Batch, done: Done) {
-        let done = writer::Promise::new(done);
+        let done = Promise::new(done);
         self.write(writer::Job::Commit { batch, done });
     }
 

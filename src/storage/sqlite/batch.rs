@@ -11,8 +11,10 @@ use starling_core::slot::{Change, Origin};
 use starling_core::time::WallTime;
 
 use super::garbage;
-use super::head::{Head, claimed};
-use super::row::{Failure, Sum, signed, sum_of};
+use super::head::claimed;
+use super::row::Failure;
+use crate::storage::head::Head;
+use crate::storage::sum::{self, signed};
 use crate::storage::{Batch, Fence, Mark};
 
 /// Refuses whoever is not the owner of the slot (rule R14).
@@ -137,7 +139,7 @@ fn publish(connection: &Connection, head: &mut Head, message: &Message, floor: S
         term(connection, head.id, message.seq, message.term)?;
     }
     (head.seq, head.term) = (message.seq, message.term);
-    let sum = sum_of(head.id, message);
+    let sum = sum::of_message(head.id, message);
     if floor <= message.seq {
         let mut statement = connection.prepare_cached(
             "INSERT INTO message (channel, seq, term, time, weight, deleted, sum, key, payload)
@@ -202,22 +204,18 @@ fn value(connection: &Connection, head: &mut Head, key: &Key, message: &Message,
 fn term(connection: &Connection, channel: i64, first: Seq, term: Term) -> Result<(), Failure> {
     let mut statement =
         connection.prepare_cached("INSERT INTO term (channel, first, term, sum) VALUES (?1, ?2, ?3, ?4)")?;
-    statement.execute((channel, signed(first.0), signed(term.0), term_sum(channel, first, term)))?;
+    statement.execute((
+        channel,
+        signed(first.0),
+        signed(term.0),
+        sum::of_term(channel, first, term),
+    ))?;
     let mut statement = connection.prepare_cached(
         "DELETE FROM term WHERE channel = ?1 AND first <=
              (SELECT first FROM term WHERE channel = ?1 ORDER BY first DESC LIMIT 1 OFFSET ?2)",
     )?;
     statement.execute((channel, terms::RANGES_MAX as i64))?;
     Ok(())
-}
-
-/// The sum of a row of `term`.
-pub(super) fn term_sum(channel: i64, first: Seq, term: Term) -> i64 {
-    Sum::default()
-        .number(channel.cast_unsigned())
-        .number(first.0)
-        .number(term.0)
-        .end()
 }
 
 fn result(
@@ -241,7 +239,7 @@ fn result(
         fate.map(|(seq, _)| signed(seq.0)),
         signed(fate.map_or(0, |(_, term)| term.0)),
         signed(time.0),
-        result_sum(channel, author, serial, fate, time),
+        sum::of_result(channel, author, serial, fate, time),
     ))?;
     // Serials follow each other: the one that falls out of the window is one row at most.
     if let Some(last) = serial.0.checked_sub(RESULTS_MAX as u64) {
@@ -251,27 +249,6 @@ fn result(
         statement.execute((channel, subject, publisher, signed(last)))?;
     }
     Ok(())
-}
-
-/// The sum of a row of `result`.
-pub(super) fn result_sum(
-    channel: i64,
-    author: &Author,
-    serial: Serial,
-    fate: Option<(Seq, Term)>,
-    time: WallTime,
-) -> i64 {
-    let (seq, term) = fate.unwrap_or_default();
-    Sum::default()
-        .number(channel.cast_unsigned())
-        .text(Some(author.subject.as_str()))
-        .bytes(&author.publisher.0)
-        .number(serial.0)
-        .number(u64::from(fate.is_some()))
-        .number(seq.0)
-        .number(term.0)
-        .number(time.0)
-        .end()
 }
 
 fn request(
@@ -294,7 +271,7 @@ fn request(
         signed(seq.0),
         signed(term.0),
         signed(time.0),
-        request_sum(channel, subject, key, (seq, term), time),
+        sum::of_request(channel, subject, key, (seq, term), time),
     ))?;
     let mut statement = connection.prepare_cached(
         "DELETE FROM request WHERE channel = ?1 AND seq <=
@@ -302,22 +279,4 @@ fn request(
     )?;
     statement.execute((channel, idempotency::KEYS_MAX as i64))?;
     Ok(())
-}
-
-/// The sum of a row of `request`.
-pub(super) fn request_sum(
-    channel: i64,
-    subject: &Subject,
-    key: &IdempotencyKey,
-    (seq, term): (Seq, Term),
-    time: WallTime,
-) -> i64 {
-    Sum::default()
-        .number(channel.cast_unsigned())
-        .text(Some(subject.as_str()))
-        .text(Some(key.as_str()))
-        .number(seq.0)
-        .number(term.0)
-        .number(time.0)
-        .end()
 }

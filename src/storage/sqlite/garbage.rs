@@ -8,7 +8,8 @@
 use rusqlite::{Connection, OptionalExtension as _};
 use starling_core::id::Seq;
 
-use super::row::{Failure, signed};
+use super::row::Failure;
+use crate::storage::sum::signed;
 
 /// Rows deleted with the batch that moved the floor: a chunk's worth, by which floors move.
 const AT_ONCE_MAX: u64 = 128;

@@ -1,25 +1,12 @@
-//! The head of a channel: its row in `channel`.
+//! The heads of channels: their rows in `channel`.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use starling_core::id::{ChannelName, Epoch, Seq, SlotId, Term};
 use starling_core::time::WallTime;
 
-use super::row::{Failure, Sum, number, signed};
-
-/// See the module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) id: i64,
-    pub(super) epoch: Epoch,
-    pub(super) keyed: bool,
-    pub(super) seq: Seq,
-    pub(super) term: Term,
-    pub(super) floor: Seq,
-    pub(super) keys_floor: Seq,
-    pub(super) used: WallTime,
-    /// Not in the sum: it is a hint that [`super::Store::due`] moves.
-    pub(super) due: Option<WallTime>,
-}
+use super::row::{Failure, number};
+use crate::storage::head::Head;
+use crate::storage::sum::{self, signed};
 
 impl Head {
     /// The head of the channel, if there is one.
@@ -44,7 +31,7 @@ impl Head {
             used: WallTime(number(row, 7)?),
             due: due.map(|due| WallTime(due.cast_unsigned())),
         };
-        match row.get::<_, i64>(9)? == head.sum(channel) {
+        match row.get::<_, i64>(9)? == sum::of_head(&head, channel) {
             true => Ok(Some(head)),
             false => Err(Failure::Damaged("head of a channel")),
         }
@@ -65,17 +52,7 @@ impl Head {
         )?;
         let used_at = signed(used.0);
         let id = statement.insert((channel.as_str(), slot.0, epoch.as_str(), keyed, used_at))?;
-        Ok(Self {
-            id,
-            epoch: epoch.clone(),
-            keyed,
-            seq: Seq(0),
-            term: Term(0),
-            floor: Seq(1),
-            keys_floor: Seq(0),
-            used,
-            due: None,
-        })
+        Ok(Self::new(id, epoch, keyed, used))
     }
 
     /// Writes the row as it is now.
@@ -90,7 +67,7 @@ impl Head {
             signed(self.floor.0),
             signed(self.keys_floor.0),
             signed(self.used.0),
-            self.sum(channel),
+            sum::of_head(self, channel),
         ))?;
         if changed == 1 { Ok(()) } else { Err(Failure::Conflict) }
     }
@@ -100,20 +77,6 @@ impl Head {
         let mut statement = connection.prepare_cached("UPDATE channel SET due = ?2 WHERE id = ?1")?;
         statement.execute((self.id, self.due.map(|due| signed(due.0))))?;
         Ok(())
-    }
-
-    fn sum(&self, channel: &ChannelName) -> i64 {
-        Sum::default()
-            .number(self.id.cast_unsigned())
-            .text(Some(channel.as_str()))
-            .text(Some(self.epoch.as_str()))
-            .number(u64::from(self.keyed))
-            .number(self.seq.0)
-            .number(self.term.0)
-            .number(self.floor.0)
-            .number(self.keys_floor.0)
-            .number(self.used.0)
-            .end()
     }
 }
 

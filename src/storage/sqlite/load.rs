@@ -10,9 +10,9 @@ use starling_core::channel::{Memory, Message, Stored};
 use starling_core::id::{Author, ChannelName, IdempotencyKey, PublisherId, Seq, Serial, Subject, Term};
 use starling_core::time::WallTime;
 
-use super::batch::{request_sum, result_sum, term_sum};
-use super::head::Head;
-use super::row::{Failure, MESSAGE, message, number, signed};
+use super::row::{Failure, MESSAGE, message, number};
+use crate::storage::head::Head;
+use crate::storage::sum::{self, signed};
 
 /// Everything that is kept of `channel`.
 pub(super) fn load(connection: &Connection, channel: &ChannelName, memory: Memory) -> Result<Option<Stored>, Failure> {
@@ -87,7 +87,7 @@ fn terms(connection: &Connection, channel: i64) -> Result<Vec<(Seq, Term)>, Fail
     let select = "SELECT first, term, sum FROM term WHERE channel = ?1 ORDER BY first";
     collect(connection, select, channel, |row| {
         let (first, term) = (Seq(number(row, 0)?), Term(number(row, 1)?));
-        sound(row.get::<_, i64>(2)? == term_sum(channel, first, term), "term")?;
+        sound(row.get::<_, i64>(2)? == sum::of_term(channel, first, term), "term")?;
         Ok((first, term))
     })
 }
@@ -113,7 +113,7 @@ fn results(connection: &Connection, channel: i64) -> Result<Vec<StoredResult>, F
         let seq: Option<i64> = row.get(3)?;
         let term = Term(number(row, 4)?);
         let fate = seq.map(|seq| (Seq(seq.cast_unsigned()), term));
-        let sum = result_sum(channel, &author, serial, fate, time);
+        let sum = sum::of_result(channel, &author, serial, fate, time);
         sound(row.get::<_, i64>(6)? == sum, "result of a publisher")?;
         Ok(StoredResult {
             author,
@@ -136,7 +136,7 @@ fn requests(connection: &Connection, channel: i64) -> Result<Vec<StoredRequest>,
             time: WallTime(number(row, 4)?),
         };
         let place = (request.seq, request.term);
-        let sum = request_sum(channel, &request.subject, &request.key, place, request.time);
+        let sum = sum::of_request(channel, &request.subject, &request.key, place, request.time);
         sound(row.get::<_, i64>(5)? == sum, "request")?;
         Ok(request)
     })

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use starling_core::channel::{Message, PageRoom};
 
-use super::head::Head;
-use super::row::{Failure, MESSAGE, message, signed};
+use super::row::{Failure, MESSAGE, message};
 use crate::storage::Wanted;
+use crate::storage::head::Head;
+use crate::storage::sum::signed;
 
 /// The page that is wanted; `None` if its messages are no longer kept.
 pub(super) fn page(connection: &Connection, wanted: &Wanted) -> Result<Option<Vec<Arc<Message>>>, Failure> {

@@ -1,4 +1,4 @@
-//! Rows of messages, their sums, and what an error of the database means.
+//! Rows of messages, and what an error of the database means.
 
 use std::sync::Arc;
 
@@ -8,49 +8,8 @@ use starling_core::channel::Message;
 use starling_core::id::{Key, Seq, Term};
 use starling_core::slot::StoreFailure;
 use starling_core::time::WallTime;
-use xxhash_rust::xxh3::Xxh3Default;
 
-/// Adds up the columns of a row. Lengths are added too, so that no two rows read the same.
-#[derive(Default)]
-pub(super) struct Sum(Xxh3Default);
-
-impl Sum {
-    pub(super) fn number(mut self, number: u64) -> Self {
-        self.0.update(&number.to_le_bytes());
-        self
-    }
-
-    pub(super) fn bytes(self, bytes: &[u8]) -> Self {
-        let mut sum = self.number(bytes.len() as u64);
-        sum.0.update(bytes);
-        sum
-    }
-
-    pub(super) fn text(self, text: Option<&str>) -> Self {
-        match text {
-            Some(text) => self.number(1).bytes(text.as_bytes()),
-            None => self.number(0),
-        }
-    }
-
-    /// As SQLite keeps it: its integers have a sign.
-    pub(super) fn end(self) -> i64 {
-        self.0.digest().cast_signed()
-    }
-}
-
-/// The sum of a message of `channel`.
-pub(super) fn sum_of(channel: i64, message: &Message) -> i64 {
-    Sum::default()
-        .number(channel.cast_unsigned())
-        .number(message.seq.0)
-        .number(message.term.0)
-        .number(message.time.0)
-        .number(u64::from(message.deleted))
-        .text(message.key.as_ref().map(Key::as_str))
-        .bytes(&message.payload)
-        .end()
-}
+use crate::storage::sum;
 
 /// The columns a message is read from, in this order.
 pub(super) const MESSAGE: &str = "seq, term, time, deleted, sum, key, payload";
@@ -67,7 +26,7 @@ pub(super) fn message(channel: i64, row: &Row<'_>) -> Result<Arc<Message>, Failu
         key: key.transpose()?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(6)?),
     };
-    match row.get::<_, i64>(4)? == sum_of(channel, &message) {
+    match row.get::<_, i64>(4)? == sum::of_message(channel, &message) {
         true => Ok(Arc::new(message)),
         false => Err(Failure::Damaged("message")),
     }
@@ -77,11 +36,6 @@ pub(super) fn message(channel: i64, row: &Row<'_>) -> Result<Arc<Message>, Failu
 pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64, Failure> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| Failure::Damaged("number"))
-}
-
-/// A number as SQLite keeps it. Ours are counts and times: the upper half is never reached, and would not be read back.
-pub(super) const fn signed(number: u64) -> i64 {
-    number.cast_signed()
 }
 
 /// Why something in the database did not work out.

@@ -16,10 +16,12 @@ use starling_core::time::WallTime;
 use tokio::sync::oneshot;
 
 use super::head::claimed;
-use super::row::{Failure, signed};
+use super::row::Failure;
 use super::{Shared, batch, garbage};
+use crate::storage::promise::Promise;
 use crate::storage::queue::{Bounds, Taken};
-use crate::storage::{Batch, Claim, Done, Fence, Mark, lineage};
+use crate::storage::sum::signed;
+use crate::storage::{Batch, Claim, Fence, Mark, lineage};
 
 /// One transaction takes no more. Beyond it a commit would take so long that whoever was first in it
 /// waits for the others.
@@ -54,29 +56,6 @@ pub(super) enum Job {
         max: u32,
         reply: oneshot::Sender<Result<Vec<ChannelName>, StoreFailure>>,
     },
-}
-
-/// Tells once what became of a batch. If the thread fails before, nobody knows: then it tells that.
-pub(super) struct Promise(Option<Done>);
-
-impl Promise {
-    pub(super) const fn new(done: Done) -> Self {
-        Self(Some(done))
-    }
-
-    fn keep(mut self, outcome: Result<(), StoreFailure>) {
-        if let Some(done) = self.0.take() {
-            done(outcome);
-        }
-    }
-}
-
-impl Drop for Promise {
-    fn drop(&mut self) {
-        if let Some(done) = self.0.take() {
-            done(Err(StoreFailure::Unavailable));
-        }
-    }
 }
 
 /// A job that was looked at, and what it came to: told once the transaction has ended.
