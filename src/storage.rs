@@ -43,8 +43,12 @@ pub type Done = Box<dyn FnOnce(Result<(), StoreFailure>) + Send>;
 
 /// Keeps persisted channels. See the module.
 pub trait Store: Send + Sync {
-    /// Takes slots over: higher terms, this owner. Later batches of earlier owners are refused.
+    /// Takes every slot over for a node that stands alone, whoever had them. Later batches of earlier owners are refused.
     fn claim(&self, owner: &Arc<str>, generation: u64) -> Answer<Result<Vec<Claim>, StoreFailure>>;
+
+    /// Takes a slot over for the node that owns it in the slot table. An owner of an earlier term there is refused as
+    /// fenced, and so is another one of the same term. The owner itself may ask again.
+    fn claim_slot(&self, owned: Owned) -> Answer<Result<Claim, StoreFailure>>;
 
     /// Commits a batch. Batches are committed, and their `done` called, in the order of these calls.
     fn commit(&self, batch: Batch, done: Done);
@@ -72,6 +76,19 @@ pub trait Store: Send + Sync {
     fn close(&self) -> Answer<()>;
 }
 
+/// A slot, and who owns it by the slot table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// Which.
+    pub slot: SlotId,
+    /// The term of its owner in the slot table. The store counts by itself beside it: see [`Fence::term`].
+    pub term: Term,
+    /// The node.
+    pub owner: Arc<str>,
+    /// Which start of it.
+    pub generation: u64,
+}
+
 /// A slot that was claimed.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -86,7 +103,8 @@ pub struct Claim {
 pub struct Fence {
     /// Which slot.
     pub slot: SlotId,
-    /// One more at each change of owner.
+    /// One more at each claim, so that it grows for as long as the store is there, also when nodes that stood alone join
+    /// into a cluster or a slot table begins anew.
     pub term: Term,
     /// The node.
     pub owner: Arc<str>,

@@ -10,6 +10,7 @@
 //!
 //! * `schema`: making and checking the file;
 //! * `writer`: the thread that writes, and `batch`: what a batch does to the tables;
+//! * `claim`: who may write which slot;
 //! * `reader`: the threads that read, with `load` and `page`;
 //! * `head`, `row`: the rows that are read and written in more than one place;
 //! * `garbage`: deletion, a few rows at a time.
@@ -27,11 +28,12 @@ use tokio::sync::oneshot;
 
 use super::promise::Promise;
 use super::queue::Queue;
-use super::{Answer, Batch, Claim, Done, Mark, OpenError, PageFailure, Store, Wanted};
+use super::{Answer, Batch, Claim, Done, Mark, OpenError, Owned, PageFailure, Store, Wanted};
 use crate::directory::{DataDirectory, DirectoryError};
 use crate::metrics::Metrics;
 
 mod batch;
+mod claim;
 mod garbage;
 mod head;
 mod load;
@@ -105,6 +107,12 @@ impl Sqlite {
         })
     }
 
+    fn claimed(&self, wanted: claim::Wanted) -> Answer<Result<Vec<Claim>, StoreFailure>> {
+        let (reply, answer) = oneshot::channel();
+        self.write(writer::Job::Claim { wanted, reply });
+        Box::pin(async { answer.await.unwrap_or(Err(StoreFailure::Unavailable)) })
+    }
+
     fn write(&self, job: writer::Job) {
         let bytes = job.bytes();
         // A store that is closed answers, too: whoever asks is told that it cannot be used.
@@ -117,13 +125,13 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn claim(&self, owner: &Arc<str>, generation: u64) -> Answer<Result<Vec<Claim>, StoreFailure>> {
-        let (reply, answer) = oneshot::channel();
-        self.write(writer::Job::Claim {
-            owner: Arc::clone(owner),
-            generation,
-            reply,
-        });
-        Box::pin(async { answer.await.unwrap_or(Err(StoreFailure::Unavailable)) })
+        let owner = Arc::clone(owner);
+        self.claimed(claim::Wanted::All { owner, generation })
+    }
+
+    fn claim_slot(&self, owned: Owned) -> Answer<Result<Claim, StoreFailure>> {
+        let claims = self.claimed(claim::Wanted::One(owned));
+        Box::pin(async { claims.await?.pop().ok_or(StoreFailure::Unavailable) })
     }
 
     fn commit(&self, batch: Batch, done: Done) {

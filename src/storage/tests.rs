@@ -273,6 +273,48 @@ async fn an_earlier_owner_is_fenced() {
 }
 
 #[tokio::test]
+async fn a_slot_goes_to_the_owner_of_the_later_term() {
+    let directory = Directory::new();
+    let opened = filled(&directory, 1).await;
+    let owned = |term: u64, owner: &str, generation| Owned {
+        slot: SlotId(0),
+        term: Term(term),
+        owner: owner.into(),
+        generation,
+    };
+    let claim = |owned| opened.store.claim_slot(owned);
+    // Whoever stood alone has no term in a slot table.
+    let first = claim(owned(1, "b", 7)).await.expect("claims");
+    let fenced = Err(StoreFailure::Fenced);
+    assert_eq!(opened.commit("t:a", vec![publish(2, 1)]).await, fenced);
+    assert_eq!((first.fence.term, first.lease.term), (Term(2), Term(2)));
+    assert_eq!(first.lease.channels, 1);
+    let refused = [owned(1, "c", 7), owned(1, "b", 8), owned(0, "b", 7)];
+    for refused in refused {
+        assert_eq!(
+            claim(refused.clone()).await.err(),
+            Some(StoreFailure::Fenced),
+            "{refused:?}"
+        );
+    }
+    let again = claim(owned(1, "b", 7)).await.expect("it is the owner's");
+    assert!(again.fence.term > first.fence.term);
+    let later = claim(owned(5, "c", 1)).await.expect("claims");
+    assert!(later.fence.term > again.fence.term);
+    assert_eq!(claim(owned(4, "b", 7)).await.err(), Some(StoreFailure::Fenced));
+    let successor = Opened { claim: later, ..opened };
+    assert_eq!(successor.commit("t:a", vec![publish(2, 1)]).await, Ok(()));
+    // A node that is started alone takes all, and a cluster takes it back, also one whose slot table is new.
+    let alone = successor.store.claim(&Arc::from("d"), 1).await.expect("claims");
+    assert_eq!(
+        successor.commit("t:a", vec![publish(3, 1)]).await,
+        Err(StoreFailure::Fenced)
+    );
+    let back = successor.store.claim_slot(owned(1, "b", 9)).await.expect("claims");
+    assert!(back.fence.term > alone[0].fence.term);
+}
+
+#[tokio::test]
 async fn pages_are_read_up_to_their_bounds() {
     let directory = Directory::new();
     let opened = filled(&directory, 10).await;

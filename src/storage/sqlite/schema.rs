@@ -17,7 +17,10 @@ pub const FILE: &str = "starling.db";
 const APPLICATION: i32 = 0x7374_6172;
 
 /// Each brings the schema from its place in the list to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/sqlite/0001_initial.sql"),
+    include_str!("../migrations/sqlite/0002_rank.sql"),
+];
 
 /// How long a connection waits for another one's lock. Only making the file takes one that counts.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(5);

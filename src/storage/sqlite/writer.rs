@@ -10,18 +10,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
-use starling_core::id::{ChannelName, SlotId, Term};
-use starling_core::slot::{Lease, StoreFailure};
+use starling_core::id::ChannelName;
+use starling_core::slot::StoreFailure;
 use starling_core::time::WallTime;
 use tokio::sync::oneshot;
 
-use super::head::claimed;
+use super::claim::Wanted;
 use super::row::Failure;
-use super::{Shared, batch, garbage};
+use super::{Shared, batch, claim, garbage};
 use crate::storage::promise::Promise;
 use crate::storage::queue::{Bounds, Taken};
 use crate::storage::sum::signed;
-use crate::storage::{Batch, Claim, Fence, Mark, lineage};
+use crate::storage::{Batch, Claim, Mark};
 
 /// One transaction takes no more. Beyond it a commit would take so long that whoever was first in it
 /// waits for the others.
@@ -46,8 +46,7 @@ pub(super) enum Job {
     /// To be handed to the readers once all before it is committed.
     Read(super::reader::Job),
     Claim {
-        owner: Arc<str>,
-        generation: u64,
+        wanted: Wanted,
         reply: oneshot::Sender<Result<Vec<Claim>, StoreFailure>>,
     },
     Due {
@@ -66,7 +65,7 @@ struct Told {
 
 enum Outcome {
     Written(Result<(), StoreFailure>),
-    Claimed(Vec<Claim>),
+    Claimed(Result<Vec<Claim>, StoreFailure>),
     Due(Vec<ChannelName>),
     Refused,
 }
@@ -100,7 +99,7 @@ impl Told {
         match (self.job, self.outcome) {
             (Job::Commit { done, .. }, Outcome::Written(outcome)) => done.keep(committed.and(outcome)),
             // Whoever asked may have gone.
-            (Job::Claim { reply, .. }, Outcome::Claimed(claims)) => drop(reply.send(committed.map(|()| claims))),
+            (Job::Claim { reply, .. }, Outcome::Claimed(claims)) => drop(reply.send(committed.and(claims))),
             (Job::Due { reply, .. }, Outcome::Due(due)) => drop(reply.send(committed.map(|()| due))),
             // Also when the transaction was lost: what is in the store can be read.
             (Job::Read(read), _) => drop(shared.reads.push(read, 0)),
@@ -244,10 +243,7 @@ fn perform(connection: &Connection, shared: &Shared, job: &Job) -> Result<Outcom
             })))
         }
         Job::Read(_) => Ok(Outcome::Written(Ok(()))),
-        Job::Claim { owner, generation, .. } => {
-            let claims = claim(connection, shared, owner, *generation)?;
-            Ok(Outcome::Claimed(claims))
-        }
+        Job::Claim { wanted, .. } => Ok(Outcome::Claimed(claim::claim(connection, shared, wanted)?)),
         Job::Due { now, again, max, .. } => Ok(Outcome::Due(due(connection, *now, *again, *max)?)),
     }
 }
@@ -268,37 +264,6 @@ fn attempt(
     }
     connection.prepare_cached("RELEASE one")?.execute([])?;
     Ok(outcome)
-}
-
-/// Takes every slot over.
-fn claim(connection: &Connection, shared: &Shared, owner: &Arc<str>, generation: u64) -> Result<Vec<Claim>, Failure> {
-    let mut write = connection.prepare_cached(
-        "INSERT INTO slot (slot, term, owner, generation) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (slot) DO UPDATE SET term = excluded.term, owner = excluded.owner, generation = excluded.generation",
-    )?;
-    let mut count = connection.prepare_cached("SELECT count(*) FROM channel WHERE slot = ?1")?;
-    let mut claims = Vec::with_capacity(usize::from(shared.slots));
-    for slot in 0..shared.slots {
-        let term = claimed(connection, SlotId(slot))?
-            .map_or(Term(0), |(term, ..)| term)
-            .next();
-        write.execute((slot, signed(term.0), &**owner, signed(generation)))?;
-        let channels: i64 = count.query_row([slot], |row| row.get(0))?;
-        claims.push(Claim {
-            fence: Fence {
-                slot: SlotId(slot),
-                term,
-                owner: Arc::clone(owner),
-                generation,
-            },
-            lease: Lease {
-                term,
-                lineage: lineage(shared.incarnation),
-                channels: usize::try_from(channels).unwrap_or(usize::MAX),
-            },
-        });
-    }
-    Ok(claims)
 }
 
 /// Finds channels of which something is due, and moves them to the end of the line.

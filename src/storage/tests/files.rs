@@ -77,11 +77,11 @@ fn a_later_schema_and_another_number_of_slots_are_refused() {
         })
     ));
     database(&directory)
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", 3)
         .expect("writes");
     assert!(matches!(
         refused(&directory),
-        OpenError::Newer { found: 2, known: 1, .. }
+        OpenError::Newer { found: 3, known: 2, .. }
     ));
 }
 
