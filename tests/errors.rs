@@ -50,13 +50,7 @@ fn the_document_of_the_http_api_names_the_same_codes() {
     let both = http.union(&protocol).cloned().collect();
     assert!(documented.is_subset(&both), "{documented:?} and {both:?}");
     // What only sessions are told: they have serials, and channels that they are attached to.
-    let sessions_only = [
-        "too_many_channels",
-        "serial_gap",
-        "not_attached",
-        "serial_skipped",
-        "store_not_shared",
-    ];
+    let sessions_only = ["too_many_channels", "serial_gap", "not_attached", "serial_skipped"];
     let missing: BTreeSet<_> = both.difference(&documented).cloned().collect();
     assert_eq!(missing, sessions_only.map(quoted).into());
     let reasons: BTreeSet<String> = codes("reason");

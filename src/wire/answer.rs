@@ -255,6 +255,7 @@ pub const fn refusal_code(refusal: &Refusal) -> ErrorCode {
         Refusal::TooManyKeys => ErrorCode::TooManyKeys,
         Refusal::NoHistory => ErrorCode::NoHistory,
         Refusal::SerialSkipped => ErrorCode::SerialSkipped,
+        Refusal::StoreNotShared(_) => ErrorCode::StoreNotShared,
         Refusal::Busy => ErrorCode::Busy,
         Refusal::RateLimited { .. } | Refusal::TooManyInFlight { .. } => ErrorCode::RateLimited,
         Refusal::InsufficientReplicas => ErrorCode::InsufficientReplicas,

@@ -74,6 +74,11 @@ pub enum Refusal {
     /// The serial was retired by a skip.
     #[error("this serial was skipped, so nothing was or will be published under it; use the next one")]
     SerialSkipped,
+    /// The channel is to be kept in a store, and the nodes share none.
+    #[error(
+        "this cluster keeps no persisted channels, because its nodes share no store, so `{0}` cannot be used; give all nodes one database in storage.url"
+    )]
+    StoreNotShared(ChannelName),
     /// A queue on the way is full.
     #[error("the channel has too much unfinished work; nothing was published, try again shortly")]
     Busy,
@@ -220,7 +225,8 @@ impl Refusal {
             | Self::KeyMismatch { .. }
             | Self::TooManyKeys
             | Self::NoHistory
-            | Self::SerialSkipped => None,
+            | Self::SerialSkipped
+            | Self::StoreNotShared(_) => None,
         }
     }
 }
