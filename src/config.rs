@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `section.rs`, `auth.rs`, `cluster.rs`, `namespace.rs` | the keys, as the node reads them |
+//! | `section.rs`, `auth.rs`, `cluster.rs`, `namespace.rs`, `storage.rs` | the keys, as the node reads them |
 //! | `unit.rs`, `address.rs`, `origin.rs`, `browser.rs` | values that need reading: durations, sizes, addresses, origins, browsers |
 //! | `load.rs`, `layer.rs`, `source.rs` | which value wins, and where it came from |
 //! | `check.rs` | what must hold between keys |
@@ -26,6 +26,7 @@ mod origin;
 mod section;
 mod show;
 mod source;
+mod storage;
 mod unit;
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use origin::{Origin, OriginError};
 pub use section::{Admin, Client, Fanout, Limits, Log, LogFormat, Node, Session, Slots, Tls};
 pub use show::{Setting, settings, show};
 pub use source::Source;
+pub use storage::{Encryption, Storage, StoreUrl};
 pub use unit::{Size, UnitError, parse_duration, parse_size};
 
 /// Every key, its unit and the reason for its value: the first layer of every configuration.
@@ -76,6 +78,8 @@ pub struct Config {
     pub slots: Slots,
     /// The ring of encoded messages that the readers of a channel share.
     pub fanout: Fanout,
+    /// Where persisted channels are kept.
+    pub storage: Storage,
     /// Other nodes.
     pub cluster: Cluster,
     /// What goes to standard error.

@@ -4,6 +4,7 @@ mod auth;
 mod cluster;
 mod found;
 mod namespace;
+mod storage;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ impl Config {
         self.check_sessions(&mut found);
         self.check_channels(&mut found);
         self.check_namespaces(&mut found);
+        self.check_storage(&mut found);
         self.check_cluster(&mut found);
         found.0
     }
