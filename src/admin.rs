@@ -51,9 +51,9 @@ async fn ready(State(admin): State<Admin>) -> Response {
     if services
         .storage
         .as_ref()
-        .is_some_and(|storage| !storage.store.is_writable())
+        .is_some_and(|storage| !storage.store.is_ready())
     {
-        return unready(&"the store cannot be written");
+        return unready(&"the store cannot be used");
     }
     match services.cluster.as_ref().map(|cluster| cluster.ready()) {
         Some(Err(why)) => unready(&why),

@@ -1,6 +1,7 @@
 //! A node's life: [`Node::start`] → [`Node::run`] → drain.
 //!
-//! [`services`] is what all parts of a node share; [`sessions`] the list of who is connected.
+//! [`services`] is what all parts of a node share; [`storage`] where persisted channels are kept; [`sessions`] the list of who
+//! is connected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +16,21 @@ use crate::actor::registry::Registry;
 use crate::auth::{Auth, KeyError};
 use crate::cluster::driver::{Slots, handed_over};
 use crate::cluster::{Cluster, ClusterError, Duty, Out, Reached, Report, SlotInboxes};
-use crate::config::{Config, Durability};
+use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::storage::sqlite::{Limits, Sqlite};
-use crate::storage::{OpenError, Store as _, sweep};
+use crate::storage::{OpenError, sweep};
 use crate::transport::accept::{self, ClientPort};
 use crate::transport::tls;
 use crate::{admin, signal};
 
 mod services;
 mod sessions;
+mod storage;
 
 pub(crate) use services::WINDOWS_TICK;
-pub use services::{Clock, Services, Storage, name_of};
+pub use services::{Clock, Services, name_of};
 pub use sessions::{Chosen, Sessions};
+pub use storage::{Claims, Storage};
 
 /// How long what was taken may still be answered when the node stops, and clients read their goodbye: the two times that a
 /// session has for them. A client that has gone without reading must not hold up the stop.
@@ -61,10 +63,10 @@ pub enum NodeError {
     #[error(transparent)]
     Store(#[from] OpenError),
     /// The store could not be written.
-    #[error("cannot take over the store in {directory}: {source}; make room on the disk, or look into the log")]
+    #[error("cannot take over the store in {place}: {source}; make room on the disk, or look into the log")]
     Claim {
         /// Where it is.
-        directory: std::path::PathBuf,
+        place: String,
         /// What it says.
         source: StoreFailure,
     },
@@ -114,7 +116,7 @@ impl Node {
         let metrics = Arc::new(Metrics::new());
         let clients = ClientPort::bind(&config.client, certificate).await?;
         metrics.certificate_expires(clients.certificate_expires());
-        let storage = open_storage(&config, &metrics).await?;
+        let storage = Storage::open(&config, &metrics).await?;
         let (cluster, inboxes) = join_cluster(&config, &clients, &metrics).await?.unzip();
         let slots = cluster.as_ref().zip(inboxes);
         let slots = slots.map(|(cluster, inboxes)| Slots::new(cluster, inboxes, config.slots.count));
@@ -288,25 +290,4 @@ async fn out(cluster: Option<&Cluster>) -> Arc<Out> {
         Some(cluster) => cluster.out().await,
         None => std::future::pending().await,
     }
-}
-
-/// Opens the store and takes its slots over, if any namespace is persisted. A node with peers has none: what one disk holds the
-/// others do not.
-async fn open_storage(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Storage>, NodeError> {
-    let persisted = config
-        .namespaces
-        .iter()
-        .any(|one| one.durability == Durability::Persisted);
-    if !persisted || config.cluster.enabled {
-        return Ok(None);
-    }
-    let directory = config.node.data_dir.clone();
-    let store = Sqlite::open(&directory, config.slots.count, Limits::default(), Arc::clone(metrics))?;
-    let (owner, generation) = (name_of(config).into(), Clock.now().wall.0);
-    let claims = store.claim(&owner, generation).await;
-    let claims = claims.map_err(|source| NodeError::Claim { directory, source })?;
-    Ok(Some(Storage {
-        store: Arc::new(store),
-        claims: claims.into(),
-    }))
 }

@@ -10,6 +10,7 @@
 //! store finds against it (another owner, another head) closes the channel, which is then loaded anew.
 //!
 //! * [`sqlite`]: the embedded store of a node that stands alone;
+//! * [`postgres`]: a database, which the nodes of a cluster share;
 //! * `queue`, `promise`: what waits for the store, with its bounds, and the answer it is owed;
 //! * `head`, `sum`: what rows hold in every store;
 //! * `sweep`: asks what is due of channels that nobody has open.
@@ -27,6 +28,7 @@ use thiserror::Error;
 use crate::directory::DirectoryError;
 
 mod head;
+pub mod postgres;
 mod promise;
 mod queue;
 pub mod sqlite;
@@ -72,7 +74,11 @@ pub trait Store: Send + Sync {
     /// Whether the last thing that was written was synced. It finds out by itself when it can write again.
     fn is_writable(&self) -> bool;
 
-    /// Commits what waits and lets go of the files.
+    /// Whether clients may be sent to this node, as far as the store is concerned. A disk is the node's own; a database that
+    /// all nodes share must not take all of them out of service at once, so it has to be there only when the node starts.
+    fn is_ready(&self) -> bool;
+
+    /// Commits what waits and lets go of the files or connections.
     fn close(&self) -> Answer<()>;
 }
 
@@ -232,7 +238,10 @@ pub enum OpenError {
         /// As configured.
         configured: u16,
     },
-    /// The database says no.
+    /// The database that the nodes share cannot be used.
+    #[error(transparent)]
+    Shared(#[from] postgres::DatabaseError),
+    /// The file says no.
     #[error("cannot open {file}: {source}; is the disk full, or the file damaged?")]
     Database {
         /// Which.

@@ -203,6 +203,11 @@ impl Replica {
         self.owner.as_ref().map(|owner| owner.term)
     }
 
+    /// A store lets this node write the slot's stored channels (rule R14).
+    pub fn lease(&mut self, lease: slot::Lease) {
+        self.slot.lease(lease);
+    }
+
     /// Which node this is.
     #[must_use]
     pub const fn me(&self) -> &NodeId {

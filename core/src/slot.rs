@@ -34,6 +34,7 @@ use crate::channel::state::{Misfit, Replicated};
 use crate::channel::{self, Durability, Opening, Proposal, Refusal, Retired, State, Ticket};
 use crate::fault::Faults;
 use crate::id::{ChannelName, Index, Lineage, Term};
+use crate::time::Now;
 
 pub mod commit;
 pub mod copy;
@@ -184,7 +185,15 @@ impl Slot {
             Input::Quarantine { channel } => {
                 self.quarantined.insert(channel);
             }
-            Input::Loaded { channel, found, wall } => self.loaded(channel, found, now, wall, out),
+            Input::Loaded {
+                channel,
+                term,
+                found,
+                wall,
+            } => {
+                let instant = now;
+                self.loaded(channel, term, found, Now { instant, wall }, out);
+            }
             Input::Stored { channel, through } => self.stored(&channel, through, now, out),
             Input::StoreFailed {
                 channel,

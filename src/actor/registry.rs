@@ -379,8 +379,8 @@ impl Registry {
         }
         let (config, commit) = (services.slot_config, CommitPoint::Standalone);
         let mut machine = Slot::new(config, settings, commit, Term(1), 0, &mut rand::rng());
-        if let Some(storage) = &services.storage {
-            machine.lease(storage.claims[usize::from(slot.0)].lease);
+        if let Some(lease) = services.storage.as_ref().and_then(|storage| storage.claims.lease(slot)) {
+            machine.lease(lease);
         }
         Machine::alone(machine)
     }

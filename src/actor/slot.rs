@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_cluster::link::InboxRoom;
 use starling_core::channel::{Durability, Opening, Proposal, Refusal, Retired, Stored, Ticket};
-use starling_core::id::{ChannelName, Index, NodeId, SlotId};
+use starling_core::id::{ChannelName, Index, NodeId, SlotId, Term};
 use starling_core::replica::{self, Wanted};
-use starling_core::slot::{Effect, Input, StoreFailure, Timer};
+use starling_core::slot::{Effect, Input, Lease, StoreFailure, Timer};
 use starling_core::table::{Answer, Record, Refusal as Rejection};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
 use starling_runtime::wheel::Alarm;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::channel;
 use super::registry::Registry;
 
+mod claiming;
 mod copying;
 mod machine;
 mod rooms;
@@ -28,6 +29,7 @@ mod storing;
 
 pub use machine::{Machine, Route};
 
+use claiming::Claiming;
 use rooms::Rooms;
 
 /// Room that a slot's mailbox has of its own. Nothing takes it: proposals come in the room of their
@@ -48,6 +50,8 @@ pub enum Message {
     Loaded {
         /// Which.
         channel: ChannelName,
+        /// Under which lease it was asked.
+        term: Term,
         /// What.
         found: Result<Option<Box<Stored>>, StoreFailure>,
     },
@@ -120,6 +124,13 @@ pub enum Message {
         /// Whether it does.
         answers: bool,
     },
+    /// The store knows this node as the owner.
+    Claimed {
+        /// Under this term.
+        term: Term,
+        /// What makes it the one that writes.
+        lease: Lease,
+    },
     /// What was on its way to a process, or from it, may be lost.
     Reset {
         /// Which.
@@ -157,6 +168,7 @@ pub struct State {
     effects: Vec<replica::Effect>,
     rooms: Rooms,
     route: Route,
+    claiming: Claiming,
 }
 
 impl Actor for SlotActor {
@@ -175,6 +187,7 @@ impl Actor for SlotActor {
             effects: Vec::new(),
             rooms: Rooms::default(),
             route: Route::Nowhere,
+            claiming: Claiming::default(),
         };
         // After a panic nobody else would.
         state.turn(Input::Restarted);
@@ -192,6 +205,10 @@ impl Actor for SlotActor {
         let Envelope { message, permit } = envelope;
         match message {
             Message::Open { channel, reply } => {
+                if let Err(refusal) = state.registry.services().keeps(&channel) {
+                    let _ = reply.send(Err(refusal)); // a channel that was stopped while it started needs none
+                    return Ok(());
+                }
                 // An actor that asked before and has not been answered is gone.
                 state.openers.insert(channel.clone(), reply);
                 state.turn(Input::Open { channel });
@@ -207,9 +224,14 @@ impl Actor for SlotActor {
             Message::Used { channel, at } => state.turn(Input::Used { channel, at }),
             Message::Doubt { channel, through } => state.turn(Input::Doubt { channel, through }),
             Message::Quarantine { channel } => state.turn(Input::Quarantine { channel }),
-            Message::Loaded { channel, found } => {
+            Message::Loaded { channel, term, found } => {
                 let wall = state.registry.services().clock.now().wall;
-                state.turn(Input::Loaded { channel, found, wall });
+                state.turn(Input::Loaded {
+                    channel,
+                    term,
+                    found,
+                    wall,
+                });
             }
             Message::Stored {
                 channel,
@@ -236,6 +258,7 @@ impl Actor for SlotActor {
             Message::Wanted(wanted) => state.replicate(replica::Input::Wanted(wanted)),
             Message::Heard { node, answers: true } => state.replicate(replica::Input::Up(node)),
             Message::Heard { node, answers: false } => state.replicate(replica::Input::Down(node)),
+            Message::Claimed { term, lease } => state.work(|machine, _, _| machine.lease(term, lease)),
             Message::Reset { node } => {
                 if state.route == Route::At(node) {
                     state.registry.tell_all(state.slot, || channel::Message::Reset);
@@ -279,10 +302,10 @@ impl State {
     fn work(&mut self, act: impl FnOnce(&mut Machine, std::time::Instant, &mut Vec<replica::Effect>)) {
         let now = self.registry.services().clock.now();
         let mut effects = std::mem::take(&mut self.effects);
-        let (route, is_settled) = {
+        let (route, is_settled, owned) = {
             let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
             act(&mut machine, now.instant, &mut effects);
-            (machine.route(), machine.is_settled())
+            (machine.route(), machine.is_settled(), machine.owned_under())
         };
         for effect in effects.drain(..) {
             match effect {
@@ -296,13 +319,18 @@ impl State {
             self.route = route.clone();
             self.registry.routed(self.slot, route);
         }
+        self.claiming.follow(owned, self.slot, &self.registry);
     }
 
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Opened { channel, opening } => self.answer(&channel, Ok(opening)),
             Effect::Barred { channel, reason } => self.answer(&channel, Err(reason)),
-            Effect::Load { channel } => storing::load(&self.registry, channel),
+            Effect::Load { channel, term } => storing::load(&self.registry, channel, term),
+            Effect::Unleased => {
+                storing::unleased(&self.registry, self.slot);
+                self.claiming.lost();
+            }
             Effect::Store(batch) => storing::store(&self.registry, self.slot, batch),
             Effect::Mark { channel, used, due } => storing::mark(&self.registry, self.slot, channel, used, due),
             Effect::Closed { channel, reason } => {

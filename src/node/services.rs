@@ -4,8 +4,9 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use starling_core::channel;
+use starling_core::channel::{self, Refusal};
 use starling_core::fault::Faults;
+use starling_core::id::ChannelName;
 use starling_core::namespace::{Namespace, Namespaces};
 use starling_core::pulse::Windows;
 use starling_core::session::answer::Farewell;
@@ -15,14 +16,13 @@ use starling_core::{backpressure, rate, ring, slot};
 use starling_protocol::{limits, v1};
 use starling_runtime::wheel::Wheel;
 
-use super::Sessions;
+use super::{Sessions, Storage};
 use crate::auth::Auth;
 use crate::cluster::Cluster;
 use crate::config::{self, Config};
 use crate::fanout::Gateway;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
-use crate::storage::{Claim, Store};
 use crate::transport::accept::Admission;
 use crate::wire::Greeting;
 
@@ -105,14 +105,6 @@ pub struct Services {
     pub channel_idle: Duration,
 }
 
-/// The store, and what was claimed of it: a slot's claim at the slot's place.
-pub struct Storage {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// One for each slot.
-    pub claims: Box<[Claim]>,
-}
-
 impl Services {
     /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
     #[must_use]
@@ -168,6 +160,18 @@ impl Services {
             linger: config.fanout.linger,
             channel_idle: config.slots.channel_idle,
             config,
+        }
+    }
+
+    /// Whether this node can keep a channel as its namespace promises.
+    ///
+    /// # Errors
+    /// When it would need a store that the nodes share, and there is none.
+    pub fn keeps(&self, channel: &ChannelName) -> Result<(), Refusal> {
+        let is_stored = self.settings.namespaces.channel(channel).durability == channel::Durability::Stored;
+        match is_stored && self.storage.is_none() && self.config.cluster.enabled {
+            true => Err(Refusal::StoreNotShared(channel.clone())),
+            false => Ok(()),
         }
     }
 

@@ -1,16 +1,22 @@
 //! What waits for the store: a queue whose bound is in bytes and in number.
 //!
-//! The writer takes all that waits at once, up to what fits one transaction; the readers take one by one.
+//! A writer takes all that waits at once, up to what fits one transaction; readers take one by one. Threads wait for it,
+//! or one task.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     waiting: Mutex<Waiting<T>>,
+    /// For a thread that waits.
     filled: Condvar,
+    /// For the one task that waits.
+    woken: Notify,
     bounds: Bounds,
 }
 
@@ -50,6 +56,7 @@ impl<T> Queue<T> {
                 closed: false,
             }),
             filled: Condvar::new(),
+            woken: Notify::const_new(),
             bounds,
         }
     }
@@ -71,6 +78,7 @@ impl<T> Queue<T> {
         waiting.jobs.push_back((job, bytes));
         drop(waiting);
         self.filled.notify_one();
+        self.woken.notify_one();
         Ok(())
     }
 
@@ -87,21 +95,23 @@ impl<T> Queue<T> {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        let mut bytes = 0;
-        let before = into.len();
-        while into.len() - before < most.jobs && bytes < most.bytes {
-            let Some((job, weight)) = waiting.jobs.pop_front() else {
-                break;
-            };
-            bytes += weight;
-            into.push(job);
+        waiting.drain(most, into)
+    }
+
+    /// The same in a task. If it is dropped before it is done it has taken nothing.
+    pub(super) async fn taken(&self, most: Bounds, into: &mut Vec<T>) -> Taken {
+        loop {
+            let woken = self.woken.notified();
+            match self.try_take(most, into) {
+                Taken::Nothing => woken.await,
+                taken => return taken,
+            }
         }
-        waiting.bytes -= bytes;
-        match (into.len() > before, waiting.closed) {
-            (true, _) => Taken::Some,
-            (false, true) => Taken::Closed,
-            (false, false) => Taken::Nothing,
-        }
+    }
+
+    /// Moves what waits to `into`, as many as `most` says.
+    pub(super) fn try_take(&self, most: Bounds, into: &mut Vec<T>) -> Taken {
+        self.lock().drain(most, into)
     }
 
     /// Jobs that wait.
@@ -113,10 +123,31 @@ impl<T> Queue<T> {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();
+        self.woken.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Waiting<T> {
+    fn drain(&mut self, most: Bounds, into: &mut Vec<T>) -> Taken {
+        let mut bytes = 0;
+        let before = into.len();
+        while into.len() - before < most.jobs && bytes < most.bytes {
+            let Some((job, weight)) = self.jobs.pop_front() else {
+                break;
+            };
+            bytes += weight;
+            into.push(job);
+        }
+        self.bytes -= bytes;
+        match (into.len() > before, self.closed) {
+            (true, _) => Taken::Some,
+            (false, true) => Taken::Closed,
+            (false, false) => Taken::Nothing,
+        }
     }
 }
 

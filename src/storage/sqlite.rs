@@ -179,6 +179,10 @@ impl Store for Sqlite {
         self.shared.writable.load(Ordering::Relaxed)
     }
 
+    fn is_ready(&self) -> bool {
+        self.is_writable()
+    }
+
     fn close(&self) -> Answer<()> {
         self.shared.writes.close();
         self.shared.reads.close();

@@ -18,7 +18,6 @@ use tracing::error;
 use super::commit::{CommitPoint, Reached};
 use super::entry::{Change, Entry, Origin};
 use super::log::{Log, Mismatch, Place};
-use super::stored::Lane;
 use super::turn::Effect;
 use super::{Role, Settings, Slot, expiry::Expiry};
 use crate::channel::{Refusal, Ticket};
@@ -46,7 +45,7 @@ impl Slot {
         self.waiting.clear();
         self.doubts.clear();
         self.quarantined.clear();
-        self.stored = Lane::default();
+        self.stored.give_up();
         self.expiry = Expiry::default();
     }
 
@@ -150,6 +149,7 @@ impl Slot {
     /// the new owner is told what became of it.
     pub fn step_down(&mut self, out: &mut Vec<Effect>) {
         self.role = Role::Copy;
+        self.unlease(out);
         let reason = Refusal::Moving;
         for channel in std::mem::take(&mut self.waiting) {
             out.push(Effect::Barred {
@@ -168,7 +168,6 @@ impl Slot {
         self.sealed = false;
         // Ephemeral channels have no copies: they begin anew at the next owner.
         self.parked.clear();
-        self.stored = Lane::default();
         self.wake = None;
     }
 

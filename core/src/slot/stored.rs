@@ -14,6 +14,10 @@
 //! channel is closed, all that waits for it is refused, and whoever opens it next gets what the store
 //! has. That is asked only once no batch of the channel is on its way, so the answer holds.
 //!
+//! Who may write is said by a [`Lease`]. A store that has been claimed by another node refuses the batches of this one as
+//! fenced: then the lane is [given up](Slot::unlease), all of it at once, and what the store has yet to say about it is not
+//! listened to. The shell may claim the slot again if it is still this node's.
+//!
 //! A channel is in memory while it is open. What is due by time to one that is not, the store knows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,7 +32,7 @@ use super::turn::Effect;
 use super::{Slot, log::Appended};
 use crate::channel::{self, Durability, Opening, Proposal, Refusal, State};
 use crate::id::{ChannelName, Index, Lineage, Term};
-use crate::time::{Now, WallTime};
+use crate::time::Now;
 
 /// What makes a node the one that writes a slot to the store (rule R14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +105,25 @@ impl Slot {
         self.stored.lease = Some(lease);
     }
 
+    /// The node may not write the slot to the store any more, or nobody knows: ends its stored channels. They are opened
+    /// anew where the lease is.
+    pub fn unlease(&mut self, out: &mut Vec<Effect>) {
+        let reason = Refusal::Unavailable;
+        for channel in std::mem::take(&mut self.stored.wanted) {
+            let reason = reason.clone();
+            out.push(Effect::Barred { channel, reason });
+        }
+        let rounds = std::mem::take(&mut self.rounds);
+        let (stored, rest) = rounds.into_iter().partition(|(channel, _)| self.is_stored(channel));
+        self.rounds = rest;
+        let stored: BTreeMap<_, _> = stored;
+        for channel in stored.into_keys() {
+            let reason = reason.clone();
+            out.push(Effect::Closed { channel, reason });
+        }
+        self.stored.give_up();
+    }
+
     pub(super) fn is_stored(&self, channel: &ChannelName) -> bool {
         self.settings.of(channel).durability == Durability::Stored
     }
@@ -133,9 +156,13 @@ impl Slot {
 
     /// Asks the store for a channel that somebody wants, unless it has yet to answer about it.
     fn load(&self, channel: &ChannelName, out: &mut Vec<Effect>) {
+        let Some(lease) = self.stored.lease else {
+            return;
+        };
         if self.stored.wanted.contains(channel) && !self.stored.in_flight.contains_key(channel) {
             out.push(Effect::Load {
                 channel: channel.clone(),
+                term: lease.term,
             });
         }
     }
@@ -144,14 +171,18 @@ impl Slot {
     pub(super) fn loaded(
         &mut self,
         channel: ChannelName,
+        term: Term,
         found: Result<Option<Box<channel::Stored>>, StoreFailure>,
-        now: Instant,
-        wall: WallTime,
+        Now { instant: now, wall }: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(lease) = self.stored.lease.filter(|_| self.stored.wanted.remove(&channel)) else {
-            return; // asked for by an actor that is gone
+        // Under an earlier lease: another node may have written since.
+        let Some(lease) = self.stored.lease.filter(|lease| lease.term == term) else {
+            return;
         };
+        if !self.stored.wanted.remove(&channel) {
+            return; // asked for by an actor that is gone
+        }
         let instant = now;
         let state = found.and_then(|found| {
             let restored = found.map(|stored| State::restore(&stored, Now { instant, wall }));
@@ -278,6 +309,10 @@ impl Slot {
         if through <= self.stored.abandoned {
             return;
         }
+        if failure == StoreFailure::Fenced {
+            self.unlease(out);
+            return out.push(Effect::Unleased);
+        }
         if failure == StoreFailure::Corrupt {
             self.quarantined.insert(channel.clone());
         }
@@ -342,6 +377,15 @@ impl Slot {
 impl Lane {
     pub(super) const fn leased(&self) -> Option<Lease> {
         self.lease
+    }
+
+    /// Forgets all but how many changes there were: what the store has yet to say about those is not listened to.
+    pub(super) fn give_up(&mut self) {
+        *self = Self {
+            appended: self.appended,
+            abandoned: self.appended,
+            ..Self::default()
+        };
     }
 
     /// Channels of the slot, those that are about to begin included.

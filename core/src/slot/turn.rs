@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::stored::{Batch, StoreFailure};
 use crate::channel::{Opening, Proposal, Refusal, Retired, Stored, Ticket};
-use crate::id::{ChannelName, Index};
+use crate::id::{ChannelName, Index, Term};
 use crate::time::WallTime;
 
 /// One thing that happened.
@@ -47,6 +47,8 @@ pub enum Input {
     Loaded {
         /// Of which.
         channel: ChannelName,
+        /// Under which lease it was asked.
+        term: Term,
         /// What.
         found: Result<Option<Box<Stored>>, StoreFailure>,
         /// The wall time, which the stored ages are counted by.
@@ -122,6 +124,8 @@ pub enum Effect {
     Load {
         /// Which.
         channel: ChannelName,
+        /// Under which lease; to be given back.
+        term: Term,
     },
     /// Give a batch to the store, in this order; answer with [`Input::Stored`] or
     /// [`Input::StoreFailed`], in this order too.
@@ -143,6 +147,8 @@ pub enum Effect {
         /// Why.
         reason: Refusal,
     },
+    /// Another node writes the slot to the store. If this one owns the slot, by what it knows, it may claim it there again.
+    Unleased,
     /// Tell a channel that its proposals are committed.
     Committed {
         /// Which.

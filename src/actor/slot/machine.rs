@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use starling_core::id::{ChannelName, NodeId, Seq};
+use starling_core::id::{ChannelName, NodeId, Seq, Term};
 use starling_core::replica::{self, Replica};
-use starling_core::slot::{self, Slot};
+use starling_core::slot::{self, Lease, Slot};
 
 /// See the module.
 #[derive(Debug)]
@@ -71,6 +71,23 @@ impl Machine {
     pub fn handle_replica(&mut self, input: replica::Input, now: Instant, out: &mut Vec<replica::Effect>) {
         if let Self::Replicated(replica) = self {
             replica.handle(input, now, out);
+        }
+    }
+
+    /// The term that this node owns the slot under, where there are other nodes.
+    #[must_use]
+    pub fn owned_under(&self) -> Option<Term> {
+        match self {
+            Self::Alone { .. } => None,
+            Self::Replicated(replica) => replica.owned_under(),
+        }
+    }
+
+    /// The store knows this node as the owner under `term`: persisted channels are opened from now on, if it still is.
+    pub fn lease(&mut self, term: Term, lease: Lease) {
+        match self {
+            Self::Replicated(replica) if replica.owned_under() == Some(term) => replica.lease(lease),
+            Self::Alone { .. } | Self::Replicated(_) => {}
         }
     }
 

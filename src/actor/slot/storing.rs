@@ -1,16 +1,16 @@
 //! From a slot to the store, and back.
 
-use starling_core::id::{ChannelName, SlotId};
+use starling_core::id::{ChannelName, SlotId, Term};
 use starling_core::slot::{self, StoreFailure};
 use starling_core::time::{Now, WallTime};
 
 use super::Message;
 use crate::actor::registry::Registry;
 use crate::node::Storage;
-use crate::storage::{Batch, Mark};
+use crate::storage::{Batch, Fence, Mark};
 
 /// Asks the store what it holds of a channel.
-pub(super) fn load(registry: &Registry, channel: ChannelName) {
+pub(super) fn load(registry: &Registry, channel: ChannelName, term: Term) {
     let services = registry.services();
     let memory = services.settings.namespaces.channel(&channel).memory;
     let loading = services
@@ -25,18 +25,18 @@ pub(super) fn load(registry: &Registry, channel: ChannelName) {
         };
         // To the actor that runs by now: after a failure it is another one.
         let slot = registry.slot_of(&channel);
-        let _ = slot.post_single(Message::Loaded { channel, found });
+        let _ = slot.post_single(Message::Loaded { channel, term, found });
     });
 }
 
 /// Gives a batch to the store.
 pub(super) fn store(registry: &Registry, slot: SlotId, batch: slot::Batch) {
-    let Some((storage, now)) = claimed(registry) else {
-        return; // a slot without a claim takes no proposals
+    let Some((storage, fence, now)) = claimed(registry, slot) else {
+        return; // a slot without a claim has no lease, and takes no proposals
     };
     let (channel, through) = (batch.channel.clone(), batch.through);
     let stored = Batch {
-        fence: storage.claims[usize::from(slot.0)].fence.clone(),
+        fence,
         due: batch.due.map(|due| wall_of(due, now)),
         time: now.wall,
         batch,
@@ -61,9 +61,9 @@ pub(super) fn mark(
     used: std::time::Instant,
     due: Option<std::time::Instant>,
 ) {
-    if let Some((storage, now)) = claimed(registry) {
+    if let Some((storage, fence, now)) = claimed(registry, slot) {
         storage.store.mark(Mark {
-            fence: storage.claims[usize::from(slot.0)].fence.clone(),
+            fence,
             channel,
             used: wall_of(used, now),
             due: due.map(|due| wall_of(due, now)),
@@ -71,9 +71,21 @@ pub(super) fn mark(
     }
 }
 
-fn claimed(registry: &Registry) -> Option<(&Storage, Now)> {
+/// Another node has claimed the slot in the store.
+pub(super) fn unleased(registry: &Registry, slot: SlotId) {
+    if let Some(storage) = &registry.services().storage {
+        storage.claims.release(slot);
+    }
+    tracing::error!(
+        slot = slot.0,
+        "another node writes this slot to the store; its persisted channels are refused here"
+    );
+}
+
+fn claimed(registry: &Registry, slot: SlotId) -> Option<(&Storage, Fence, Now)> {
     let services = registry.services();
-    Some((services.storage.as_ref()?, services.clock.now()))
+    let storage = services.storage.as_ref()?;
+    Some((storage, storage.claims.fence(slot)?, services.clock.now()))
 }
 
 /// The wall time of an instant.

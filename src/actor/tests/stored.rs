@@ -1,5 +1,7 @@
 //! Channels that a store keeps, with a real store behind them. Its threads keep real time, so nothing is paused here.
 
+use starling_core::id::{Term, slot_of};
+
 use super::*;
 use crate::auth::Auth;
 use crate::node::Storage;
@@ -21,7 +23,7 @@ async fn stored_registry(directory: &Directory, limits: Limits) -> Registry {
     let claims = store.claim(&Arc::from("a"), 1).await.expect("claims");
     let storage = Storage {
         store: Arc::new(store),
-        claims: claims.into(),
+        claims: claims.into_iter().collect(),
     };
     let auth = Auth::new(&config.auth).expect("a node without keys");
     let services = Services::new(config, auth, metrics, Some(storage), None);
@@ -82,6 +84,35 @@ async fn when_no_more_may_be_read_a_channel_is_unavailable_and_not_empty() {
     };
     let registry = stored_registry(&directory, limits).await;
     assert_eq!(publish(&registry, STORED, 1).await, Err(Refusal::Unavailable));
+}
+
+#[tokio::test]
+async fn with_peers_and_no_store_that_they_share_a_stored_channel_is_refused() {
+    let mut config = Config::for_dev(0, std::path::Path::new("unused"));
+    config.cluster.enabled = true;
+    let auth = Auth::new(&config.auth).expect("a node without keys");
+    let services = Services::new(config, auth, Arc::new(Metrics::new()), None, None);
+    let registry = Registry::start(Arc::new(services), None).await.expect("starts");
+    let refused = Refusal::StoreNotShared(name(STORED));
+    for serial in [1, 2] {
+        assert_eq!(publish(&registry, STORED, serial).await, Err(refused.clone()));
+    }
+    assert!(publish(&registry, LOGGED, 1).await.is_ok(), "others need no store");
+}
+
+#[tokio::test]
+async fn a_slot_that_another_node_has_claimed_in_the_store_is_given_up_and_can_be_claimed_again() {
+    let directory = Directory::new();
+    let registry = stored_registry(&directory, Limits::default()).await;
+    publish(&registry, STORED, 1).await.expect("published");
+    let storage = registry.services().storage.as_ref().expect("a store");
+    let slot = slot_of(&name(STORED), registry.services().slots);
+    storage.store.claim(&Arc::from("b"), 1).await.expect("claims");
+    assert_eq!(publish(&registry, STORED, 2).await, Err(Refusal::Unavailable));
+    assert_eq!(storage.claims.lease(slot), None, "it knows that it is not the owner");
+    assert_eq!(publish(&registry, STORED, 2).await, Err(Refusal::Unavailable));
+    let lease = storage.claim(slot, Term(1), &Arc::from("a"), 2).await.expect("claims");
+    assert_eq!(storage.claims.lease(slot), Some(lease));
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@
 //! tries a small write each second until one succeeds, so that the node is ready again as soon as the
 //! disk is.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 

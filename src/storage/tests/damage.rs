@@ -1,20 +1,9 @@
 //! Rows that were damaged: found when they are read, and never taken for what they were.
 
-use rusqlite::Connection;
-
 use super::*;
-use crate::storage::sqlite::FILE;
 
-fn damage(directory: &Directory, statement: &str) {
-    let beside = Connection::open(directory.0.join(FILE)).expect("opens");
-    let changed = beside.execute(statement, []).expect("changes");
-    assert!(changed > 0, "{statement} changes something");
-}
-
-#[tokio::test]
-async fn a_damaged_row_is_no_message() {
+pub(super) async fn a_damaged_row_is_no_message(place: &Place) {
     for statement in [
-        "UPDATE message SET payload = x'00' WHERE seq = 3",
         "UPDATE message SET payload = 'text' WHERE seq = 3",
         "UPDATE message SET time = time + 1 WHERE seq = 3",
         "UPDATE message SET seq = 33 WHERE seq = 3",
@@ -27,9 +16,9 @@ async fn a_damaged_row_is_no_message() {
         "DELETE FROM result WHERE serial = 3",
         "UPDATE result SET seq = 4 WHERE serial = 3",
     ] {
-        let directory = Directory::new();
-        let opened = filled(&directory, 5).await;
-        damage(&directory, statement);
+        let place = place.another();
+        let opened = filled(&place, 5).await;
+        place.damage(statement);
         let found = opened.load("t:a").await;
         // What the sums do not show, the rules do.
         let now = crate::node::Clock.now();
@@ -39,24 +28,20 @@ async fn a_damaged_row_is_no_message() {
     }
 }
 
-#[tokio::test]
-async fn a_page_stops_before_what_is_damaged_and_never_leaves_it_out() {
-    let directory = Directory::new();
-    let opened = filled(&directory, 9).await;
-    damage(&directory, "DELETE FROM message WHERE seq = 5");
+pub(super) async fn a_page_stops_before_what_is_damaged_and_never_leaves_it_out(place: &Place) {
+    let opened = filled(place, 9).await;
+    place.damage("DELETE FROM message WHERE seq = 5");
     let corrupt = Err(PageFailure::Store(StoreFailure::Corrupt));
     assert_eq!(opened.page(0, 4, 9).await, Ok(vec![1, 2, 3, 4]));
     assert_eq!(opened.page(2, 9, 9).await, corrupt);
     assert_eq!(opened.page(4, 9, 9).await, corrupt);
     assert_eq!(opened.page(5, 9, 9).await, Ok(vec![6, 7, 8, 9]));
-    damage(&directory, "UPDATE message SET sum = 0 WHERE seq = 7");
+    place.damage("UPDATE message SET sum = 0 WHERE seq = 7");
     assert_eq!(opened.page(5, 9, 9).await, corrupt);
 }
 
-#[tokio::test]
-async fn a_hole_among_the_messages_that_stay_in_the_store_is_found() {
-    let directory = Directory::new();
-    let opened = filled(&directory, 200).await;
+pub(super) async fn a_hole_among_the_messages_that_stay_in_the_store_is_found(place: &Place) {
+    let opened = filled(place, 200).await;
     let memory = Memory {
         messages: 10,
         bytes: u64::MAX,
@@ -65,7 +50,7 @@ async fn a_hole_among_the_messages_that_stay_in_the_store_is_found() {
         "DELETE FROM message WHERE seq = 70",
         "DELETE FROM message WHERE seq BETWEEN 1 AND 69",
     ] {
-        damage(&directory, statement);
+        place.damage(statement);
         let found = opened.store.load(&name("t:a"), memory).await;
         let now = crate::node::Clock.now();
         let restored = found.map(|found| starling_core::channel::State::restore(&found.expect("is there"), now));
@@ -74,11 +59,9 @@ async fn a_hole_among_the_messages_that_stay_in_the_store_is_found() {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_written_behind_a_damaged_head_and_others_go_on() {
-    let directory = Directory::new();
-    let opened = filled(&directory, 2).await;
-    damage(&directory, "UPDATE channel SET head = 1");
+pub(super) async fn nothing_is_written_behind_a_damaged_head_and_others_go_on(place: &Place) {
+    let opened = filled(place, 2).await;
+    place.damage("UPDATE channel SET head = 1");
     let one = opened.send("t:a", vec![publish(2, 1)], None);
     let other = opened.send("t:b", vec![create()], None);
     assert_eq!(one.await.expect("answered"), Err(StoreFailure::Corrupt));

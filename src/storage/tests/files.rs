@@ -1,10 +1,16 @@
-//! Opening the files, what is refused, and what is deleted.
+//! Opening the file of SQLite, and what is refused.
+
+use std::path::Path;
 
 use rusqlite::Connection;
 
 use super::*;
 use crate::directory::DirectoryError;
 use crate::storage::sqlite::FILE;
+
+fn open(directory: &Path) -> Result<Sqlite, OpenError> {
+    Sqlite::open(directory, SLOTS, Limits::default(), Arc::new(Metrics::new()))
+}
 
 fn refused(directory: &Directory) -> OpenError {
     match open(&directory.0) {
@@ -83,64 +89,4 @@ fn a_later_schema_and_another_number_of_slots_are_refused() {
         refused(&directory),
         OpenError::Newer { found: 3, known: 2, .. }
     ));
-}
-
-#[tokio::test]
-async fn what_is_not_kept_is_deleted_a_slice_at_a_time() {
-    let directory = Directory::new();
-    let opened = filled(&directory, 2_000).await;
-    opened.commit("t:a", vec![publish(2_001, 65)]).await.expect("commits");
-    let beside = database(&directory);
-    assert_eq!(rows(&beside, "message"), 2_001 - 64, "a chunk goes with the batch");
-    opened
-        .commit("t:a", vec![Change::Truncate { floor: Seq(1_900) }])
-        .await
-        .expect("commits");
-    let left = rows(&beside, "message");
-    assert!(left > 102, "no batch waits for all of it: {left}");
-    // Whatever else is written, or nothing: the writer goes on deleting, and this waits behind it.
-    for _ in 0..8 {
-        let due = opened.store.due(WallTime(0), WallTime(0), 1).await;
-        assert_eq!(due, Ok(vec![]));
-    }
-    assert_eq!(rows(&beside, "message"), 102);
-    assert_eq!(rows(&beside, "garbage"), 0);
-}
-
-#[tokio::test]
-async fn a_forgotten_channel_leaves_nothing() {
-    let directory = Directory::new();
-    let opened = filled(&directory, 700).await;
-    opened.commit("t:a", vec![Change::ForgetHead]).await.expect("commits");
-    assert_eq!(opened.load("t:a").await, Ok(None));
-    // The name begins anew while the rest of its last history is on its way out.
-    opened
-        .commit("t:a", vec![create(), publish(1, 1)])
-        .await
-        .expect("commits");
-    for _ in 0..8 {
-        opened.store.due(WallTime(0), WallTime(0), 1).await.expect("asks");
-    }
-    let beside = database(&directory);
-    let tables = ["channel", "message", "term", "result", "garbage"];
-    assert_eq!(tables.map(|table| rows(&beside, table)), [1, 1, 1, 1, 0]);
-}
-
-#[tokio::test]
-async fn results_and_requests_are_bounded() {
-    let directory = Directory::new();
-    let opened = filled(&directory, 200).await;
-    assert_eq!(rows(&database(&directory), "result"), 64);
-    let requests = (201..=1_300).map(|seq| {
-        let Change::Publish { message, floor, .. } = publish(seq, 1) else {
-            unreachable!("it is a publish");
-        };
-        let origin = Origin::Idempotency {
-            subject: Subject::new("anna"),
-            key: starling_core::id::IdempotencyKey::parse(&format!("key-{seq}")).expect("valid"),
-        };
-        Change::Publish { message, origin, floor }
-    });
-    opened.commit("t:a", requests.collect()).await.expect("commits");
-    assert_eq!(rows(&database(&directory), "request"), 1_000);
 }

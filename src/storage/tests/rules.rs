@@ -40,10 +40,10 @@ fn config(random: &mut StdRng) -> channel::Config {
 }
 
 impl Run {
-    async fn new(seed: u64, directory: &Directory) -> Self {
+    async fn new(seed: u64, place: &Place) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let config = config(&mut random);
-        let opened = opened(directory, 1).await;
+        let opened = opened(place, 1).await;
         let now = crate::node::Clock.now();
         let (slot, channel) = Self::begin(&opened, &config, now, &mut random).await;
         Self {
@@ -68,6 +68,7 @@ impl Run {
         slot.handle(slot::Input::Open { channel }, now.instant, &mut out);
         let loaded = slot::Input::Loaded {
             channel: name("t:a"),
+            term: opened.claim.lease.term,
             found: opened.store.load(&name("t:a"), config.memory).await,
             wall: now.wall,
         };
@@ -212,12 +213,11 @@ impl Run {
     }
 }
 
-#[tokio::test]
-async fn a_channel_comes_back_as_the_rules_have_it() {
-    for seed in 0..12 {
-        let told = OnPanic(seed);
-        let directory = Directory::new();
-        let mut run = Run::new(seed, &directory).await;
+pub(super) async fn a_channel_comes_back_as_the_rules_have_it(place: &Place) {
+    for seed in 0..place.seeds() {
+        let told = OnPanic(format!("seed {seed}"));
+        let place = place.another();
+        let mut run = Run::new(seed, &place).await;
         for step in 0..150 {
             run.step().await;
             if step % 10 == 9 {
@@ -231,16 +231,5 @@ async fn a_channel_comes_back_as_the_rules_have_it() {
             }
         }
         drop(told);
-    }
-}
-
-/// Says which seed it was.
-struct OnPanic(u64);
-
-impl Drop for OnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {}", self.0);
-        }
     }
 }

@@ -138,6 +138,7 @@ fn answers() -> Vec<Answer> {
         Refusal::InsufficientReplicas,
         Refusal::Unavailable,
         Refusal::Moving,
+        Refusal::StoreNotShared(name()),
         Refusal::Draining,
         Refusal::SlotFull,
         Refusal::Quarantined,

@@ -81,11 +81,16 @@ impl Owner {
         let channel = name("t:a");
         self.slot
             .handle(slot::Input::Open { channel }, self.now.instant, &mut out);
-        if out.contains(&slot::Effect::Load { channel: name("t:a") }) {
+        let load = out.iter().find_map(|effect| match effect {
+            slot::Effect::Load { term, .. } => Some(*term),
+            _ => None,
+        });
+        if let Some(term) = load {
             let (memory, now) = (config.memory, self.now);
             let found = self.store.as_ref().map(|state| Box::new(state.to_stored(memory, now)));
             let loaded = slot::Input::Loaded {
                 channel: name("t:a"),
+                term,
                 found: Ok(found),
                 wall: now.wall,
             };
@@ -204,7 +209,7 @@ impl Owner {
                 slot::Effect::Confirmed { through, .. } => self.turn(Input::Confirmed { through }, seen),
                 slot::Effect::Wake { .. } | slot::Effect::Mark { .. } | slot::Effect::Dropped { .. } => {}
                 slot::Effect::Load { .. } => unreachable!("only an open asks for it"),
-                slot::Effect::Opened { .. } | slot::Effect::Barred { .. } => unreachable!(),
+                slot::Effect::Opened { .. } | slot::Effect::Barred { .. } | slot::Effect::Unleased => unreachable!(),
             }
         }
     }

@@ -170,7 +170,7 @@ impl World {
             }
             slot::Effect::Wake { at, .. } => self.wake(index, slot, at, true),
             slot::Effect::Dropped { .. } => {}
-            slot::Effect::Load { .. } | slot::Effect::Store(_) | slot::Effect::Mark { .. } => {
+            slot::Effect::Load { .. } | slot::Effect::Store(_) | slot::Effect::Mark { .. } | slot::Effect::Unleased => {
                 unreachable!("no channel here is stored")
             }
         }

@@ -45,6 +45,7 @@ pub(super) enum Message {
     },
     Loaded {
         channel: ChannelName,
+        term: Term,
         found: Result<Option<Box<Stored>>, StoreFailure>,
     },
     Stored {
@@ -185,8 +186,9 @@ impl Node {
             Message::Doubt { channel, through } => Input::Doubt { channel, through },
             Message::Quarantine { channel } => Input::Quarantine { channel },
             Message::Release { channel } => Input::Release { channel },
-            Message::Loaded { channel, found } => Input::Loaded {
+            Message::Loaded { channel, term, found } => Input::Loaded {
                 channel,
+                term,
                 found,
                 wall: scene.now().wall,
             },
@@ -267,7 +269,8 @@ impl Node {
             match effect {
                 Effect::Opened { channel, opening } => self.open_for(id, &channel, Ok(*opening), scene),
                 Effect::Barred { channel, reason } => self.open_for(id, &channel, Err(reason), scene),
-                Effect::Load { channel } => self.load(channel, scene),
+                Effect::Load { channel, .. } => self.load(channel, scene),
+                Effect::Unleased => unreachable!("one node has the store to itself"),
                 Effect::Store(batch) => self.send_to_store(id, batch, scene),
                 Effect::Mark { channel, used, .. } => self.store.mark(&channel, used),
                 Effect::Closed { channel, reason } => {

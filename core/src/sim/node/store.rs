@@ -192,6 +192,8 @@ impl Node {
         }
         let loaded = slot::Message::Loaded {
             channel: channel.clone(),
+            // No process but the one that asked is answered, and it claims once.
+            term: Term(self.store.starts),
             found: Ok(found),
         };
         self.post_slot(&channel, loaded, None, scene);

@@ -30,12 +30,20 @@ fn stored_slot(config: Config) -> Slot {
 }
 
 fn load(channel: &str) -> Effect {
-    Effect::Load { channel: name(channel) }
+    Effect::Load {
+        channel: name(channel),
+        term: LEASE.term,
+    }
 }
 
 fn loaded(channel: &str, found: Result<Option<Box<Stored>>, StoreFailure>) -> Input {
+    loaded_under(LEASE.term, channel, found)
+}
+
+fn loaded_under(term: Term, channel: &str, found: Result<Option<Box<Stored>>, StoreFailure>) -> Input {
     Input::Loaded {
         channel: name(channel),
+        term,
         found,
         wall: WallTime(0),
     }
@@ -203,7 +211,7 @@ fn a_store_with_a_hole_sets_the_channel_aside() {
             ..
         }]
     ));
-    let now = crate::time::Now {
+    let now = Now {
         instant: start(),
         wall: WallTime(0),
     };
@@ -293,5 +301,73 @@ fn only_the_owner_of_the_lease_writes() {
             ]
         ),
         "{effects:?}"
+    );
+}
+
+fn barred(channel: &str) -> Effect {
+    Effect::Barred {
+        channel: name(channel),
+        reason: Refusal::Unavailable,
+    }
+}
+
+#[test]
+fn a_slot_that_another_node_has_claimed_in_the_store_gives_its_stored_channels_up() {
+    let mut slot = stored_slot(Config::default());
+    let a = open_new(&mut slot, "t:a").round;
+    let b = open_new(&mut slot, "t:b").round;
+    turn(&mut slot, Input::Open { channel: name("t:c") });
+    turn(&mut slot, propose("t:a", a, vec![create()]));
+    turn(&mut slot, propose("t:b", b, vec![create()]));
+    let unavailable = Refusal::Unavailable;
+    let effects = turn(&mut slot, failed("t:a", 1, StoreFailure::Fenced));
+    let ended = [
+        barred("t:c"),
+        closed("t:a", unavailable.clone()),
+        closed("t:b", unavailable),
+        Effect::Unleased,
+    ];
+    assert_eq!(effects, ended);
+    assert_eq!(turn(&mut slot, failed("t:b", 2, StoreFailure::Fenced)), []);
+    assert_eq!(turn(&mut slot, Input::Open { channel: name("t:a") }), [barred("t:a")]);
+    // Claimed again: what the store had yet to say is about the time before.
+    let term = Term(9);
+    slot.lease(Lease { term, ..LEASE });
+    let load = Effect::Load {
+        channel: name("t:c"),
+        term,
+    };
+    assert_eq!(turn(&mut slot, Input::Open { channel: name("t:c") }), [load]);
+    assert_eq!(
+        turn(&mut slot, loaded("t:c", Ok(None))),
+        [],
+        "asked before the other node wrote"
+    );
+    let [Effect::Opened { opening, .. }] = &turn(&mut slot, loaded_under(term, "t:c", Ok(None)))[..] else {
+        panic!("it is opened");
+    };
+    assert_eq!(opening.term, term);
+}
+
+#[test]
+fn an_owner_that_steps_down_and_returns_takes_no_answer_of_before_for_one_of_now() {
+    let mut slot = stored_slot(Config::default());
+    let first = open_new(&mut slot, "t:a").round;
+    turn(&mut slot, Input::Open { channel: name("t:b") });
+    turn(&mut slot, propose("t:a", first, vec![create()]));
+    let mut out = Vec::new();
+    slot.step_down(&mut out);
+    assert_eq!(out, [barred("t:b"), closed("t:a", Refusal::Unavailable)]);
+    out.clear();
+    slot.lead(Term(7));
+    slot.serve(&mut out);
+    slot.lease(LEASE);
+    let round = open_new(&mut slot, "t:a").round;
+    turn(&mut slot, propose("t:a", round, vec![create()]));
+    assert_eq!(turn(&mut slot, answered("t:a", 1)), [], "of the batch before");
+    assert!(slot.channel(&name("t:a")).is_none());
+    assert_eq!(
+        turn(&mut slot, answered("t:a", 2)),
+        [committed("t:a", ticket(round, 0))]
     );
 }

@@ -1,0 +1,119 @@
+//! Loads and pages, on connections of a small pool: each sees one moment of the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Transaction};
+use starling_core::channel::{Memory, Message, Stored};
+use starling_core::id::ChannelName;
+use starling_core::slot::StoreFailure;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_postgres::IsolationLevel;
+
+use super::row::Failure;
+use super::{Shared, load, page};
+use crate::storage::{PageFailure, Wanted};
+
+/// How long something may take to be read.
+const READ_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A channel that is to be loaded.
+pub(super) struct Load {
+    pub(super) channel: ChannelName,
+    pub(super) memory: Memory,
+    pub(super) reply: oneshot::Sender<Result<Option<Box<Stored>>, StoreFailure>>,
+    /// Among those that may wait.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+impl Load {
+    /// Reads it, and answers.
+    pub(super) fn start(self, shared: &Arc<Shared>) {
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            let found = read(&shared, &self)
+                .await
+                .map_err(|failure| told(&shared, &self.channel, &failure));
+            let _ = self.reply.send(found.map(|found| found.map(Box::new))); // whoever asked may have gone
+            drop(self.permit);
+        });
+    }
+}
+
+/// A page that is to be read.
+pub(super) async fn page(shared: &Shared, wanted: &Wanted) -> Result<Vec<Arc<Message>>, PageFailure> {
+    match read(shared, wanted).await {
+        Ok(Some(messages)) => Ok(messages),
+        Ok(None) => Err(PageFailure::Truncated),
+        Err(failure) => Err(told(shared, &wanted.channel, &failure).into()),
+    }
+}
+
+/// Something that is read as of one moment.
+trait Question: Sync {
+    type Found: Send;
+
+    fn read(&self, transaction: &Transaction<'_>) -> impl Future<Output = Result<Self::Found, Failure>> + Send;
+}
+
+impl Question for Load {
+    type Found = Option<Stored>;
+
+    fn read(&self, transaction: &Transaction<'_>) -> impl Future<Output = Result<Self::Found, Failure>> + Send {
+        load::load(transaction, &self.channel, self.memory)
+    }
+}
+
+impl Question for Wanted {
+    type Found = Option<Vec<Arc<Message>>>;
+
+    fn read(&self, transaction: &Transaction<'_>) -> impl Future<Output = Result<Self::Found, Failure>> + Send {
+        page::page(transaction, self)
+    }
+}
+
+/// Reads. What is read on a connection that has died meanwhile is read again on another.
+async fn read<Q: Question>(shared: &Shared, question: &Q) -> Result<Q::Found, Failure> {
+    if !shared.is_connected() {
+        return Err(Failure::Pool("the database cannot be reached".to_owned()));
+    }
+    let reading = async {
+        loop {
+            let mut client = shared
+                .pool
+                .get()
+                .await
+                .map_err(|error| Failure::Pool(error.to_string()))?;
+            match snapshot(&mut client, question).await {
+                Err(failure) if failure.is_lost() && shared.is_connected() => drop(Object::take(client)),
+                outcome => return outcome,
+            }
+        }
+    };
+    tokio::time::timeout(READ_TIME_MAX, reading)
+        .await
+        .unwrap_or(Err(Failure::Silent))
+}
+
+async fn snapshot<Q: Question>(client: &mut Object, question: &Q) -> Result<Q::Found, Failure> {
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await?;
+    let found = question.read(&transaction).await?;
+    transaction.commit().await?;
+    Ok(found)
+}
+
+fn told(shared: &Shared, channel: &ChannelName, failure: &Failure) -> StoreFailure {
+    shared.metrics.store_failed("read");
+    if failure.kind() == StoreFailure::Unavailable {
+        tracing::warn!(%channel, %failure, "a channel could not be read from the store");
+    } else {
+        // The name of a channel may be a secret of its users, but an operator has to find it.
+        tracing::error!(%channel, %failure, "a channel could not be read from the store");
+    }
+    failure.kind()
+}

@@ -1,0 +1,281 @@
+//! The task that writes.
+//!
+//! A turn: take all that waits; one transaction; tell everybody. What queued while the last transaction was synced goes
+//! into the next, so the more is published at once, the less each publish costs.
+//!
+//! ```text
+//!   connecting ──▶ serving ──lost──▶ connecting       what comes meanwhile is refused at once
+//! ```
+//!
+//! When a connection is lost with a transaction on its way nobody knows what became of it: everybody in it is told so,
+//! and the channels are loaded anew once the database is back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use starling_core::id::ChannelName;
+use starling_core::slot::StoreFailure;
+use tokio::sync::oneshot;
+
+use super::Shared;
+use super::error::DatabaseError;
+use super::reader;
+use super::row::Failure;
+use super::transaction::{Done, Due, Extras, Outcome, Session, Task};
+use crate::storage::promise::Promise;
+use crate::storage::queue::{Bounds, Taken};
+use crate::storage::{Batch, Mark};
+
+/// One transaction takes no more. Beyond it a commit would take so long that whoever was first in it
+/// waits for the others.
+const TRANSACTION: Bounds = Bounds {
+    jobs: 1_024,
+    bytes: 4 << 20,
+};
+
+/// How long a database that cannot be used is left alone before it is tried again, and how often one that is not used is
+/// looked at.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it is said again that a database cannot be used.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// What a batch counts for beside its messages: rows have heads, too.
+const FRAME_BYTES: usize = 256;
+
+/// Something to do on the connection that writes.
+pub(super) enum Job {
+    Commit {
+        batch: Batch,
+        done: Promise,
+    },
+    Mark(Mark),
+    /// To be read once all before it is committed.
+    Read(reader::Load),
+    Due {
+        wanted: Due,
+        reply: oneshot::Sender<Result<Vec<ChannelName>, StoreFailure>>,
+    },
+}
+
+impl Job {
+    /// What it counts for in the queue.
+    pub(super) fn bytes(&self) -> usize {
+        let Self::Commit { batch, .. } = self else {
+            return FRAME_BYTES;
+        };
+        let entries = batch.batch.entries.iter();
+        let weight: u64 = entries.map(|entry| entry.weight()).sum();
+        FRAME_BYTES.saturating_add(usize::try_from(weight).unwrap_or(usize::MAX))
+    }
+
+    /// What the transaction has to do.
+    const fn task(&self) -> Task<'_> {
+        match self {
+            Self::Commit { batch, .. } => Task::Batch(batch),
+            Self::Mark(mark) => Task::Mark(mark),
+            Self::Read(_) => Task::Nothing,
+            Self::Due { wanted, .. } => Task::Due(wanted),
+        }
+    }
+
+    /// Tells whoever asked that it is not to be.
+    pub(super) fn fail(self, failure: StoreFailure) {
+        match self {
+            Self::Commit { done, .. } => done.keep(Err(failure)),
+            Self::Due { reply, .. } => drop(reply.send(Err(failure))), // whoever asked may have gone
+            // A reply that is dropped says the same.
+            Self::Mark(_) | Self::Read(_) => {}
+        }
+    }
+
+    fn tell(self, outcome: Outcome, shared: &Arc<Shared>) {
+        match (self, outcome) {
+            (Self::Commit { batch, done }, Outcome::Written(outcome)) => done.keep(outcome.map_err(|failure| {
+                shared.metrics.store_failed("batch");
+                tracing::warn!(channel = %batch.batch.channel, %failure, "a batch was not stored");
+                failure.kind()
+            })),
+            (Self::Mark(mark), Outcome::Written(Err(failure))) => {
+                tracing::debug!(channel = %mark.channel, %failure, "a mark was not stored");
+            }
+            (Self::Read(load), _) => load.start(shared),
+            (Self::Due { reply, .. }, Outcome::Due(due)) => drop(reply.send(Ok(due))), // as above
+            (job, _) => job.fail(StoreFailure::Unavailable),
+        }
+    }
+}
+
+/// Writes until the queue is closed and empty.
+pub(super) async fn run(shared: Arc<Shared>, first: Option<Session>) {
+    let _told = OnPanic(Arc::clone(&shared));
+    let mut next = first;
+    loop {
+        let session = match next.take() {
+            Some(session) => session,
+            None => match connect(&shared).await {
+                Some(session) => session,
+                None => return,
+            },
+        };
+        if serve(&shared, &session).await == Ended::Closed {
+            return;
+        }
+        shared.unusable();
+    }
+}
+
+/// Says that nothing is written any more, if the task fails: the node is not ready, and nobody waits for it.
+struct OnPanic(Arc<Shared>);
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        self.0.unusable();
+        self.0.writes.close();
+        let mut jobs = Vec::new();
+        while self.0.writes.take(TRANSACTION, None, &mut jobs) == Taken::Some {
+            jobs.drain(..).for_each(|job| job.fail(StoreFailure::Unavailable));
+        }
+    }
+}
+
+/// Why a connection is served no more.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// The store is closed.
+    Closed,
+    /// The connection is of no use.
+    Lost,
+}
+
+/// Reaches the database, however often that takes. Who wants something meanwhile is told no. `None` if the store is closed.
+async fn connect(shared: &Arc<Shared>) -> Option<Session> {
+    let mut jobs = Vec::new();
+    let mut said: Option<Instant> = None;
+    loop {
+        let attempt = async {
+            let began = tokio::time::Instant::now();
+            let outcome = shared.connect().await;
+            if outcome.is_err() {
+                tokio::time::sleep_until(began + TRY_AGAIN).await;
+            }
+            outcome
+        };
+        tokio::pin!(attempt);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut attempt => break outcome,
+                taken = shared.writes.taken(TRANSACTION, &mut jobs) => {
+                    if taken == Taken::Closed {
+                        return None;
+                    }
+                    jobs.drain(..).for_each(|job| job.fail(StoreFailure::Unavailable));
+                }
+            }
+        };
+        match outcome {
+            Ok(session) => return Some(session),
+            Err(error) => {
+                if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+                    tell(&error);
+                    said = Some(Instant::now());
+                }
+            }
+        }
+    }
+}
+
+fn tell(error: &DatabaseError) {
+    tracing::error!(%error, "the store cannot be used; persisted channels are refused until it can");
+}
+
+/// Does what is wanted, until the connection is lost.
+async fn serve(shared: &Arc<Shared>, session: &Session) -> Ended {
+    let mut jobs = Vec::new();
+    let mut littered = true;
+    loop {
+        let writable = shared.writable.load(Ordering::Relaxed);
+        if !littered || !writable {
+            let taken = tokio::time::timeout(TRY_AGAIN, shared.writes.taken(TRANSACTION, &mut jobs)).await;
+            if taken == Ok(Taken::Closed) {
+                return Ended::Closed;
+            }
+        } else if shared.writes.try_take(TRANSACTION, &mut jobs) == Taken::Closed {
+            return Ended::Closed;
+        }
+        if session.client.is_closed() {
+            jobs.drain(..).for_each(|job| job.fail(StoreFailure::Unavailable));
+            return Ended::Lost;
+        }
+        let extras = Extras {
+            collect: littered,
+            probe: !writable,
+        };
+        if jobs.is_empty() && !extras.collect && !extras.probe {
+            continue;
+        }
+        shared.metrics.store_queue(shared.writes.len());
+        match turn(shared, session, &mut jobs, extras).await {
+            Ok(more) => littered = more,
+            Err(failure) if failure.is_lost() => return Ended::Lost,
+            Err(_) => littered = false,
+        }
+    }
+}
+
+/// Makes one transaction of what was taken, and tells everybody. Answers whether there is more to delete.
+async fn turn(shared: &Arc<Shared>, session: &Session, jobs: &mut Vec<Job>, extras: Extras) -> Result<bool, Failure> {
+    let began = Instant::now();
+    let (entries, bytes) = jobs.iter().fold((0, 0), |(entries, bytes), job| match job {
+        Job::Commit { batch, .. } => (entries + batch.batch.entries.len(), bytes + job.bytes()),
+        _ => (entries, bytes),
+    });
+    let tasks: Vec<_> = jobs.iter().map(Job::task).collect();
+    match session.transact(&tasks, extras).await {
+        Ok(Done { outcomes, littered }) => {
+            shared.usable();
+            if entries > 0 {
+                shared.metrics.store_committed(entries, bytes, began.elapsed());
+            }
+            for (job, outcome) in jobs.drain(..).zip(outcomes) {
+                job.tell(outcome, shared);
+            }
+            // A batch that forgets a channel or moves a floor far leaves rows behind; to look costs one statement.
+            Ok(littered || (entries > 0 && !extras.collect))
+        }
+        Err(failure) if failure.is_of_one() && !jobs.is_empty() => {
+            tracing::debug!(%failure, jobs = jobs.len(), "a transaction was undone; its batches are tried one by one");
+            one_by_one(shared, session, jobs).await
+        }
+        Err(failure) => {
+            shared.failed(&failure);
+            jobs.drain(..).for_each(|job| job.fail(StoreFailure::Unavailable));
+            Err(failure)
+        }
+    }
+}
+
+/// Does each job in a transaction of its own, so that the one that does not fit spoils no other.
+async fn one_by_one(shared: &Arc<Shared>, session: &Session, jobs: &mut Vec<Job>) -> Result<bool, Failure> {
+    let mut lost = None;
+    for job in jobs.drain(..) {
+        if lost.is_some() {
+            job.fail(StoreFailure::Unavailable);
+            continue;
+        }
+        match session.transact(&[job.task()], Extras::default()).await {
+            Ok(Done { mut outcomes, .. }) => match outcomes.pop() {
+                Some(outcome) => job.tell(outcome, shared),
+                None => job.fail(StoreFailure::Unavailable),
+            },
+            Err(failure) if failure.is_of_one() => job.tell(Outcome::Written(Err(failure)), shared),
+            Err(failure) => {
+                shared.failed(&failure);
+                job.fail(StoreFailure::Unavailable);
+                lost = Some(failure);
+            }
+        }
+    }
+    lost.map_or(Ok(true), Err)
+}
