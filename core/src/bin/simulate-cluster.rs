@@ -4,13 +4,14 @@
 //! Ends with 0 when nothing was broken, 1 when something was, 2 when the arguments make no sense,
 //! and 3 when nothing was broken and too little was seen to mean anything.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ops::Range;
 use std::process::ExitCode;
 
 use starling_core::fault::Faults;
 use starling_core::sim::cluster::sight::Sights;
-use starling_core::sim::cluster::{FAULTS, Sight, run};
+use starling_core::sim::cluster::{FAULTS, Service, Sight, run};
 use starling_core::sim::suite;
 
 /// Seeds that are run when none are named, and enough to meet every case.
@@ -93,6 +94,7 @@ impl Arguments {
 
     fn run_seeds(self) -> ExitCode {
         let (mut sights, mut events, mut acks, mut deliveries) = (Sights::default(), 0, 0, 0);
+        let mut services = BTreeMap::new();
         let seeds = self.seeds.end - self.seeds.start;
         for seed in self.seeds {
             let report = run(seed, self.faults, self.trace);
@@ -104,6 +106,8 @@ impl Arguments {
                 return ExitCode::FAILURE;
             }
             sights.add(&report.sights);
+            let worst = services.entry(report.course).or_insert_with(Service::default);
+            *worst = worst.or_worse(report.service);
             events += report.events;
             acks += report.acks;
             deliveries += report.deliveries;
@@ -112,6 +116,9 @@ impl Arguments {
             for sight in Sight::ALL {
                 println!("{:>10} {sight:?}", sights.count(sight));
             }
+        }
+        for (course, Service { slowest, unserved }) in services {
+            println!("{course:?}: the slowest publish {slowest:.1?}, a slot without service for {unserved:.1?}");
         }
         println!("{seeds} seeds, {events} events, {acks} acks, {deliveries} deliveries, 0 broken");
         let missing = sights.missing();

@@ -9,14 +9,16 @@
 //! The machines are the ones that ship: replica, slot, channel and table. Links lose, double, delay
 //! and reorder what they carry, and are cut in one direction or both, for milliseconds or minutes;
 //! nodes crash and come back without memory, stand still, come and go; their clocks differ; the
-//! table cannot be reached, by some or by all, and what they learn of it may be old. A truth of its
-//! own says what must hold all the time ([`truth`]); in the end everything is healed and must work
-//! again.
+//! table cannot be reached, by some or by all, and what they learn of it may be old; some are gone for
+//! good and declared lost. A truth of its own says what must hold all the time ([`truth`]); in the end
+//! everything is healed and must work again. In some runs one node at a time is in trouble, or all are
+//! restarted one by one, and publishers must be served all the while.
 //!
 //! * `world`: one run; `node`, `turn`, `watch`: the shell around a node's machines; `event`: what happens to
 //!   it; `network`: what links do;
-//! * `authority`: the slot table as nodes reach it;
-//! * `publisher`, `reader`: clients; `plan`: what breaks when;
+//! * `clock`: a node's own; `authority`: the slot table as nodes reach it;
+//! * `publisher`, `reader`: clients; `service`: how well they are served;
+//! * `plan`: what breaks when; `rolling`: a restart of all nodes;
 //! * [`truth`]: what must hold, and `witness`, which tells it what happens; [`sight`]: what a suite must have met.
 
 use std::fmt;
@@ -31,6 +33,8 @@ mod node;
 mod plan;
 mod publisher;
 mod reader;
+mod rolling;
+mod service;
 pub mod sight;
 pub mod truth;
 mod turn;
@@ -38,6 +42,8 @@ mod watch;
 mod witness;
 mod world;
 
+pub use plan::Course;
+pub use service::Service;
 pub use sight::Sight;
 pub use truth::{Rule, Violation};
 
@@ -46,6 +52,10 @@ pub use truth::{Rule, Violation};
 pub struct Report {
     /// The seed.
     pub seed: u64,
+    /// What kind of run it was.
+    pub course: Course,
+    /// How well publishers were served.
+    pub service: Service,
     /// The first promise that was broken; the run ended there.
     pub violation: Option<Violation>,
     /// What was seen, and how often.

@@ -108,7 +108,7 @@ impl World {
         }
     }
 
-    fn tell_of_nodes(&mut self, node: usize) {
+    pub(super) fn tell_of_nodes(&mut self, node: usize) {
         if let Some(delay) = self.network.carry_to_table(node) {
             let (to, registry) = (self.nodes[node].id.clone(), self.table.nodes().clone());
             self.agenda.after(delay, Event::Registered { to, registry });

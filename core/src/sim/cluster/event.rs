@@ -63,6 +63,10 @@ pub(super) enum Event {
     Resume {
         node: usize,
     },
+    Bury {
+        node: usize,
+    },
+    Roll,
     Start {
         node: usize,
     },

@@ -20,7 +20,7 @@ pub(super) struct Network {
     /// Nobody reaches it.
     pub(super) table_down: bool,
     /// What nodes learn of it may be old.
-    lags: bool,
+    pub(super) lags: bool,
 }
 
 impl Network {

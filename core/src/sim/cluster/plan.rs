@@ -1,8 +1,24 @@
 //! What breaks when, drawn before the run.
+//!
+//! * `storm`: many troubles, one over another; `lone`: one at a time.
 
 use std::time::Duration;
 
 use crate::sim::dice::Dice;
+
+mod lone;
+mod storm;
+
+/// What kind of run it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Course {
+    /// Many troubles, one over another.
+    Storm,
+    /// One node at a time crashes, stands still, is cut off, drains: what the promise is about.
+    Lone,
+    /// Every node drains, ends and returns, one after another.
+    Rolling,
+}
 
 /// One thing that is done to the cluster.
 #[derive(Debug, Clone, Copy)]
@@ -19,13 +35,20 @@ pub(super) enum Action {
     TableDown(bool),
     /// Links lose and double what they carry, in a hundred.
     Noise { loss: u64, doubling: u64 },
+    /// The process ends for good, and the operator declares it lost after a while, or in the end.
+    Burn { node: usize, buried_after: Duration },
+    /// A node reaches nobody, and nobody it.
+    Isolate { node: usize, cut: bool },
     /// A node is to give away all that it has, or takes part again.
     Drain { node: usize, drain: bool },
+    /// The rolling restart begins.
+    Roll,
 }
 
 /// How a run goes.
 #[derive(Debug)]
 pub(super) struct Plan {
+    pub(super) course: Course,
     pub(super) nodes: usize,
     pub(super) slots: u16,
     /// Until everything is healed.
@@ -34,39 +57,30 @@ pub(super) struct Plan {
 }
 
 /// Before the first thing breaks.
-const QUIET: Duration = Duration::from_secs(4);
+pub(super) const QUIET: Duration = Duration::from_secs(6);
 
 impl Plan {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let nodes = usize::try_from(*dice.pick(&[3, 3, 3, 4, 5, 7])).unwrap_or(3);
+        let course = match dice.below(100) {
+            0..75 => Course::Storm,
+            75..93 => Course::Lone,
+            _ => Course::Rolling,
+        };
         let mut plan = Self {
+            course,
             nodes,
             slots: *dice.pick(&[1, 1, 2]),
             trouble: QUIET,
             actions: Vec::new(),
         };
-        // A few runs bring long cuts, most bring many short troubles.
-        let is_long = dice.percent(15);
-        let steps = if is_long {
-            dice.between((2, 4))
-        } else {
-            dice.between((3, 14))
-        };
-        for _ in 0..steps {
-            let lasting = match (is_long, dice.below(10)) {
-                (true, _) => Duration::from_secs(dice.between((20, 150))),
-                (false, 0..4) => Duration::from_millis(dice.between((50, 800))),
-                (false, 4..8) => Duration::from_millis(dice.between((800, 4_000))),
-                (false, _) => Duration::from_millis(dice.between((4_000, 15_000))),
-            };
-            plan.step(lasting, dice);
-            // Often the next begins before this one has ended.
-            let gap = if dice.percent(50) {
-                dice.between((0, 1_500))
-            } else {
-                dice.between((500, 9_000))
-            };
-            plan.trouble += Duration::from_millis(gap);
+        match course {
+            Course::Storm => plan.storm(dice),
+            Course::Lone => plan.lone(dice),
+            Course::Rolling => {
+                plan.add(Duration::ZERO, Action::Roll);
+                plan.trouble += Duration::from_secs(26) * u32::try_from(nodes).unwrap_or(1);
+            }
         }
         plan.trouble += Duration::from_secs(2);
         plan.actions.sort_by_key(|(at, _)| *at);
@@ -80,69 +94,5 @@ impl Plan {
     fn cut(&mut self, from: usize, to: usize, after: Duration, lasting: Duration) {
         self.add(after, Action::Cut { from, to, cut: true });
         self.add(after + lasting, Action::Cut { from, to, cut: false });
-    }
-
-    fn step(&mut self, lasting: Duration, dice: &mut Dice) {
-        let node = dice.index(self.nodes);
-        let other = (node + 1 + dice.index(self.nodes - 1)) % self.nodes;
-        let now = Duration::ZERO;
-        match dice.below(20) {
-            0..4 => {
-                let back_after = Duration::from_millis(dice.between((1, 6_000)));
-                self.add(now, Action::Crash { node, back_after });
-            }
-            4..7 => self.add(now, Action::Pause { node, lasting }),
-            7..9 => self.isolate(node, now, lasting),
-            9 => {
-                // In two steps: its peers first, the table, or its life, later.
-                self.isolate(node, now, lasting);
-                let later = Duration::from_millis(dice.between((200, 3_000)));
-                if dice.percent(50) {
-                    self.add(later, Action::CutTable { node, cut: true });
-                    self.add(later + lasting, Action::CutTable { node, cut: false });
-                } else {
-                    let back_after = Duration::from_millis(dice.between((1, 6_000)));
-                    self.add(later, Action::Crash { node, back_after });
-                }
-            }
-            10..13 => self.cut(node, other, now, lasting),
-            13..15 => {
-                self.cut(node, other, now, lasting);
-                self.cut(other, node, now, lasting);
-            }
-            15 => {
-                self.add(now, Action::TableDown(true));
-                self.add(lasting, Action::TableDown(false));
-            }
-            16 => {
-                let (loss, doubling) = (dice.between((1, 25)), dice.between((0, 10)));
-                self.add(now, Action::Noise { loss, doubling });
-                self.add(lasting, Action::Noise { loss: 0, doubling: 0 });
-            }
-            17..19 => {
-                self.add(now, Action::Drain { node, drain: true });
-                if dice.percent(50) {
-                    self.add(lasting, Action::Drain { node, drain: false });
-                } else {
-                    let back_after = Duration::from_millis(dice.between((1, 6_000)));
-                    self.add(lasting, Action::Crash { node, back_after });
-                }
-            }
-            _ => {
-                // Two at once, which may be all who hold something.
-                for node in [node, other] {
-                    let back_after = Duration::from_millis(dice.between((1, 3_000)));
-                    let after = Duration::from_millis(dice.between((0, 300)));
-                    self.add(after, Action::Crash { node, back_after });
-                }
-            }
-        }
-    }
-
-    fn isolate(&mut self, node: usize, after: Duration, lasting: Duration) {
-        for other in (0..self.nodes).filter(|other| *other != node) {
-            self.cut(node, other, after, lasting);
-            self.cut(other, node, after, lasting);
-        }
     }
 }

@@ -63,9 +63,17 @@ impl World {
             .pending
             .iter()
             .filter(|(_, pending)| now.instant >= pending.again_at);
-        let due: Vec<_> = due.map(|(serial, _)| *serial).collect();
-        if !due.is_empty() && self.dice.percent(60) {
-            self.publishers[index].gateway = self.dice.index(self.nodes.len());
+        let mut due: Vec<_> = due.map(|(serial, _)| *serial).collect();
+        let waiting = publisher.pending.first_key_value();
+        if let Some((serial, began)) = waiting.map(|(serial, pending)| (*serial, pending.began)) {
+            self.judge_publish(index, serial, began, None);
+        }
+        let must_go = !self.is_good_gateway(self.publishers[index].gateway);
+        if must_go {
+            due = self.publishers[index].pending.keys().copied().collect();
+        }
+        if must_go || (!due.is_empty() && self.dice.percent(60)) {
+            self.publishers[index].gateway = self.gateway();
         }
         for serial in due {
             self.publish(index, serial);
@@ -173,13 +181,17 @@ impl World {
         let publisher = &mut self.publishers[index];
         match told {
             Told::Ack(ack) => {
-                publisher.pending.remove(&serial);
+                if let Some(pending) = publisher.pending.remove(&serial) {
+                    self.judge_publish(index, serial, pending.began, Some(true));
+                }
                 if let Some(position) = &ack.position {
                     self.truth.acked(&channel, (index, serial), position);
                 }
             }
             Told::Refused(Refusal::OutcomeUnknown | Refusal::SerialSkipped) => {
-                publisher.pending.remove(&serial);
+                if let Some(pending) = publisher.pending.remove(&serial) {
+                    self.judge_publish(index, serial, pending.began, Some(false));
+                }
             }
             Told::Refused(Refusal::SerialGap { expected }) => {
                 for (_, pending) in publisher.pending.range_mut(expected.0..) {

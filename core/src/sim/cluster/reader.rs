@@ -46,7 +46,7 @@ impl World {
         let most = if self.dice.percent(50) { 900 } else { 4_000 };
         let wait = self.dice.time((Duration::from_millis(50), Duration::from_millis(most)));
         self.agenda.after(wait, Event::Reader(index));
-        let gateway = self.dice.index(self.nodes.len());
+        let gateway = self.gateway();
         let reader = &mut self.readers[index];
         reader.gateway = gateway;
         (reader.reads, reader.is_attached) = (false, false);

@@ -47,6 +47,10 @@ pub enum Sight {
     Resumed,
     /// A node stood still and woke as an owner.
     WokeAsOwner,
+    /// A node that would not return was declared lost.
+    Buried,
+    /// All nodes were restarted, one after another.
+    Rolled,
 }
 
 /// What was seen, and how often.
@@ -80,7 +84,7 @@ impl Sights {
 
 impl Sight {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Virgin,
         Self::Claim,
         Self::HeirClaim,
@@ -102,5 +106,7 @@ impl Sight {
         Self::Told,
         Self::Resumed,
         Self::WokeAsOwner,
+        Self::Buried,
+        Self::Rolled,
     ];
 }

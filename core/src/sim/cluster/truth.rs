@@ -34,6 +34,8 @@ pub enum Rule {
     Copies,
     /// After everything is healed, everything works (L1).
     Liveness,
+    /// Publishes are acknowledged in time, when at most one node is in trouble.
+    Service,
 }
 
 /// A broken promise.

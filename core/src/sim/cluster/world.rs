@@ -1,6 +1,6 @@
 //! One run: the queue of events, and who gets them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Report;
@@ -8,20 +8,22 @@ use super::clock::Clock;
 use super::event::{Client, Event, Response};
 use super::network::Network;
 use super::node::Node;
-use super::plan::{Action, Plan};
+use super::plan::{Action, Course, Plan};
 use super::publisher::Publisher;
 use super::reader::Reader;
+use super::rolling::Rolling;
+use super::service::Watch;
 use super::sight::{Sight, Sights};
 use super::truth::{Rule, Truth};
 use crate::channel;
 use crate::fault::Faults;
 use crate::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, slot_of};
-use crate::placement::planner;
+use crate::placement::{COPIES, planner};
 use crate::replica::{self, Replica};
 use crate::sim::agenda::Agenda;
 use crate::sim::dice::Dice;
 use crate::slot::TailBounds;
-use crate::table::Table;
+use crate::table::{Command, Table};
 
 /// How long everything has to work again after it was healed, and to come to rest after that.
 const HEALED: Duration = Duration::from_secs(12);
@@ -50,6 +52,11 @@ pub(super) struct World {
     /// What those that crashed held then.
     pub(super) graves: BTreeMap<NodeId, BTreeMap<SlotId, Replica>>,
     is_healed: bool,
+    /// Nodes that do not come back.
+    gone: BTreeSet<usize>,
+    pub(super) isolated: BTreeSet<usize>,
+    pub(super) rolling: Rolling,
+    pub(super) watch: Watch,
     trace: Option<String>,
 }
 
@@ -57,7 +64,8 @@ impl World {
     pub(super) fn new(seed: u64, faults: Faults, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::draw(&mut dice);
-        let network = Network::new(dice.split());
+        let mut network = Network::new(dice.split());
+        network.lags = plan.course == Course::Storm;
         let mut config = replica::Config::default();
         config.slot.faults = faults;
         config.part_bytes = 2_000;
@@ -119,6 +127,10 @@ impl World {
             planner_config,
             graves: BTreeMap::new(),
             is_healed: false,
+            gone: BTreeSet::new(),
+            isolated: BTreeSet::new(),
+            rolling: Rolling::default(),
+            watch: Watch::default(),
             trace: trace.then(String::new),
         };
         for index in 0..world.nodes.len() {
@@ -128,12 +140,14 @@ impl World {
     }
 
     pub(super) fn run(mut self) -> Report {
-        self.until(self.plan.trouble);
+        self.until(|world| world.plan.trouble);
         self.heal();
-        self.until(self.plan.trouble + HEALED + REST);
+        self.until(|world| world.plan.trouble + HEALED + REST);
         self.rest();
         Report {
             seed: self.seed,
+            course: self.plan.course,
+            service: self.watch.worst,
             violation: self.truth.violation,
             sights: self.sights,
             events: self.agenda.handled(),
@@ -143,8 +157,9 @@ impl World {
         }
     }
 
-    fn until(&mut self, end: Duration) {
+    fn until(&mut self, end: impl Fn(&Self) -> Duration) {
         while self.truth.violation.is_none() {
+            let end = end(self);
             let Some(event) = self.agenda.next(end) else {
                 return;
             };
@@ -152,6 +167,7 @@ impl World {
             self.truth
                 .ensure(handled < EVENTS_MAX, Rule::Liveness, || "the run has no end".into());
             self.happen(event);
+            self.watch_slots();
         }
     }
 
@@ -224,6 +240,8 @@ impl World {
             (Event::Registers { node }, _) => self.register(&node),
             (Event::Resume { node }, _) => self.resume(node),
             (Event::Start { node }, _) => self.come_back(node),
+            (Event::Bury { node }, _) => self.bury(node),
+            (Event::Roll, _) => self.roll(),
             (Event::Publisher(index), _) => self.publisher_tick(index),
             (Event::Reader(index), _) => self.reader_tick(index),
             (Event::Response { response }, _) => self.response(response),
@@ -239,7 +257,7 @@ impl World {
         }
     }
 
-    fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: Action) {
         self.line(|| format!("{action:?}"));
         match action {
             Action::Crash { node, back_after } => {
@@ -262,14 +280,48 @@ impl World {
             Action::CutTable { node, cut } => self.network.cut_table(node, cut),
             Action::TableDown(down) => self.network.table_down = down,
             Action::Noise { loss, doubling } => (self.network.loss, self.network.doubling) = (loss, doubling),
+            Action::Burn { node, buried_after } => {
+                // Two that are left keep the rest going.
+                if self.nodes[node].is_up && self.gone.len() + 2 < self.nodes.len() {
+                    self.gone.insert(node);
+                    self.act(Action::Crash {
+                        node,
+                        back_after: Duration::ZERO,
+                    });
+                    self.agenda.after(buried_after, Event::Bury { node });
+                }
+            }
+            Action::Isolate { node, cut } => {
+                for other in (0..self.nodes.len()).filter(|other| *other != node) {
+                    self.network.cut(node, other, cut);
+                    self.network.cut(other, node, cut);
+                }
+                self.network.cut_table(node, cut);
+                match cut {
+                    true => self.isolated.insert(node),
+                    false => self.isolated.remove(&node),
+                };
+            }
             Action::Drain { node, drain } => self.nodes[node].is_draining = drain,
+            Action::Roll => self.roll(),
         }
     }
 
     fn come_back(&mut self, node: usize) {
-        if !self.nodes[node].is_up {
+        if !self.nodes[node].is_up && !self.gone.contains(&node) {
             self.nodes[node].is_up = true;
             self.start(node);
+        }
+    }
+
+    /// The operator declares a node lost that is gone.
+    fn bury(&mut self, node: usize) {
+        let name = self.nodes[node].id.name.clone();
+        let outcome = self.table.apply(&Command::Bury { name });
+        self.line(|| format!("node {node} is declared lost: {outcome:?}"));
+        self.sights.see(Sight::Buried);
+        for to in 0..self.nodes.len() {
+            self.tell_of_nodes(to);
         }
     }
 
@@ -291,6 +343,10 @@ impl World {
         self.line(|| "everything is healed".into());
         self.is_healed = true;
         self.network.heal();
+        self.isolated.clear();
+        for node in self.gone.clone() {
+            self.bury(node);
+        }
         for node in 0..self.nodes.len() {
             self.nodes[node].is_draining = false;
             self.come_back(node);
@@ -300,6 +356,10 @@ impl World {
 
     /// What must hold once everything has come to rest.
     fn rest(&mut self) {
+        let is_rolled = self.plan.course != Course::Rolling || matches!(self.rolling, Rolling::Done);
+        self.truth.ensure(is_rolled, Rule::Liveness, || {
+            format!("the restart has got no further than {:?}", self.rolling)
+        });
         for slot in (0..self.plan.slots).map(SlotId) {
             let Some(record) = self.table.record(slot).cloned() else {
                 continue;
@@ -311,10 +371,13 @@ impl World {
                 });
                 continue;
             };
-            self.truth
-                .ensure(record.isr.len() >= 3.min(self.nodes.len()), Rule::Liveness, || {
-                    format!("slot {slot} has too few copies: {record:?}")
-                });
+            let live = self.nodes.len() - self.gone.len();
+            let wanted = self.nodes[self.index_of(&owner)].planner.wanted(slot).cloned();
+            let wanted: BTreeSet<_> = wanted.into_iter().flat_map(|wanted| wanted.copies).collect();
+            let is_held = record.isr == wanted && wanted.len() == COPIES.min(live);
+            self.truth.ensure(is_held, Rule::Liveness, || {
+                format!("slot {slot} should have the copies {wanted:?}: {record:?}")
+            });
             let expected = self.nodes[self.index_of(&owner)].replicas[&slot].slot().snapshot();
             for member in &record.isr {
                 let held = self.nodes[self.index_of(member)].replicas[&slot].slot().snapshot();
