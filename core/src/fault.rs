@@ -46,6 +46,12 @@ pub struct Faults {
     pub reset_after_silence: bool,
     /// A doubtful position is answered without a look whether this is still the owner (against R8b).
     pub doubt_not_confirmed: bool,
+    /// Nobody takes over a slot whose owner is down.
+    pub no_claim: bool,
+    /// An owner keeps a slot that should be another's.
+    pub no_hand_over: bool,
+    /// An owner waits for members that are silent, for ever.
+    pub no_shrink: bool,
 }
 
 /// Which faults are planted: none, in this build.
@@ -110,6 +116,12 @@ switches! {
     reset_after_silence,
     /// Whether to answer doubtful positions at once.
     doubt_not_confirmed,
+    /// Whether to leave slots without an owner.
+    no_claim,
+    /// Whether to keep what should be another's.
+    no_hand_over,
+    /// Whether to wait for silent members.
+    no_shrink,
 }
 
 #[cfg(all(test, not(feature = "sim")))]

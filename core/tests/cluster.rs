@@ -9,7 +9,7 @@ use starling_core::sim::cluster::sight::Sights;
 use starling_core::sim::cluster::{FAULTS, run};
 
 /// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
-const CAUGHT: [(&str, u64); 12] = [
+const CAUGHT: [(&str, u64); 15] = [
     ("commit_alone", 0),
     ("no_term_check", 356),
     ("no_generation", 20),
@@ -22,6 +22,9 @@ const CAUGHT: [(&str, u64); 12] = [
     ("attach_before_safe", 5),
     ("reset_after_silence", 8),
     ("doubt_not_confirmed", 5),
+    ("no_claim", 0),
+    ("no_hand_over", 1),
+    ("no_shrink", 18),
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {

@@ -20,7 +20,7 @@ impl Replica {
         let change = match &self.record.owner {
             None if is_mine => Change::Claim,
             Some(_) if self.wanted.lost && is_mine => Change::Reset,
-            Some(owner) if *owner != self.me && self.peers.is_down(owner) => {
+            Some(owner) if *owner != self.me && self.peers.is_down(owner) && !self.config.slot.faults.no_claim() => {
                 let Some(turn) = self.turn() else {
                     return self.give_up_silent(now, out);
                 };

@@ -21,6 +21,7 @@ impl Replica {
         };
         let is_other = |to: &&NodeId| **to != self.me && !self.peers.is_down(to);
         let to = self.wanted.owner.as_ref().filter(is_other);
+        let to = to.filter(|_| !self.config.slot.faults.no_hand_over());
         let member = to.and_then(|to| owner.members.get(to));
         let held = member
             .filter(|member| member.is_confirmed())

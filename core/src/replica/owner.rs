@@ -188,6 +188,7 @@ impl Replica {
     fn change_members(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let (appended, silence) = (self.slot.appended(), self.config.silence);
         let may_ask = self.may_ask(now);
+        let waits_for_ever = self.config.slot.faults.no_shrink();
         let Some(owner) = &mut self.owner else {
             return;
         };
@@ -195,7 +196,7 @@ impl Replica {
         let mut with = BTreeSet::new();
         for (node, member) in &mut owner.members {
             member.look(appended, now);
-            let fails = member.is_silent(silence, now) || self.peers.is_down(node);
+            let fails = !waits_for_ever && (member.is_silent(silence, now) || self.peers.is_down(node));
             match member.standing {
                 Standing::Pending { asked: None, .. } if fails => member.standing = Standing::Learner,
                 // Only the table can say whether it is one by now.

@@ -80,7 +80,7 @@ pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
 pub type Plant = fn(&mut Faults);
 
 /// Every fault of replication that can be planted, by name.
-pub const FAULTS: [(&str, Plant); 12] = [
+pub const FAULTS: [(&str, Plant); 15] = [
     ("commit_alone", |faults| faults.commit_alone = true),
     ("no_term_check", |faults| faults.no_term_check = true),
     ("no_generation", |faults| faults.no_generation = true),
@@ -95,6 +95,9 @@ pub const FAULTS: [(&str, Plant); 12] = [
     ("attach_before_safe", |faults| faults.attach_before_safe = true),
     ("reset_after_silence", |faults| faults.reset_after_silence = true),
     ("doubt_not_confirmed", |faults| faults.doubt_not_confirmed = true),
+    ("no_claim", |faults| faults.no_claim = true),
+    ("no_hand_over", |faults| faults.no_hand_over = true),
+    ("no_shrink", |faults| faults.no_shrink = true),
 ];
 
 impl fmt::Display for Report {
