@@ -280,6 +280,7 @@ export class Session {
       this.#welcomed(frame.body, phase.transport);
     } else {
       phase.alive.heard(this.#shared.now);
+      if (frame.kind !== 'pong') phase.alive.flowed(this.#shared.now);
       this.#openFrame(frame, bytes, phase.alive);
     }
   }

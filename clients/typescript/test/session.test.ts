@@ -187,6 +187,22 @@ test('a session that lasted a minute starts the waits over; one that was dropped
   assert.deepEqual(waits, [250, 500, 1_000, 250]);
 });
 
+test('a gateway that falls silent in the middle of a stream is left within seconds', () => {
+  const bench = new Bench();
+  bench.on({ on: 'start' });
+  bench.open();
+  bench.wake();
+  bench.frame('pong', { nonce: 1, timeMs: CLOCK });
+  for (let frame = 1; frame <= 10; frame++) {
+    bench.now = frame * 100;
+    bench.frame('ping', { nonce: frame });
+  }
+  assert.deepEqual(bench.wake(), ['ping']);
+  assert.equal(bench.now, 2_500);
+  assert.deepEqual(bench.wake(), ['goodbye 4504', 'hangup', 'reconnecting']);
+  assert.equal(bench.now, 3_500);
+});
+
 /** Publishes `count` messages and has all of them refused for now, `times` over: how long each wait was. */
 function refusedTogether(count: number, times: number): number[] {
   const bench = new Bench();

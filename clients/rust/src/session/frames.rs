@@ -20,6 +20,9 @@ impl Session {
             (Phase::Greeting { .. }, _) => Err(Violation("a frame before welcome")),
             (Phase::Open(open), frame) => {
                 open.alive.heard(now);
+                if !matches!(frame, Body::Pong(_)) {
+                    open.alive.flowed(now);
+                }
                 self.open_frame(frame, bytes, now, effects)
             }
             // Of a connection that was given up.

@@ -167,6 +167,32 @@ fn a_silent_gateway_is_left() {
 }
 
 #[test]
+fn a_gateway_that_falls_silent_in_the_middle_of_a_stream_is_left_within_seconds() {
+    let mut bench = Bench::open();
+    bench.attach(0);
+    for seq in 1..=10 {
+        bench.now = bench.start + Duration::from_millis(seq * 100);
+        bench.frame(publication(5, seq));
+    }
+    assert_eq!(bench.wakes_at(), 2_500);
+    assert_eq!(bench.wake(2_500).names(), ["ping"]);
+    assert_eq!(bench.wakes_at(), 3_500);
+    let did = bench.wake(3_500);
+    assert_eq!(did.farewell(), 4504);
+    assert!(did.hung_up);
+}
+
+#[test]
+fn a_stream_that_has_ended_is_asked_after_once() {
+    let mut bench = Bench::open();
+    bench.attach(0);
+    (1..=10).for_each(|seq| assert!(bench.frame(publication(5, seq)).sent.is_empty()));
+    assert_eq!(bench.wake(1_500).names(), ["ping"]);
+    bench.frame(v1::Pong { nonce: 1, time_ms: 0 });
+    assert_eq!(bench.wakes_at(), 11_500, "the heartbeat's ping is the next");
+}
+
+#[test]
 fn pings_are_answered() {
     let did = Bench::open().frame(v1::Ping { nonce: 9 });
     assert_eq!(did.sent, [client_frame::Body::Pong(v1::Pong { nonce: 9, time_ms: 0 })]);

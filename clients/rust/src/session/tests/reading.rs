@@ -249,5 +249,8 @@ fn page_credit_is_left_to_a_slow_reader_that_nobody_waits_for() {
             bytes: limits::PAGE_BYTES_MAX,
         });
     }
-    assert_eq!(bench.wakes_at(), 10_000, "the heartbeat");
+    assert_eq!(bench.wakes_at(), 1_500, "the ping after what came");
+    bench.wake(1_500);
+    bench.frame(v1::Pong { nonce: 1, time_ms: 0 });
+    assert_eq!(bench.wakes_at(), 11_500, "the heartbeat");
 }
