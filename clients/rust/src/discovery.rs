@@ -85,11 +85,7 @@ pub(crate) fn read(document: &[u8], source: Source) -> Result<Node, DocumentErro
         return Err(DocumentError::Downgrade { url: websocket });
     }
     let webtransport = document.webtransport.and_then(|described| described.usable(source));
-    let neighbours = document
-        .nodes
-        .iter()
-        .filter_map(|node| Url::parse(&node.url).ok())
-        .collect();
+    let neighbours = document.nodes.iter().filter_map(Neighbour::usable).collect();
     Ok(Node {
         websocket,
         webtransport,
@@ -103,7 +99,7 @@ struct Document {
     websocket: Address,
     webtransport: Option<Described>,
     #[serde(default)]
-    nodes: Vec<Address>,
+    nodes: Vec<Neighbour>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +114,13 @@ struct Address {
 }
 
 #[derive(Deserialize)]
+struct Neighbour {
+    url: String,
+    /// Absent from a node of an older version, which is asked itself.
+    protocol: Option<Versions>,
+}
+
+#[derive(Deserialize)]
 struct Described {
     url: String,
     certificate: String,
@@ -129,6 +132,15 @@ struct Described {
 struct Hash {
     algorithm: String,
     value: String,
+}
+
+impl Neighbour {
+    /// `None` if this client could not talk to it: in the middle of an upgrade not all nodes speak the same versions.
+    fn usable(&self) -> Option<Url> {
+        let speaks = |versions: &Versions| version::choose(versions.min, versions.max).is_some();
+        let url = Url::parse(&self.url).ok()?;
+        self.protocol.as_ref().is_none_or(speaks).then_some(url)
+    }
 }
 
 impl Described {
@@ -192,7 +204,12 @@ mod tests {
             "websocket": {"url": "ws://127.0.0.1:4433/connect"},
             "webtransport": {"url": "https://127.0.0.1:4433/connect", "certificate": "hash",
                 "hashes": [{"algorithm": "sha-256", "value": "0F".repeat(32)}, {"algorithm": "md5", "value": "00"}]},
-            "nodes": [{"url": "http://127.0.0.1:4433", "zone": null}, {"url": "not a url"}],
+            "nodes": [
+                {"name": "a", "url": "http://127.0.0.1:4433", "zone": null, "protocol": {"min": 1, "max": 1}},
+                {"url": "http://127.0.0.1:4443"},
+                {"url": "http://127.0.0.1:4453", "protocol": {"min": 2, "max": 3}},
+                {"url": "not a url"},
+            ],
         })
     }
 
@@ -207,7 +224,8 @@ mod tests {
         let webtransport = node.webtransport.expect("it is described");
         assert_eq!(webtransport.url.as_str(), "https://127.0.0.1:4433/connect");
         assert_eq!(webtransport.trust, Trust::Hashes(vec![[0x0f; 32]]));
-        assert_eq!(node.neighbours, [Url::parse("http://127.0.0.1:4433").expect("a URL")]);
+        let neighbours: Vec<_> = node.neighbours.iter().map(Url::as_str).collect();
+        assert_eq!(neighbours, ["http://127.0.0.1:4433/", "http://127.0.0.1:4443/"]);
     }
 
     #[test]

@@ -195,10 +195,14 @@ impl Driver {
             Happened::Dialed(dialed) => {
                 self.dialing = None;
                 match dialed {
-                    Ok(Dialed { connection, nodes }) => {
+                    Ok(Dialed {
+                        base,
+                        connection,
+                        nodes,
+                    }) => {
                         let transport = connection.transport;
                         self.link = Some(Link::new(connection));
-                        self.feed(Input::Dialed { transport, nodes });
+                        self.feed(Input::Dialed { base, transport, nodes });
                     }
                     Err(error) => self.feed(Input::DialFailed(error.to_string())),
                 }
@@ -249,10 +253,10 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Dial(base) => {
-                tracing::debug!(%base, "connecting");
+            Effect::Dial(bases) => {
+                tracing::debug!(?bases, "connecting");
                 let dialer = Arc::clone(&self.dialer);
-                self.dialing = Some(Box::pin(async move { dialer.dial(base).await }));
+                self.dialing = Some(Box::pin(async move { dialer.dial(bases).await }));
             }
             Effect::AskToken(why) => {
                 // In a task of its own: a provider that panics is not the end of the client.

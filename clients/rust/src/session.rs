@@ -149,7 +149,7 @@ impl Session {
             Input::Start => self.connect(effects),
             Input::Close => self.closing = self.closing.or(Some(now + CLOSE_PATIENCE)),
             Input::Token(token) => self.token_came(token, now, effects),
-            Input::Dialed { transport, nodes } => self.dialed(transport, nodes, now, effects),
+            Input::Dialed { base, transport, nodes } => self.dialed((base, transport), nodes, now, effects),
             Input::DialFailed(reason) => self.dial_failed(reason, now, effects),
             Input::Frame { frame, bytes } => self.frame(frame, bytes, now, effects),
             Input::BadFrame(reason) => self.violated(&reason, now, effects),

@@ -23,11 +23,17 @@ interface Rule {
   transport: string;
 }
 
+interface Versions {
+  min: number;
+  max: number;
+}
+
 interface Document {
-  protocol: { min: number; max: number };
+  protocol: Versions;
   websocket: { url: string };
   webtransport?: { url: string; certificate: string; hashes?: { algorithm: string; value: string }[] };
-  nodes?: { url: string }[];
+  /** A node of an older version does not tell what others speak: they are asked themselves. */
+  nodes?: { url: string; protocol?: Versions }[];
   browsers?: Rule[];
 }
 
@@ -47,7 +53,7 @@ export async function discover(base: string, userAgent: string, signal: AbortSig
 /** What to use of a node's description. */
 export function read(document: Document, from: URL, userAgent: string): Node {
   const { protocol, websocket, webtransport, nodes = [], browsers = [] } = document;
-  if (!(protocol?.min <= 1 && protocol.max >= 1)) {
+  if (!speaksOurs(protocol)) {
     throw new Error(`${from} speaks protocol ${protocol?.min} to ${protocol?.max}, not 1`);
   }
   const isVerified = from.protocol === 'https:';
@@ -60,9 +66,11 @@ export function read(document: Document, from: URL, userAgent: string): Node {
   return {
     websocket: { url: websocket.url },
     webtransport: webtransport && isOffered ? pinned(webtransport, isVerified || isLoopback(from.hostname)) : undefined,
-    neighbours: nodes.map(({ url }) => url),
+    neighbours: nodes.filter(({ protocol }) => !protocol || speaksOurs(protocol)).map(({ url }) => url),
   };
 }
+
+const speaksOurs = (versions: Versions): boolean => versions?.min <= 1 && versions.max >= 1;
 
 function pinned({ url, certificate, hashes = [] }: NonNullable<Document['webtransport']>, trusted: boolean): Address {
   const usable = hashes.filter(({ algorithm, value }) => algorithm === 'sha-256' && /^[0-9a-f]{64}$/i.test(value));

@@ -62,7 +62,7 @@ export class Runner {
   #perform(effect: Effect): void {
     switch (effect.do) {
       case 'dial':
-        this.#dial(effect.url);
+        this.#dial(effect.urls);
         break;
       case 'send': {
         const body = encode<ClientBodies>(CLIENT, effect.frame);
@@ -83,7 +83,7 @@ export class Runner {
     }
   }
 
-  #dial(url: string): void {
+  #dial(urls: string[]): void {
     this.#dialing.abort();
     const dialing = new AbortController();
     this.#dialing = dialing;
@@ -96,15 +96,15 @@ export class Runner {
       broken: (reason) => current(() => this.handle({ on: 'badFrame', reason })),
       lost: (ending) => current(() => this.handle({ on: 'lost', ending })),
     };
-    this.#parts.dialer.dial(url, listener, dialing.signal).then(
-      ({ connection, nodes }) => {
+    this.#parts.dialer.dial(urls, listener, dialing.signal).then(
+      ({ url, connection, nodes }) => {
         if (dialing.signal.aborted) {
           connection.close(1000, '');
           return;
         }
         this.#url = url;
         this.connection = connection;
-        this.handle({ on: 'dialed', transport: connection.transport, nodes });
+        this.handle({ on: 'dialed', url, transport: connection.transport, nodes });
       },
       (error: Error) => current(() => this.handle({ on: 'dialFailed', reason: error.message })),
     );

@@ -166,10 +166,12 @@ export class Session {
         else if (this.#phase.kind === 'open') this.#phase.refreshAt = now + REFRESH_RETRY_MS;
         break;
       case 'dialed':
-        this.#dialed(input.transport, input.nodes);
+        this.#dialed(input.url, input.transport, input.nodes);
         break;
       case 'dialFailed':
-        if (this.#phase.kind === 'dialing') this.#retry(input.reason);
+        if (this.#phase.kind !== 'dialing') break;
+        this.#targets.missed();
+        this.#retry(input.reason);
         break;
       case 'frame':
         this.#frame(input.frame, input.bytes);
@@ -233,7 +235,7 @@ export class Session {
       return;
     }
     this.#phase = { kind: 'dialing' };
-    out.push({ do: 'dial', url: this.#targets.next() });
+    out.push({ do: 'dial', urls: this.#targets.next() });
   }
 
   #tokenCame(token: string): void {
@@ -257,9 +259,10 @@ export class Session {
     return true;
   }
 
-  #dialed(transport: Transport, nodes: readonly string[]): void {
+  #dialed(url: string, transport: Transport, nodes: readonly string[]): void {
     if (this.#phase.kind !== 'dialing') return;
-    this.#targets.learn(nodes);
+    this.#targets.reached(url);
+    this.#targets.learn(nodes, this.#shared.random);
     const { publisher, agent } = this.#identity;
     this.#shared.send({
       kind: 'hello',

@@ -81,7 +81,7 @@ class Bench {
   async dial(): Promise<string> {
     const from = this.time.now();
     let outcome = 'nothing';
-    this.dialer.dial('http://a', listener, new AbortController().signal).then(
+    this.dialer.dial(['http://a'], listener, new AbortController().signal).then(
       ({ connection }) => {
         outcome = `${connection.transport} ${this.time.now() - from}`;
       },
@@ -163,7 +163,7 @@ const description = (websocket = 'wss://a/connect') => ({
       { algorithm: 'md5', value: '00' },
     ],
   },
-  nodes: [{ url: 'http://b' }],
+  nodes: [{ url: 'http://b' }, { url: 'http://c', protocol: { min: 2, max: 2 } }],
   browsers: [
     { name: 'safari', transport: 'websocket' },
     { name: 'firefox', below: 153, transport: 'websocket' },
@@ -183,6 +183,56 @@ test('hashes are trusted from https and from this machine only', () => {
     assert.equal(hashes(from), undefined, from);
   }
   assert.equal(hashes('https://a', 'pki'), undefined, 'a certificate of an authority is not pinned');
+});
+
+test('nodes that speak another version are none of the neighbours', () => {
+  assert.deepEqual(read(description(), new URL('https://a'), CHROME).neighbours, ['http://b']);
+});
+
+/** Which node is reached and when, of those that take so long to answer, or to refuse where it is negative. */
+async function firstOf(...takes: number[]): Promise<string> {
+  const time = new Time();
+  const opened: string[] = [];
+  const closed: string[] = [];
+  const after = (ms: number) => new Promise<void>((resolve) => void time.at(time.now() + ms, resolve));
+  const means = {
+    clock: time,
+    discover: async (base: string) => ({ websocket: { url: base }, webtransport: undefined, neighbours: [] }),
+    connect: {
+      websocket: async ({ url }: { url: string }): Promise<Connection> => {
+        const took = takes[Number(new URL(url).port) - 1] as number;
+        await after(Math.abs(took));
+        if (took < 0) throw new Error(`${url} refuses`);
+        opened.push(url);
+        return { transport: 'websocket', send() {}, close: () => closed.push(url) };
+      },
+    },
+  };
+  const dialer = new Dialer(['websocket'], means, {}, () => {});
+  const bases = takes.map((_, at) => `http://a:${at + 1}`);
+  let outcome = 'nothing';
+  dialer.dial(bases, listener, new AbortController().signal).then(
+    ({ url }) => {
+      outcome = `${url} ${time.now()}`;
+    },
+    (error: Error) => {
+      outcome = error.message;
+    },
+  );
+  await time.pass(70_000);
+  const [used] = outcome.split(' ');
+  const others = opened.filter((url) => url !== used);
+  assert.deepEqual(closed.sort(), others.sort(), 'what opens late is closed');
+  return outcome;
+}
+
+test('the next node does not wait for one that is dead', async () => {
+  assert.equal(await firstOf(900, 0), 'http://a:1 900');
+  assert.equal(await firstOf(60_000, 10), 'http://a:2 1010');
+  assert.equal(await firstOf(60_000, 60_000, 10), 'http://a:3 2010');
+  assert.equal(await firstOf(-20, 10), 'http://a:2 30', 'refused: at once');
+  assert.equal(await firstOf(1_500, 1_000), 'http://a:1 1500', 'a slow one may win');
+  assert.equal(await firstOf(-4_000, -10, -10), 'http://a:1 refuses; http://a:2 refuses; http://a:3 refuses');
 });
 
 test('the node’s rules say which browsers use WebSocket', () => {

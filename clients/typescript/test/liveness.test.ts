@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../src/backoff.ts';
 import { Liveness } from '../src/session/liveness.ts';
-import { Targets } from '../src/session/targets.ts';
 import { dice } from './support/world.ts';
 
 const NEVER = Infinity;
@@ -126,18 +125,4 @@ test('waits are spread from zero to a ceiling that doubles, and a round over sev
   const backoff = new Backoff(500, 30_000);
   for (let n = 0; n < 3; n++) assert.ok(backoff.next(() => 1, 3) <= 500);
   assert.ok(backoff.next(() => 1, 3) === 1_000);
-});
-
-test('nodes are tried in turn, hints before them, and https does not lead to http', () => {
-  const targets = new Targets(['http://a/', 'http://b']);
-  assert.equal(targets.next(), 'http://a/');
-  targets.learn(['http://b', 'http://a', 'http://c', 'nonsense']);
-  targets.hint(['http://d', 'not a url']);
-  const order = Array.from({ length: 4 }, () => targets.next());
-  assert.deepEqual(order, ['http://d', 'http://b', 'http://c', 'http://a/']);
-  const safe = new Targets(['https://a']);
-  safe.next();
-  safe.hint(['http://evil', 'file:///etc', 'https://b']);
-  safe.learn(['http://evil', 'https://c']);
-  assert.deepEqual([safe.next(), safe.next(), safe.next()], ['https://b', 'https://c', 'https://a']);
 });

@@ -28,7 +28,7 @@ class Bench {
 
   /** Dials and is welcomed. */
   open(welcome: Partial<ServerBodies['welcome']> = {}): string[] {
-    this.on({ on: 'dialed', transport: 'websocket', nodes: [] });
+    this.on({ on: 'dialed', url: 'http://a', transport: 'websocket', nodes: [] });
     return this.frame('welcome', {
       version: 1,
       session: 's',
@@ -62,7 +62,7 @@ function short(effect: Effect): string {
     case 'state':
       return effect.state.kind === 'closed' ? `closed ${effect.state.reason.code}` : effect.state.kind;
     case 'dial':
-      return `dial ${effect.url}`;
+      return `dial ${effect.urls.join(' ')}`;
     case 'askToken':
       return `token? ${effect.why}`;
     default:
@@ -73,7 +73,7 @@ function short(effect: Effect): string {
 test('without a provider the token it has is sent, and only in hello', () => {
   const bench = new Bench({ token: 'secret' });
   assert.deepEqual(bench.on({ on: 'start' }), ['connecting', 'dial http://a']);
-  assert.deepEqual(bench.on({ on: 'dialed', transport: 'websocket', nodes: [] }), ['hello secret']);
+  assert.deepEqual(bench.on({ on: 'dialed', url: 'http://a', transport: 'websocket', nodes: [] }), ['hello secret']);
 });
 
 test('a provider is asked at first, before the token expires, and once when it was not accepted', () => {
@@ -92,7 +92,7 @@ test('a provider is asked at first, before the token expires, and once when it w
   assert.deepEqual(bench.goodbye(4401), ['hangup', 'reconnecting']);
   assert.deepEqual(bench.wake(), ['token? replace']);
   assert.deepEqual(bench.on({ on: 'token', token: 'three' }), ['dial http://a']);
-  assert.deepEqual(bench.on({ on: 'dialed', transport: 'websocket', nodes: [] }), ['hello three']);
+  assert.deepEqual(bench.on({ on: 'dialed', url: 'http://a', transport: 'websocket', nodes: [] }), ['hello three']);
   assert.deepEqual(bench.goodbye(4401), ['hangup', 'hangup', 'closed 4401'], 'the second in a row is the end');
 });
 
@@ -147,7 +147,7 @@ test('who says goodbye says when and where to return', () => {
   bench.now = 1_000;
   assert.deepEqual(bench.on({ on: 'nudge' }), [], 'not even a person may come sooner');
   assert.equal(bench.session.wakeAt, 3_000, 'but without the back-off');
-  assert.deepEqual(bench.wake(), ['dial http://b']);
+  assert.deepEqual(bench.wake(), ['dial http://b http://a']);
 });
 
 test('a server that breaks the rules, or does not greet, is left for another connection', () => {
@@ -168,7 +168,7 @@ test('a server that breaks the rules, or does not greet, is left for another con
   }
   const mute = new Bench();
   mute.on({ on: 'start' });
-  mute.on({ on: 'dialed', transport: 'websocket', nodes: [] });
+  mute.on({ on: 'dialed', url: 'http://a', transport: 'websocket', nodes: [] });
   assert.equal(mute.session.wakeAt, 5_000);
   assert.deepEqual(mute.wake(), ['hangup', 'reconnecting']);
 });

@@ -67,9 +67,8 @@ impl Session {
             effects.push(Effect::AskToken(self.token.why));
             return;
         }
-        let target = self.targets.next().expect("a builder takes one URL at least");
         self.phase = Phase::Dialing;
-        effects.push(Effect::Dial(target));
+        effects.push(Effect::Dial(self.targets.next()));
     }
 
     pub(super) fn token_came(&mut self, token: Result<Token, TokenError>, now: Instant, effects: &mut Vec<Effect>) {
@@ -99,11 +98,18 @@ impl Session {
         }
     }
 
-    pub(super) fn dialed(&mut self, transport: Transport, nodes: Vec<Url>, now: Instant, effects: &mut Vec<Effect>) {
+    pub(super) fn dialed(
+        &mut self,
+        (base, transport): (Url, Transport),
+        nodes: Vec<Url>,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         if !matches!(self.phase, Phase::Dialing) {
             return;
         }
-        self.targets.learn(nodes);
+        self.targets.reached(base);
+        self.targets.learn(nodes, &mut self.common.rng);
         let hello = v1::Hello {
             version_min: version::VERSION_MIN,
             version_max: version::VERSION_MAX,
@@ -121,6 +127,7 @@ impl Session {
 
     pub(super) fn dial_failed(&mut self, reason: String, now: Instant, effects: &mut Vec<Effect>) {
         if matches!(self.phase, Phase::Dialing) {
+            self.targets.missed();
             self.retry(reason, None, now, effects);
         }
     }

@@ -48,7 +48,11 @@ pub(crate) enum Input {
     /// The token provider answered.
     Token(Result<Token, TokenError>),
     /// The connection asked for is open.
-    Dialed { transport: Transport, nodes: Vec<Url> },
+    Dialed {
+        base: Url,
+        transport: Transport,
+        nodes: Vec<Url>,
+    },
     /// The connection asked for could not be made.
     DialFailed(String),
     /// The server sent a frame, with a body of so many bytes.
@@ -77,8 +81,8 @@ pub(crate) struct Ending {
 /// What is done about it.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Connect to this node; give up what is being dialed.
-    Dial(Url),
+    /// Connect to one of these nodes, of which there is one at least; give up what is being dialed.
+    Dial(Vec<Url>),
     /// Ask the token provider.
     AskToken(TokenRequest),
     /// Send a frame on the connection.

@@ -1,10 +1,10 @@
-//! Which node to connect to next.
+//! Which nodes to connect to next.
 //!
-//! First those that the server named when it said goodbye, then those the application gave, in turn, then others that
-//! a node told of. A node that was reached over https cannot lead the client, and its token, to plain http.
+//! First those that the server named when it said goodbye; then those the application gave and those a node told of, the
+//! one that was tried longest ago before the others. So a client that has lost its node goes to another first, and comes
+//! back to it last. A node leads the client, and its token, only to nodes of the scheme that it was reached over itself.
 
-use std::collections::VecDeque;
-
+use fastrand::Rng;
 use starling_protocol::limits;
 use url::Url;
 
@@ -12,13 +12,21 @@ use url::Url;
 /// node of a larger cluster names others.
 const LEARNED_MAX: usize = limits::ALTERNATES_MAX;
 
+/// Nodes of one attempt: with two that are dead, a third is reached within seconds; and what is slow because all clients
+/// come at once is not made much slower by each coming several times.
+const CONTENDERS_MAX: usize = 3;
+
 /// The nodes a client knows.
 #[derive(Debug)]
 pub(crate) struct Targets {
     given: Vec<Url>,
     learned: Vec<Url>,
-    hints: VecDeque<Url>,
-    turn: usize,
+    hints: Vec<Url>,
+    /// Known nodes that were tried, in the order of their last time.
+    tried: Vec<Url>,
+    /// Those of the attempt that is under way, in order.
+    contenders: Vec<Url>,
+    /// The node that was reached last.
     current: Option<Url>,
 }
 
@@ -27,25 +35,43 @@ impl Targets {
         Self {
             given,
             learned: Vec::new(),
-            hints: VecDeque::new(),
-            turn: 0,
+            hints: Vec::new(),
+            tried: Vec::new(),
+            contenders: Vec::new(),
             current: None,
         }
     }
 
-    /// The node to try now.
-    pub(crate) fn next(&mut self) -> Option<Url> {
-        let target = self.hints.pop_front().or_else(|| {
-            let all = self.given.len() + self.learned.len();
-            let at = self.turn.checked_rem(all)?;
-            self.turn = at + 1;
-            self.given.iter().chain(&self.learned).nth(at).cloned()
-        })?;
-        self.current = Some(target.clone());
-        Some(target)
+    /// The nodes to try now, the first before the others.
+    pub(crate) fn next(&mut self) -> Vec<Url> {
+        let mut known: Vec<_> = self.given.iter().chain(&self.learned).cloned().collect();
+        known.sort_by_key(|url| self.tried.iter().position(|tried| tried == url).map(|at| at + 1));
+        let mut contenders: Vec<Url> = Vec::new();
+        for url in self.hints.drain(..).chain(known) {
+            if contenders.len() < CONTENDERS_MAX && !contenders.contains(&url) {
+                contenders.push(url);
+            }
+        }
+        self.contenders.clone_from(&contenders);
+        contenders
     }
 
-    /// Attempts after which every node has been tried.
+    /// One of them was reached.
+    pub(crate) fn reached(&mut self, url: Url) {
+        let contenders = std::mem::take(&mut self.contenders);
+        let before = contenders.into_iter().take_while(|contender| *contender != url);
+        before.for_each(|contender| self.try_later(contender));
+        self.try_later(url.clone());
+        self.current = Some(url);
+    }
+
+    /// None of them was reached.
+    pub(crate) fn missed(&mut self) {
+        let contenders = std::mem::take(&mut self.contenders);
+        contenders.into_iter().for_each(|contender| self.try_later(contender));
+    }
+
+    /// Failures that count as one, because there are so many ways to try.
     pub(crate) fn round(&self) -> u32 {
         u32::try_from(self.given.len() + self.learned.len()).unwrap_or(u32::MAX)
     }
@@ -59,64 +85,39 @@ impl Targets {
         self.hints = hints.filter(|url| self.is_as_safe(url)).collect();
     }
 
-    /// The node told of others of its cluster.
-    pub(crate) fn learn(&mut self, nodes: Vec<Url>) {
-        let new = |url: &Url| self.is_as_safe(url) && !self.given.contains(url);
-        let mut learned: Vec<_> = nodes.into_iter().filter(new).collect();
-        learned.dedup();
+    /// The node told of others of its cluster. The clients of one node do not all move to the same one after it.
+    pub(crate) fn learn(&mut self, nodes: Vec<Url>, rng: &mut Rng) {
+        let mut learned = Vec::new();
+        for url in nodes {
+            if self.is_as_safe(&url) && !self.given.contains(&url) && !learned.contains(&url) {
+                learned.push(url);
+            }
+        }
+        // A node that is cut off from its cluster knows of none, and of those it told before some may live.
+        let is_alone = learned.iter().all(|url| Some(url) == self.current.as_ref());
+        if is_alone && !self.learned.is_empty() {
+            return;
+        }
+        rng.shuffle(&mut learned);
         learned.truncate(LEARNED_MAX);
         self.learned = learned;
+        self.tried
+            .retain(|url| self.given.contains(url) || self.learned.contains(url));
+    }
+
+    /// Puts it behind all others.
+    fn try_later(&mut self, url: Url) {
+        self.tried.retain(|tried| *tried != url);
+        if self.given.contains(&url) || self.learned.contains(&url) {
+            self.tried.push(url);
+        }
     }
 
     fn is_as_safe(&self, url: &Url) -> bool {
-        let was_safe = self.current.as_ref().is_some_and(|current| current.scheme() == "https");
-        url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && !was_safe))
+        let scheme = self.current.as_ref().map(Url::scheme);
+        url.has_host() && matches!(url.scheme(), "http" | "https") && scheme == Some(url.scheme())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(text: &str) -> Url {
-        Url::parse(text).expect("a URL of the test")
-    }
-
-    fn targets(given: &[&str]) -> Targets {
-        Targets::new(given.iter().map(|text| url(text)).collect())
-    }
-
-    #[test]
-    fn nodes_are_tried_in_turn_and_hints_before_them() {
-        let mut targets = targets(&["http://a", "http://b"]);
-        assert_eq!(targets.next(), Some(url("http://a")));
-        targets.learn(vec![url("http://b"), url("http://c")]);
-        assert_eq!(targets.round(), 3, "b is known already");
-        targets.hint(&["http://d".into(), "not a url".into(), "http://e".into()]);
-        let order: Vec<_> = (0..6).filter_map(|_| targets.next()).collect();
-        assert_eq!(
-            order,
-            ["http://d", "http://e", "http://b", "http://c", "http://a", "http://b"].map(url)
-        );
-    }
-
-    #[test]
-    fn https_does_not_lead_to_http() {
-        let mut targets = targets(&["https://a"]);
-        assert_eq!(targets.next(), Some(url("https://a")));
-        targets.hint(&["http://evil".into(), "file:///etc".into(), "https://b".into()]);
-        targets.learn(vec![url("http://evil"), url("https://c")]);
-        let order: Vec<_> = (0..3).filter_map(|_| targets.next()).collect();
-        assert_eq!(order, ["https://b", "https://c", "https://a"].map(url));
-    }
-
-    #[test]
-    fn what_is_learned_is_bounded_and_replaced() {
-        let mut targets = targets(&["http://a"]);
-        targets.next();
-        targets.learn((0..100).map(|n| url(&format!("http://n{n}"))).collect());
-        assert_eq!(targets.round(), 1 + LEARNED_MAX as u32);
-        targets.learn(Vec::new());
-        assert_eq!(targets.round(), 1);
-    }
-}
+mod tests;

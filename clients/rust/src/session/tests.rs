@@ -29,6 +29,8 @@ struct Bench {
     session: Session,
     start: Instant,
     now: Instant,
+    /// What was dialed last, in order.
+    contenders: Vec<Url>,
     subscriptions: u64,
     tickets: u64,
 }
@@ -64,6 +66,7 @@ impl Bench {
             session: Session::new(identity, bases, 0),
             start: now,
             now,
+            contenders: Vec::new(),
             subscriptions: 0,
             tickets: 0,
         }
@@ -82,12 +85,20 @@ impl Bench {
         let mut effects = Vec::new();
         self.session.handle(input, self.now, &mut effects);
         let mut did = Did::default();
-        effects.into_iter().for_each(|effect| did.note(effect));
+        for effect in effects {
+            if let Effect::Dial(bases) = &effect {
+                self.contenders.clone_from(bases);
+            }
+            did.note(effect);
+        }
         did
     }
 
+    /// The first that is tried is reached, if any is.
     fn dialed(&mut self) -> Did {
+        let base = self.contenders.first().cloned();
         self.feed(Input::Dialed {
+            base: base.unwrap_or_else(|| Url::parse(A).expect("a URL of the test")),
             transport: Transport::WebSocket,
             nodes: Vec::new(),
         })
@@ -173,7 +184,7 @@ impl Bench {
 impl Did {
     fn note(&mut self, effect: Effect) {
         match effect {
-            Effect::Dial(base) => self.dialed.push(base.to_string()),
+            Effect::Dial(bases) => self.dialed.extend(bases.iter().map(Url::to_string)),
             Effect::AskToken(why) => self.asked.push(why),
             Effect::Send(frame) => {
                 assert!(!self.hung_up, "{frame:?} is sent after the connection was ended");

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::{self, Either};
+use futures_util::stream::FuturesUnordered;
 use thiserror::Error;
 use tokio::time::timeout;
 use url::Url;
@@ -16,12 +18,16 @@ use crate::discovery::{self, FetchError};
 use crate::tls::Tls;
 use crate::{Transport, Transports};
 
-/// The time for all of it. Operating systems and QUIC would wait far longer for a host that does not answer.
+/// The time for all of it with one node. Operating systems and QUIC would wait far longer for a host that does not answer.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What WebTransport gets before the WebSocket is tried too: a round trip around the world, and one retransmission.
 /// Where UDP is blocked, a connection costs this much more; [`Losers`] has the next one spared of it.
 const HEAD_START: Duration = Duration::from_millis(500);
+
+/// What a node gets before the next one is tried too. Discovery and a handshake take a tenth of it; the operating system
+/// says nothing for long of a machine that is gone.
+const NEXT_NODE: Duration = Duration::from_secs(1);
 
 /// Makes connections.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub(crate) struct Dialer {
 
 /// A connection, and the neighbours of its node.
 pub(crate) struct Dialed {
+    /// The node that it leads to.
+    pub(crate) base: Url,
     pub(crate) connection: Connection,
     pub(crate) nodes: Vec<Url>,
 }
@@ -51,6 +59,8 @@ pub(crate) enum DialError {
     NoWebTransport { base: Url },
     #[error("neither transport connects: {first}; {second}")]
     Neither { first: String, second: String },
+    #[error("no node is reached: {}", .0.join("; "))]
+    Nobody(Vec<String>),
 }
 
 impl Dialer {
@@ -58,10 +68,13 @@ impl Dialer {
         Self { transports, tls }
     }
 
-    /// Connects to the node at an HTTP base.
-    pub(crate) async fn dial(&self, base: Url) -> Result<Dialed, DialError> {
-        let dialed = timeout(DIAL_DEADLINE, self.connect(&base)).await;
-        dialed.unwrap_or(Err(DialError::Late { base }))
+    /// Connects to one of the nodes at these HTTP bases: to the first if it answers soon.
+    pub(crate) async fn dial(&self, bases: Vec<Url>) -> Result<Dialed, DialError> {
+        let dials = bases.into_iter().map(|base| async move {
+            let dialed = timeout(DIAL_DEADLINE, self.connect(&base)).await;
+            dialed.unwrap_or(Err(DialError::Late { base }))
+        });
+        stagger(dials.collect(), NEXT_NODE).await.map_err(nobody)
     }
 
     async fn connect(&self, base: &Url) -> Result<Dialed, DialError> {
@@ -78,6 +91,7 @@ impl Dialer {
             (Transports::Auto, Some(webtransport)) => contest(base, webtransport, websocket, &LOSERS).await?,
         };
         Ok(Dialed {
+            base: base.clone(),
             connection,
             nodes: node.neighbours,
         })
@@ -135,6 +149,31 @@ async fn race<T>(
     }
 }
 
+/// The first to succeed. Each starts when those before it have had their time, or one of them has failed; the losers are
+/// dropped, which closes them.
+async fn stagger<T, E>(attempts: Vec<impl Future<Output = Result<T, E>>>, head_start: Duration) -> Result<T, Vec<E>> {
+    let mut waiting = attempts.into_iter();
+    let mut running = FuturesUnordered::new();
+    let mut errors = Vec::new();
+    loop {
+        running.extend(waiting.next());
+        let patience = if waiting.len() == 0 { Duration::MAX } else { head_start };
+        match timeout(patience, running.next()).await {
+            Ok(Some(Ok(won))) => return Ok(won),
+            Ok(Some(Err(error))) => errors.push(error),
+            Ok(None) => return Err(errors),
+            Err(_) => {}
+        }
+    }
+}
+
+fn nobody(mut errors: Vec<DialError>) -> DialError {
+    match errors.pop() {
+        Some(only) if errors.is_empty() => only,
+        last => DialError::Nobody(errors.iter().chain(&last).map(ToString::to_string).collect()),
+    }
+}
+
 fn neither(first: impl Display, second: impl Display) -> DialError {
     DialError::Neither {
         first: first.to_string(),
@@ -189,6 +228,49 @@ mod tests {
         assert_eq!(raced((600, Err(())), (300, Ok("ws"))).await, (Some("ws"), 800));
         assert_eq!(raced((900, Ok("wt")), (10, Err(()))).await, (Some("wt"), 900));
         assert_eq!(raced((900, Err(())), (10, Err(()))).await, (None, 900));
+    }
+
+    /// Which node was reached and when, of those that take so long.
+    async fn staggered(nodes: &[(u64, Result<&'static str, ()>)]) -> (Option<&'static str>, u128) {
+        let started = Instant::now();
+        let dials = nodes.iter().map(|(ms, outcome)| after(*ms, *outcome)).collect();
+        let won = stagger(dials, NEXT_NODE).await;
+        (won.ok(), started.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_node_does_not_wait_for_one_that_is_dead() {
+        assert_eq!(staggered(&[(900, Ok("a")), (0, Ok("b"))]).await, (Some("a"), 900));
+        assert_eq!(staggered(&[(60_000, Ok("a")), (10, Ok("b"))]).await, (Some("b"), 1_010));
+        assert_eq!(
+            staggered(&[(60_000, Ok("a")), (60_000, Ok("b")), (10, Ok("c"))]).await,
+            (Some("c"), 2_010)
+        );
+        assert_eq!(
+            staggered(&[(20, Err(())), (10, Ok("b"))]).await,
+            (Some("b"), 30),
+            "refused: at once"
+        );
+        assert_eq!(
+            staggered(&[(1_500, Ok("a")), (1_000, Ok("b"))]).await,
+            (Some("a"), 1_500),
+            "a slow one may win"
+        );
+        assert_eq!(
+            staggered(&[(5_000, Err(())), (10, Err(())), (10, Err(()))]).await,
+            (None, 5_000),
+            "each has its time"
+        );
+    }
+
+    #[test]
+    fn what_stood_in_the_way_is_told_of_each_node() {
+        let error = || DialError::NoWebTransport {
+            base: Url::parse("http://a").expect("a URL"),
+        };
+        assert_eq!(nobody(vec![error()]).to_string(), error().to_string());
+        let two = nobody(vec![error(), error()]).to_string();
+        assert_eq!(two.matches("http://a").count(), 2, "{two}");
     }
 
     impl Racer for &str {

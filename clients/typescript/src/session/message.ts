@@ -100,7 +100,7 @@ export type Input =
   /** There is no token: for now, or for good. */
   | { on: 'noToken'; denied: boolean; reason: string }
   /** The connection asked for is open. */
-  | { on: 'dialed'; transport: Transport; nodes: string[] }
+  | { on: 'dialed'; url: string; transport: Transport; nodes: string[] }
   | { on: 'dialFailed'; reason: string }
   | { on: 'frame'; frame: ServerFrame; bytes: number }
   /** What came is not a frame. */
@@ -119,8 +119,8 @@ export type RawState =
 
 /** What is done about it. */
 export type Effect =
-  /** Connect to this node; give up what is being dialed. */
-  | { do: 'dial'; url: string }
+  /** Connect to one of these nodes; give up what is being dialed. */
+  | { do: 'dial'; urls: string[] }
   | { do: 'askToken'; why: TokenRequest }
   | { do: 'send'; frame: ClientFrame }
   /** End the connection, after what was sent. */

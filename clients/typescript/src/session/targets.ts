@@ -1,55 +1,88 @@
 /**
- * Which node to connect to next: first those that the server named when it said goodbye, then those the application
- * gave, in turn, then others that a node told of. A node that was reached over https cannot lead the client, and its
- * token, to plain http.
+ * Which nodes to connect to next: first those that the server named when it said goodbye; then those the application gave
+ * and those a node told of, the one that was tried longest ago before the others. So a client that has lost its node goes
+ * to another first, and comes back to it last. A node leads the client, and its token, only to nodes of the scheme that
+ * it was reached over itself.
  */
 
 import { ALTERNATES_MAX } from '../limits.ts';
+
+/**
+ * Nodes of one attempt: with two that are dead, a third is reached within seconds; and what is slow because all clients
+ * come at once is not made much slower by each coming several times.
+ */
+const CONTENDERS_MAX = 3;
 
 /** The nodes a client knows. */
 export class Targets {
   readonly #given: readonly string[];
   #learned: string[] = [];
   #hints: string[] = [];
-  #turn = 0;
+  /** Known nodes that were tried, in the order of their last time. */
+  #tried: string[] = [];
+  /** Those of the attempt that is under way, in order. */
+  #contenders: string[] = [];
+  /** The node that was reached last. */
   #current = '';
 
   constructor(given: readonly string[]) {
-    this.#given = given;
+    this.#given = [...new Set(given.map(bare))];
   }
 
-  /** Attempts after which every node has been tried. */
+  /** Failures that count as one, because there are so many ways to try. */
   get round(): number {
     return this.#given.length + this.#learned.length;
   }
 
-  /** The node to try now. */
-  next(): string {
-    let next = this.#hints.shift();
-    if (!next) {
-      const at = this.#turn % this.round;
-      this.#turn = at + 1;
-      next = [...this.#given, ...this.#learned][at] as string;
-    }
-    this.#current = next;
-    return next;
+  /** The nodes to try now, the first before the others. */
+  next(): string[] {
+    const last = (url: string) => this.#tried.indexOf(url);
+    const known = [...this.#given, ...this.#learned].sort((one, other) => last(one) - last(other));
+    this.#contenders = [...new Set([...this.#hints.splice(0), ...known])].slice(0, CONTENDERS_MAX);
+    return this.#contenders;
+  }
+
+  /** One of them was reached. */
+  reached(url: string): void {
+    const at = this.#contenders.indexOf(url);
+    this.#tryLater(...this.#contenders.slice(0, Math.max(at, 0)), url);
+    this.#current = url;
+  }
+
+  /** None of them was reached. */
+  missed(): void {
+    this.#tryLater(...this.#contenders);
   }
 
   /** The server said goodbye and named these, best first. */
   hint(alternates: readonly string[]): void {
-    this.#hints = alternates.slice(0, ALTERNATES_MAX).filter((url) => this.#isAsSafe(url));
+    this.#hints = this.#safe(alternates.slice(0, ALTERNATES_MAX));
   }
 
-  /** The node told of others of its cluster. */
-  learn(nodes: readonly string[]): void {
-    const given = new Set(this.#given.map(bare));
-    const learned = new Set(nodes.filter((url) => this.#isAsSafe(url)).map(bare));
-    this.#learned = [...learned].filter((url) => !given.has(url)).slice(0, ALTERNATES_MAX);
+  /** The node told of others of its cluster. The clients of one node do not all move to the same one after it. */
+  learn(nodes: readonly string[], random: () => number): void {
+    const learned = this.#safe(nodes).filter((url) => !this.#given.includes(url));
+    // A node that is cut off from its cluster knows of none, and of those it told before some may live.
+    const isAlone = learned.every((url) => url === this.#current);
+    if (isAlone && this.#learned.length > 0) return;
+    const drawn = new Map(learned.map((url) => [url, random()]));
+    learned.sort((one, other) => (drawn.get(one) as number) - (drawn.get(other) as number));
+    this.#learned = learned.slice(0, ALTERNATES_MAX);
+    this.#tryLater();
   }
 
-  #isAsSafe(url: string): boolean {
-    return /^https:\/\/[^/]/.test(url) || (/^http:\/\/[^/]/.test(url) && !this.#current.startsWith('https:'));
+  /** Puts them behind all others, and forgets those that are not known any more. */
+  #tryLater(...urls: string[]): void {
+    const known = [...this.#given, ...this.#learned];
+    this.#tried = [...this.#tried.filter((url) => !urls.includes(url)), ...urls].filter((url) => known.includes(url));
+  }
+
+  #safe(urls: readonly string[]): string[] {
+    const isSafe = (url: string) => scheme(url) !== undefined && scheme(url) === scheme(this.#current);
+    return [...new Set(urls.filter(isSafe).map(bare))];
   }
 }
 
 const bare = (url: string): string => url.replace(/\/+$/, '');
+
+const scheme = (url: string): string | undefined => /^(https?):\/\/[^/]/.exec(url)?.[1];

@@ -8,17 +8,25 @@ import type { Node } from '../discovery.ts';
 import type { Connect, Connection, Listener } from '../transport.ts';
 import type { Transport } from '../types.ts';
 
-/** The time for all of it. */
+/** The time for all of it with one node. */
 const DIAL_MS_MAX = 5_000;
 
 /** What WebTransport gets before the WebSocket is tried too: a round trip around the world, and one retransmission. */
 const HEAD_START_MS = 500;
+
+/**
+ * What a node gets before the next one is tried too. Discovery and a handshake take a tenth of it; the operating system
+ * says nothing for long of a machine that is gone.
+ */
+const NEXT_NODE_MS = 1_000;
 
 /** How long a loser is remembered: long enough not to pay the head start again and again, short enough to notice. */
 const LOSER_MS = 5 * 60_000;
 
 /** A connection, and the neighbours of its node. */
 export interface Dialed {
+  /** The node that it leads to. */
+  url: string;
   connection: Connection;
   nodes: string[];
 }
@@ -51,8 +59,13 @@ export class Dialer {
     }
   }
 
-  /** Connects to the node at an HTTP base. Aborted, it closes what it opened. */
-  async dial(base: string, listener: Listener, outer: AbortSignal): Promise<Dialed> {
+  /** Connects to one of the nodes at these HTTP bases: to the first if it answers soon. Aborted, it closes what it opened. */
+  dial(bases: readonly string[], listener: Listener, outer: AbortSignal): Promise<Dialed> {
+    const attempts = bases.map((base) => (signal: AbortSignal) => this.#dial(base, listener, signal));
+    return race(attempts, NEXT_NODE_MS, this.means.clock, outer, ({ connection }) => connection.close(1000, ''));
+  }
+
+  async #dial(base: string, listener: Listener, outer: AbortSignal): Promise<Dialed> {
     const { clock } = this.means;
     const deadline = new AbortController();
     const abandon = () => deadline.abort();
@@ -81,60 +94,68 @@ export class Dialer {
   async #connect(base: string, listener: Listener, signal: AbortSignal): Promise<Dialed> {
     const { clock, connect } = this.means;
     const node = await this.means.discover(base, signal);
-    const attempt = (transport: Transport): Attempt | undefined => {
+    const attempt = (transport: Transport): Attempt<Connection> | undefined => {
       const [by, address] = [connect[transport], node[transport]];
       return by && address && this.transports.includes(transport) ? (inner) => by(address, listener, inner) : undefined;
     };
     const websocket = attempt('websocket');
     const isLoser = (this.#losers.get(origin(base)) ?? 0) > clock.now();
     const webtransport = websocket && isLoser ? undefined : attempt('webtransport');
-    const first = webtransport ?? websocket;
-    if (!first) throw new Error(`no transport in common with ${base}; allow WebSocket`);
-    const connection = await race(first, webtransport && websocket, clock, signal);
+    const attempts = [webtransport, websocket].filter((one) => one !== undefined);
+    if (attempts.length === 0) throw new Error(`no transport in common with ${base}; allow WebSocket`);
+    const connection = await race(attempts, HEAD_START_MS, clock, signal, (late) => late.close(1000, ''));
     if (webtransport && connection.transport === 'websocket') this.stalled(base, 'webtransport');
-    return { connection, nodes: node.neighbours };
+    return { url: base, connection, nodes: node.neighbours };
   }
 }
 
-type Attempt = (signal: AbortSignal) => Promise<Connection>;
+type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
-/** The first to succeed. The second starts after the head start, or when the first has failed; the loser is closed. */
-export async function race(
-  first: Attempt,
-  second: Attempt | undefined,
+/**
+ * The first to succeed. Each starts when those before it have had their time, or one of them has failed; the losers are
+ * given up, and what one of them opens late is closed.
+ */
+function race<T>(
+  attempts: readonly Attempt<T>[],
+  headStartMs: number,
   clock: Clock,
   outer: AbortSignal,
-): Promise<Connection> {
-  const contenders: AbortController[] = [];
-  const start = async (attempt: Attempt): Promise<Connection> => {
-    const own = new AbortController();
-    contenders.push(own);
-    outer.addEventListener('abort', () => own.abort());
-    const connection = await attempt(own.signal);
-    if (own.signal.aborted) {
-      connection.close(1000, '');
-      throw new Error('given up');
-    }
-    // The winner: whatever else was started is given up.
-    for (const other of contenders) if (other !== own) other.abort();
-    return connection;
-  };
-  const leading = start(first);
-  if (!second) return leading;
-  let cancel = () => {};
-  const headStart = new Promise<void>((resolve) => {
-    cancel = clock.at(clock.now() + HEAD_START_MS, resolve);
-    leading.catch(resolve);
+  close: (late: T) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const contenders: AbortController[] = [];
+    const errors: string[] = [];
+    let failed = 0;
+    let cancel = () => {};
+    const start = (attempt: Attempt<T>) => {
+      const own = new AbortController();
+      const at = contenders.push(own) - 1;
+      outer.addEventListener('abort', () => own.abort());
+      attempt(own.signal).then(
+        (won) => {
+          if (own.signal.aborted) return close(won);
+          cancel();
+          for (const other of contenders) if (other !== own) other.abort();
+          resolve(won);
+        },
+        ({ message }: Error) => {
+          errors[at] = message;
+          failed++;
+          // Of those that were given up nobody waits for the next.
+          if (!own.signal.aborted) next();
+          else if (outer.aborted) reject(new Error(message));
+        },
+      );
+    };
+    const next = () => {
+      cancel();
+      const attempt = attempts[contenders.length];
+      if (attempt) start(attempt);
+      else if (failed === attempts.length) reject(new Error(errors.join('; ')));
+      if (contenders.length < attempts.length) cancel = clock.at(clock.now() + headStartMs, next);
+    };
+    next();
   });
-  const following = headStart.then(() => start(second));
-  try {
-    return await Promise.any([leading, following]);
-  } catch (error) {
-    const [one, other] = (error as AggregateError).errors as Error[];
-    throw new Error(`${one?.message}; ${other?.message}`);
-  } finally {
-    cancel();
-  }
 }
 
 const origin = (base: string): string => new URL(base).origin;

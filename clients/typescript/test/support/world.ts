@@ -117,7 +117,7 @@ export class World {
   #perform(effect: Effect): void {
     switch (effect.do) {
       case 'dial':
-        this.after(this.#delay(), () => this.#dialed());
+        this.after(this.#delay(), () => this.#dialed(effect.urls[0] as string));
         break;
       case 'send': {
         const link = this.#link;
@@ -150,7 +150,7 @@ export class World {
     }
   }
 
-  #dialed(): void {
+  #dialed(url: string): void {
     if (!this.isReachable) {
       this.handle({ on: 'dialFailed', reason: 'unreachable' });
       return;
@@ -170,7 +170,7 @@ export class World {
       downAt: 0,
     };
     this.#link = link;
-    this.handle({ on: 'dialed', transport: 'websocket', nodes: [] });
+    this.handle({ on: 'dialed', url, transport: 'websocket', nodes: [] });
   }
 
   #delay(): number {

@@ -39,7 +39,11 @@ fn a_server_that_does_not_answer_hello_is_given_up() {
     let did = bench.wake(5_000);
     assert!(did.hung_up);
     assert!(matches!(did.states[..], [State::Reconnecting { attempt: 1, .. }]));
-    assert_eq!(bench.wake(5_500).dialed, ["http://b/"], "the other node");
+    assert_eq!(
+        bench.wake(5_500).dialed,
+        ["http://b/", "http://a/"],
+        "the other node first"
+    );
 }
 
 #[test]
@@ -87,10 +91,12 @@ fn goodbye_says_whether_when_and_where_to_return() {
     assert!(matches!(&did.states[..], [State::Reconnecting { error, .. }] if error == "stopping"));
     assert!((2_000..=2_500).contains(&bench.wakes_at()), "{}", bench.wakes_at());
     assert!(bench.wake(1_999).dialed.is_empty());
-    assert_eq!(bench.wake(2_501).dialed, ["http://c/"]);
-    bench.feed(Input::DialFailed("refused".into()));
-    let did = bench.wake(10_000);
-    assert_eq!(did.dialed, ["http://b/"], "then the nodes that were given");
+    let did = bench.wake(2_501);
+    assert_eq!(
+        did.dialed,
+        ["http://c/", "http://b/", "http://a/"],
+        "then the nodes that were given, the one that stops last"
+    );
 
     for code in [4400, 4403, 4406, 4409, 4413, 4450] {
         let did = Bench::open().goodbye(code);
@@ -122,6 +128,33 @@ fn a_close_code_without_a_goodbye_counts_the_same() {
         ..Ending::default()
     }));
     assert!(matches!(did.states[..], [State::Reconnecting { .. }]));
+}
+
+#[test]
+fn a_client_that_was_given_one_url_returns_to_another_node() {
+    let mut bench = Bench::new(&[A], "secret", false);
+    bench.feed(Input::Start);
+    let base = bench.contenders[0].clone();
+    bench.feed(Input::Dialed {
+        base: base.clone(),
+        transport: Transport::WebSocket,
+        nodes: ["http://a", "http://b"]
+            .map(|url| Url::parse(url).expect("a URL"))
+            .to_vec(),
+    });
+    bench.frame(welcome());
+    bench.lost();
+    let did = bench.wake(501);
+    assert_eq!(did.dialed, ["http://b/", "http://a/"]);
+    // Both are tried, and the one that was lost answers again: the other goes first next time, too.
+    bench.feed(Input::Dialed {
+        base,
+        transport: Transport::WebSocket,
+        nodes: Vec::new(),
+    });
+    bench.frame(welcome());
+    bench.lost();
+    assert_eq!(bench.wake(2_000).dialed, ["http://b/", "http://a/"]);
 }
 
 #[test]
