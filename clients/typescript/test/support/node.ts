@@ -106,6 +106,16 @@ export class StarlingNode {
     await this.#end('SIGKILL');
   }
 
+  /** Stops it without a word, as a machine that is gone: its sockets stay, and nobody answers. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  /** Ends that. */
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   /** Stops it in order, for good. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
@@ -117,6 +127,11 @@ export class StarlingNode {
   abandon(): void {
     this.#process?.kill('SIGKILL');
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Whether it says that clients may come: in a cluster some time after it serves. */
+  async isReady(): Promise<boolean> {
+    return (await fetch(`http://${this.#admin}/health/ready`)).ok;
   }
 
   /** The value of a metric, by its whole name with labels. */
