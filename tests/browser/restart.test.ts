@@ -6,6 +6,7 @@ import { becomes, until } from '../../clients/typescript/test/support/eventually
 import { StarlingNode } from '../../clients/typescript/test/support/node.ts';
 import { start, type Tab } from './support/browser.ts';
 import { called, connect, got, told, ways } from './support/follow.ts';
+import { acknowledged, dry, pump } from './support/pump.ts';
 
 const browser = await start();
 after(() => browser.stop());
@@ -16,41 +17,6 @@ const DEMO = 'demo:a';
 
 /** Acknowledgements on each channel before the kill, and again after it. */
 const ACKNOWLEDGED = 100;
-
-/** Publishes rising numbers on both channels, some at a time, until it is told to stop. */
-const pump = (tab: Tab) =>
-  tab.evaluate(
-    (names) => {
-      const { client, pump } = window.bench;
-      for (const name of names) {
-        const acknowledged: [number, number][] = [];
-        pump.acknowledged[name] = acknowledged;
-        let next = 0;
-        const publishOneAfterAnother = async () => {
-          while (!pump.stop) {
-            const data = next++;
-            await client
-              .channel(name)
-              .publish(data)
-              .then(
-                ({ position }) => acknowledged.push([data, position.seq]),
-                ({ code }) => pump.failed.push(`${name} ${data}: ${code}`),
-              );
-          }
-          pump.running--;
-        };
-        // Several on their way: the kill meets some that have no answer.
-        for (let n = 0; n < 8; n++) {
-          pump.running++;
-          void publishOneAfterAnother();
-        }
-      }
-    },
-    [LOG, DEMO],
-  );
-
-const acknowledged = (tab: Tab, name: string) =>
-  tab.evaluate((name) => window.bench.pump.acknowledged[name] ?? [], name);
 
 const moreThan = (tab: Tab, before: { log: number; demo: number }) =>
   until('acknowledgements on both channels', async () => {
@@ -65,7 +31,7 @@ for (const way of ways(browser.transports)) {
     const node = await StarlingNode.start();
     const tab = await browser.page();
     await connect(tab, { url: node.url, transports: [transport], worker }, LOG, DEMO);
-    await pump(tab);
+    await pump(tab, [LOG, DEMO]);
     await moreThan(tab, { log: 0, demo: 0 });
     await node.kill();
     // Then no acknowledgement from before the kill is on its way any more.
@@ -74,11 +40,7 @@ for (const way of ways(browser.transports)) {
     await node.restart();
     await moreThan(tab, before);
     assert.deepEqual(await node.carries(), { webtransport: 0, websocket: 0, [transport]: 1 });
-    await tab.evaluate(() => {
-      window.bench.pump.stop = true;
-    });
-    await becomes('publishes on their way', 0, () => tab.evaluate(() => window.bench.pump.running));
-    assert.deepEqual(await tab.evaluate(() => window.bench.pump.failed), [], 'no publish failed');
+    assert.deepEqual(await dry(tab), [], 'no publish failed');
 
     const acks = { log: await acknowledged(tab, LOG), demo: await acknowledged(tab, DEMO) };
     await becomes('the last message', true, async () => (await got(tab, LOG)).length === acks.log.length);
