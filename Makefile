@@ -64,7 +64,7 @@ test: ## check, then every test; installs what it needs
 	@scripts/need fuzzer curl
 	@scripts/step --begin
 	@$(MAKE) check
-	@scripts/need strace
+	@scripts/need strace postgres
 	$(step) "tests" scripts/nextest run --workspace
 	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc

@@ -6,12 +6,14 @@
 //! | `paging.rs` | fifty thousand missed messages, paged from the store: bounded memory, others undisturbed |
 //! | `http.rs` | what is in the store only, read over HTTP |
 //! | `disk.rs` | a full disk, damaged rows, what retention deletes |
+//! | `database.rs` | the same in PostgreSQL, which is killed as well |
 //! | `syncs.rs` | each acknowledgement follows the sync that covers it, seen by strace |
 
 use crate::support::directory::Directory;
 use crate::support::settings::Settings;
 
 mod crash;
+mod database;
 mod disk;
 mod http;
 mod paging;

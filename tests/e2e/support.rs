@@ -8,6 +8,7 @@
 //! * [`token`]: tokens, put together by hand;
 //! * [`http`]: one request, byte by byte if need be; [`api`]: requests whose answers are held to the API's document, with
 //!   [`schema`];
+//! * [`postgres`]: a database of a test's own;
 //! * [`proxy`]: cuts connections from outside;
 //! * [`eventually`]: the one way to wait.
 
@@ -18,6 +19,8 @@ pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod node;
+#[expect(dead_code, reason = "the tests of the store, in src/storage, use the rest of it")]
+pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod reader;

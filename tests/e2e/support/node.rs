@@ -208,6 +208,13 @@ impl Node {
         self.log.has_no_panic();
     }
 
+    /// The same, but for errors that say so.
+    pub(crate) async fn stop_after(mut self, excused: &str) {
+        self.terminate();
+        assert_eq!(self.ended().await, Some(0), "{}", self.log.text());
+        self.log.has_no_panic_but(excused);
+    }
+
     /// Ends it as a crash does: no goodbye, no flush.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await.expect("the node runs");
@@ -232,7 +239,17 @@ impl Log {
 
     /// Fails if anything panicked, or an actor failed.
     pub(crate) fn has_no_panic(&self) {
-        let is_bad = |line: &&String| line.contains("panicked") || line.contains("\"level\":\"ERROR\"");
+        self.bad(|_| false);
+    }
+
+    /// The same, but for errors that say so.
+    pub(crate) fn has_no_panic_but(&self, excused: &str) {
+        self.bad(|line| line.contains(excused));
+    }
+
+    fn bad(&self, is_excused: impl Fn(&str) -> bool) {
+        let is_bad =
+            |line: &&String| line.contains("panicked") || (line.contains("\"level\":\"ERROR\"") && !is_excused(line));
         let bad: Vec<_> = self.lines().iter().filter(is_bad).cloned().collect();
         assert!(bad.is_empty(), "the node complains:\n{}", bad.join("\n"));
     }
