@@ -325,7 +325,10 @@ fn describe() {
         "starling_store_errors_total",
         "What failed in the store: a transaction, one batch, a read."
     );
-    describe_gauge!("starling_store_bytes", "Size of the store's files.");
+    describe_gauge!(
+        "starling_store_bytes",
+        "Size of the store: its files, or its tables in a database."
+    );
     describe_gauge!(
         "starling_store_writable",
         "1 while the store can be written, 0 while it cannot."

@@ -294,6 +294,13 @@ impl Shared {
         Ok(session)
     }
 
+    /// One of the connections that read, or claim.
+    async fn reading(&self) -> Result<deadpool_postgres::Object, Failure> {
+        let waited = tokio::time::timeout(reader::READ_TIME_MAX, self.pool.get()).await;
+        let client = waited.map_err(|_| Failure::Silent)?;
+        client.map_err(|error| Failure::Pool(error.to_string()))
+    }
+
     fn incarnation(&self) -> Option<u32> {
         self.incarnation.get().copied().filter(|_| self.is_connected())
     }

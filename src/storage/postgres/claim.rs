@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use deadpool_postgres::Object;
 use starling_core::id::{SlotId, Term};
 use starling_core::slot::{Lease, StoreFailure};
 use tokio::sync::oneshot;
@@ -126,27 +127,35 @@ const WIN: &str = "INSERT INTO starling.slot AS held (slot, term, owner, generat
 const COUNT: &str = "SELECT slot, count(*) FROM starling.channel WHERE slot = ANY($1::int[]) GROUP BY slot";
 
 async fn claim(shared: &Shared, statement: &str, wanted: Vec<Owned>) -> Result<BTreeMap<SlotId, Claim>, StoreFailure> {
-    let claimed = tokio::time::timeout(CLAIM_TIME_MAX, write(shared, statement, &wanted));
-    claimed.await.unwrap_or(Err(Failure::Silent)).map_err(|failure| {
+    let claimed = async {
+        let incarnation = shared
+            .incarnation()
+            .ok_or_else(|| Failure::Pool("the database cannot be reached".to_owned()))?;
+        let mut client = shared.reading().await?;
+        let written = tokio::time::timeout(CLAIM_TIME_MAX, write(&mut client, statement, &wanted, incarnation)).await;
+        let written = written.unwrap_or(Err(Failure::Silent));
+        if written.as_ref().is_err_and(Failure::is_lost) {
+            drop(Object::take(client));
+        }
+        written
+    };
+    claimed.await.map_err(|failure| {
         shared.metrics.store_failed("claim");
         tracing::warn!(%failure, slots = wanted.len(), "slots could not be claimed in the store");
         StoreFailure::Unavailable
     })
 }
 
-async fn write(shared: &Shared, statement: &str, wanted: &[Owned]) -> Result<BTreeMap<SlotId, Claim>, Failure> {
-    let Some(incarnation) = shared.incarnation() else {
-        return Err(Failure::Pool("it was not reached yet".to_owned()));
-    };
+async fn write(
+    client: &mut Object,
+    statement: &str,
+    wanted: &[Owned],
+    incarnation: u32,
+) -> Result<BTreeMap<SlotId, Claim>, Failure> {
     let slots: Vec<i32> = wanted.iter().map(|owned| i32::from(owned.slot.0)).collect();
     let owners: Vec<&str> = wanted.iter().map(|owned| &*owned.owner).collect();
     let generations: Vec<i64> = wanted.iter().map(|owned| signed(owned.generation)).collect();
     let ranks: Vec<i64> = wanted.iter().map(|owned| signed(owned.term.0)).collect();
-    let mut client = shared
-        .pool
-        .get()
-        .await
-        .map_err(|error| Failure::Pool(error.to_string()))?;
     let transaction = client.transaction().await?;
     let taken = transaction
         .query(statement, &[&slots, &owners, &generations, &ranks])

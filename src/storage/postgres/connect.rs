@@ -30,7 +30,8 @@ const VERSION_MIN: i32 = 120_000;
 ///
 /// A transaction whose node has gone is ended by the database, or its locks would keep the next owner of a slot waiting.
 /// One that waits for a lock or a statement for so long has met something that is not ours. Every statement here finds its
-/// rows by an index; a plan that was made while a table was small must not be kept when it has grown. None is worth compiling.
+/// rows by an index, so the planner is kept from anything else, and plans each time: what it thinks of a table that is
+/// small would be kept when it has grown. None is worth compiling.
 const SESSION: &str = "SET default_transaction_isolation = 'read committed';
      SET idle_in_transaction_session_timeout = '5s';
      SET lock_timeout = '5s';
@@ -39,6 +40,7 @@ const SESSION: &str = "SET default_transaction_isolation = 'read committed';
      SET enable_seqscan = off;
      SET enable_hashjoin = off;
      SET enable_mergejoin = off;
+     SET plan_cache_mode = force_custom_plan;
      SET jit = off";
 
 /// Reaches the database.

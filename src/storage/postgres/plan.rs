@@ -52,6 +52,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether rows are left behind that are no longer kept.
+    pub(super) fn litters(&self) -> bool {
+        self.stages.iter().any(Stage::litters)
+    }
+
     /// What is to be written, in this order.
     pub(super) fn into_stages(self) -> Vec<Stage<'a>> {
         self.stages

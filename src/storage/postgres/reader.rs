@@ -11,11 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_postgres::IsolationLevel;
 
 use super::row::Failure;
-use super::{Shared, load, page};
+use super::{READERS, Shared, load, page};
 use crate::storage::{PageFailure, Wanted};
 
 /// How long something may take to be read.
-const READ_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const READ_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A channel that is to be loaded.
 pub(super) struct Load {
@@ -74,25 +74,24 @@ impl Question for Wanted {
 
 /// Reads. What is read on a connection that has died meanwhile is read again on another.
 async fn read<Q: Question>(shared: &Shared, question: &Q) -> Result<Q::Found, Failure> {
-    if !shared.is_connected() {
-        return Err(Failure::Pool("the database cannot be reached".to_owned()));
-    }
-    let reading = async {
-        loop {
-            let mut client = shared
-                .pool
-                .get()
-                .await
-                .map_err(|error| Failure::Pool(error.to_string()))?;
-            match snapshot(&mut client, question).await {
-                Err(failure) if failure.is_lost() && shared.is_connected() => drop(Object::take(client)),
-                outcome => return outcome,
-            }
+    // As many may have died as there are.
+    for _ in 0..=READERS {
+        if !shared.is_connected() {
+            break;
         }
-    };
-    tokio::time::timeout(READ_TIME_MAX, reading)
-        .await
-        .unwrap_or(Err(Failure::Silent))
+        let mut client = shared.reading().await?;
+        let found = tokio::time::timeout(READ_TIME_MAX, snapshot(&mut client, question)).await;
+        match found.unwrap_or(Err(Failure::Silent)) {
+            Err(failure) if failure.is_lost() => {
+                drop(Object::take(client));
+                if matches!(failure, Failure::Silent) {
+                    return Err(failure);
+                }
+            }
+            found => return found,
+        }
+    }
+    Err(Failure::Pool("the database cannot be reached".to_owned()))
 }
 
 async fn snapshot<Q: Question>(client: &mut Object, question: &Q) -> Result<Q::Found, Failure> {

@@ -137,7 +137,9 @@ impl Failure {
     pub(super) fn is_of_one(&self) -> bool {
         match self {
             Self::Database(error) => error.code().is_some_and(|code| {
-                let is_undone = class(code) == "40" && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN;
+                // Undone because of others, or because something is too large to be kept.
+                let is_undone =
+                    matches!(class(code), "40" | "54") && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN;
                 self.kind() != StoreFailure::Unavailable || is_undone
             }),
             Self::Damaged(_) | Self::Conflict | Self::Fenced => true,

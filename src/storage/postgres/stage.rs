@@ -144,6 +144,11 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Whether it leaves rows behind that are no longer kept.
+    pub(super) fn litters(&self) -> bool {
+        !self.forgotten.is_empty() || !self.raised_far.is_empty()
+    }
+
     /// The one that follows. A channel that has begun and is not saved yet is its business.
     pub(super) fn next(&mut self) -> Self {
         let (saved, begun) = std::mem::take(&mut self.begun)

@@ -69,9 +69,9 @@ statements! {
     terms = "INSERT INTO starling.term (channel, first, term, sum)
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])";
     /// Keeps the newest of each channel.
-    trim_terms = "DELETE FROM starling.term USING unnest($1::bigint[]) AS wanted(channel)
-         WHERE term.channel = wanted.channel AND term.first <= (SELECT first FROM starling.term AS newest
-             WHERE newest.channel = wanted.channel ORDER BY first DESC OFFSET $2 LIMIT 1)";
+    trim_terms = "DELETE FROM starling.term WHERE ctid = ANY (ARRAY(
+         SELECT old.ctid FROM unnest($1::bigint[]) AS wanted(channel) CROSS JOIN LATERAL (
+             SELECT ctid FROM starling.term WHERE channel = wanted.channel ORDER BY first DESC OFFSET $2) AS old))";
     values = "INSERT INTO starling.value (channel, key, seq, term, time, deleted, sum, payload)
          SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[],
              $7::bigint[], $8::bytea[])
@@ -91,9 +91,9 @@ statements! {
          ON CONFLICT (channel, subject, key) DO UPDATE SET seq = excluded.seq, term = excluded.term,
              time = excluded.time, sum = excluded.sum";
     /// Keeps the newest of each channel.
-    trim_requests = "DELETE FROM starling.request USING unnest($1::bigint[]) AS wanted(channel)
-         WHERE request.channel = wanted.channel AND request.seq <= (SELECT seq FROM starling.request AS newest
-             WHERE newest.channel = wanted.channel ORDER BY seq DESC OFFSET $2 LIMIT 1)";
+    trim_requests = "DELETE FROM starling.request WHERE ctid = ANY (ARRAY(
+         SELECT old.ctid FROM unnest($1::bigint[]) AS wanted(channel) CROSS JOIN LATERAL (
+             SELECT ctid FROM starling.request WHERE channel = wanted.channel ORDER BY seq DESC OFFSET $2) AS old))";
 
     /// Finds channels of which something is due, of slots that are still the node's, and moves them to the end of the line.
     due = "WITH late AS MATERIALIZED (
@@ -123,6 +123,8 @@ statements! {
              AND NOT EXISTS (SELECT FROM requests))
          SELECT 1 FROM next"
     );
+    size = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+         WHERE relnamespace = to_regnamespace('starling') AND relkind = 'r'";
     /// A transaction that changes nothing writes nothing.
     probe = "UPDATE starling.store SET slots = slots";
 }

@@ -73,6 +73,8 @@ pub(super) struct Done {
     pub(super) outcomes: Vec<Outcome>,
     /// Whether there may be more to delete.
     pub(super) littered: bool,
+    /// Bytes that the store takes, if that was looked at.
+    pub(super) size: Option<u64>,
 }
 
 impl Session {
@@ -99,6 +101,7 @@ impl Session {
             return Ok(Done {
                 outcomes,
                 littered: false,
+                size: None,
             });
         }
         let before = match self.begin(&touched).await {
@@ -118,8 +121,12 @@ impl Session {
                 Task::Due(_) | Task::Nothing => Ok(()),
             }));
         }
-        let littered = self.write(plan, tasks, &mut outcomes, extras).await?;
-        Ok(Done { outcomes, littered })
+        let (littered, size) = self.write(plan, tasks, &mut outcomes, extras).await?;
+        Ok(Done {
+            outcomes,
+            littered,
+            size,
+        })
     }
 
     /// The first trip.
@@ -167,15 +174,16 @@ impl Session {
         Ok(before)
     }
 
-    /// The second trip. Answers whether there may be more to delete.
+    /// The second trip. Answers whether there may be more to delete, and with the store's size, if somebody looked.
     async fn write(
         &self,
         plan: Plan<'_>,
         tasks: &[Task<'_>],
         outcomes: &mut [Outcome],
         extras: Extras,
-    ) -> Result<bool, Failure> {
+    ) -> Result<(bool, Option<u64>), Failure> {
         let (client, statements) = (&self.client, &self.statements);
+        let litters = plan.litters();
         let mut pipeline = Pipeline::new(client);
         for stage in plan.into_stages() {
             stage.send(statements, &mut pipeline).await;
@@ -196,6 +204,11 @@ impl Session {
                 due.push((index, Sent::new(found).await));
             }
         }
+        // What is due is asked every few seconds: often enough to look how large the store is.
+        let size = match due.is_empty() {
+            true => None,
+            false => Some(Sent::new(async { client.query_one(&statements.size, &[]).await }).await),
+        };
         let collected = match extras.collect {
             true => Some(Sent::new(async { client.execute(&statements.collect, &[]).await }).await),
             false => None,
@@ -211,8 +224,12 @@ impl Session {
             Some(collected) => collected.answer().await? > 0,
             None => false,
         };
+        let size = match size {
+            Some(size) => Some(number(&size.answer().await?, 0)?),
+            None => None,
+        };
         committed.answer().await?;
-        Ok(littered)
+        Ok((littered || litters, size))
     }
 }
 

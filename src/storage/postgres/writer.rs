@@ -233,16 +233,22 @@ async fn turn(shared: &Arc<Shared>, session: &Session, jobs: &mut Vec<Job>, extr
     });
     let tasks: Vec<_> = jobs.iter().map(Job::task).collect();
     match session.transact(&tasks, extras).await {
-        Ok(Done { outcomes, littered }) => {
+        Ok(Done {
+            outcomes,
+            littered,
+            size,
+        }) => {
             shared.usable();
             if entries > 0 {
                 shared.metrics.store_committed(entries, bytes, began.elapsed());
             }
+            if let Some(size) = size {
+                shared.metrics.store_bytes(size);
+            }
             for (job, outcome) in jobs.drain(..).zip(outcomes) {
                 job.tell(outcome, shared);
             }
-            // A batch that forgets a channel or moves a floor far leaves rows behind; to look costs one statement.
-            Ok(littered || (entries > 0 && !extras.collect))
+            Ok(littered)
         }
         Err(failure) if failure.is_of_one() && !jobs.is_empty() => {
             tracing::debug!(%failure, jobs = jobs.len(), "a transaction was undone; its batches are tried one by one");
