@@ -77,6 +77,8 @@ const ALONE: &[(&str, &[&str])] = &[
     ("ractor", &["starling-mesh", "starling-runtime"]),
     ("openraft", &["starling-cluster"]),
     ("rusqlite", &["starling-cluster", "starling-mesh"]),
+    ("tokio-postgres", &["starling-mesh"]),
+    ("deadpool-postgres", &["starling-mesh"]),
 ];
 
 #[test]
