@@ -29,7 +29,7 @@ use tracing::{debug, error};
 
 use super::entry::{Change, Entry};
 use super::turn::Effect;
-use super::{Slot, log::Appended};
+use super::{CommitPoint, Slot, log::Appended};
 use crate::channel::{self, Durability, Opening, Proposal, Refusal, State};
 use crate::id::{ChannelName, Index, Lineage, Term};
 use crate::time::Now;
@@ -148,6 +148,8 @@ impl Slot {
             term: lease.term,
             lineage: lease.lineage,
             copies: 1,
+            // What the store holds was read when the channel was opened: a later owner may have written since.
+            confirms: self.commit != CommitPoint::Standalone,
             state: self.stored.channels.get(channel).cloned(),
             tail: self.stored.uncommitted_of(channel),
             ..self.begin_round(channel)

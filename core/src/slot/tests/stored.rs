@@ -362,7 +362,9 @@ fn an_owner_that_steps_down_and_returns_takes_no_answer_of_before_for_one_of_now
     slot.lead(Term(7));
     slot.serve(&mut out);
     slot.lease(LEASE);
-    let round = open_new(&mut slot, "t:a").round;
+    let opening = open_new(&mut slot, "t:a");
+    assert!(opening.confirms, "a position that does not fit may be of a later owner");
+    let round = opening.round;
     turn(&mut slot, propose("t:a", round, vec![create()]));
     assert_eq!(turn(&mut slot, answered("t:a", 1)), [], "of the batch before");
     assert!(slot.channel(&name("t:a")).is_none());
