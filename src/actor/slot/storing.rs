@@ -76,10 +76,18 @@ pub(super) fn unleased(registry: &Registry, slot: SlotId) {
     if let Some(storage) = &registry.services().storage {
         storage.claims.release(slot);
     }
-    tracing::error!(
-        slot = slot.0,
-        "another node writes this slot to the store; its persisted channels are refused here"
-    );
+    if registry.services().config.cluster.enabled {
+        // As after a pause in which another node took the slot over.
+        tracing::warn!(
+            slot = slot.0,
+            "another node writes this slot to the store; its persisted channels are refused here"
+        );
+    } else {
+        tracing::error!(
+            slot = slot.0,
+            "another node has taken the store over; its persisted channels are refused here until this node is started again"
+        );
+    }
 }
 
 fn claimed(registry: &Registry, slot: SlotId) -> Option<(&Storage, Fence, Now)> {

@@ -127,10 +127,9 @@ const WIN: &str = "INSERT INTO starling.slot AS held (slot, term, owner, generat
 const COUNT: &str = "SELECT slot, count(*) FROM starling.channel WHERE slot = ANY($1::int[]) GROUP BY slot";
 
 async fn claim(shared: &Shared, statement: &str, wanted: Vec<Owned>) -> Result<BTreeMap<SlotId, Claim>, StoreFailure> {
+    // That it is away was said once, and whoever claims asks again.
+    let incarnation = shared.incarnation().ok_or(StoreFailure::Unavailable)?;
     let claimed = async {
-        let incarnation = shared
-            .incarnation()
-            .ok_or_else(|| Failure::Pool("the database cannot be reached".to_owned()))?;
         let mut client = shared.reading().await?;
         let written = tokio::time::timeout(CLAIM_TIME_MAX, write(&mut client, statement, &wanted, incarnation)).await;
         let written = written.unwrap_or(Err(Failure::Silent));

@@ -108,11 +108,16 @@ async fn snapshot<Q: Question>(client: &mut Object, question: &Q) -> Result<Q::F
 
 fn told(shared: &Shared, channel: &ChannelName, failure: &Failure) -> StoreFailure {
     shared.metrics.store_failed("read");
-    if failure.kind() == StoreFailure::Unavailable {
-        tracing::warn!(%channel, %failure, "a channel could not be read from the store");
-    } else {
+    match failure.kind() {
+        // That it is away was said once.
+        StoreFailure::Unavailable if !shared.is_connected() => {
+            tracing::debug!(%channel, %failure, "a channel could not be read from the store");
+        }
+        StoreFailure::Unavailable => {
+            tracing::warn!(%channel, %failure, "a channel could not be read from the store");
+        }
         // The name of a channel may be a secret of its users, but an operator has to find it.
-        tracing::error!(%channel, %failure, "a channel could not be read from the store");
+        _ => tracing::error!(%channel, %failure, "a channel could not be read from the store"),
     }
     failure.kind()
 }

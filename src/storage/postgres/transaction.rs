@@ -79,7 +79,7 @@ pub(super) struct Done {
 
 impl Session {
     pub(super) async fn new(client: deadpool_postgres::ClientWrapper) -> Result<Self, tokio_postgres::Error> {
-        let statements = Statements::prepare(&client).await?;
+        let statements = Box::pin(Statements::prepare(&client)).await?; // there are many of them
         Ok(Self { client, statements })
     }
 
