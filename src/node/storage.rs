@@ -43,9 +43,11 @@ impl Claims {
         self.of(slot)?.as_ref().map(|claim| claim.fence.clone())
     }
 
-    /// Keeps a claim in place of the one before.
+    /// Keeps a claim in place of an earlier one. Of two that were asked for the answers may come in any order.
     pub fn hold(&self, claim: Claim) {
-        if let Some(mut held) = self.of(claim.fence.slot) {
+        if let Some(mut held) = self.of(claim.fence.slot)
+            && held.as_ref().is_none_or(|known| known.fence.term < claim.fence.term)
+        {
             *held = Some(claim);
         }
     }
@@ -145,5 +147,47 @@ impl Storage {
         let lease = claim.lease;
         self.claims.hold(claim);
         Ok(lease)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use starling_core::id::Lineage;
+
+    use super::*;
+
+    fn claim(slot: u16, term: u64) -> Claim {
+        let (slot, term) = (SlotId(slot), Term(term));
+        let lineage = Lineage {
+            resets: 0,
+            incarnation: 1,
+        };
+        Claim {
+            fence: Fence {
+                slot,
+                term,
+                owner: "a".into(),
+                generation: 1,
+            },
+            lease: Lease {
+                term,
+                lineage,
+                channels: 0,
+            },
+        }
+    }
+
+    #[test]
+    fn the_latest_claim_of_a_slot_is_held_until_it_is_released() {
+        let claims = Claims::none(2);
+        let term = |slot| claims.fence(SlotId(slot)).map(|fence| fence.term.0);
+        claims.hold(claim(1, 5));
+        claims.hold(claim(1, 4));
+        assert_eq!((term(0), term(1)), (None, Some(5)));
+        claims.hold(claim(1, 6));
+        claims.hold(claim(2, 1)); // no slot of ours
+        assert_eq!((term(1), term(2)), (Some(6), None));
+        claims.release(SlotId(1));
+        assert_eq!((claims.lease(SlotId(1)), term(1)), (None, None));
     }
 }
