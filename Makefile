@@ -69,7 +69,7 @@ test: ## check, then every test; installs what it needs
 	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc
 	$(step) "HTTP API against its document" scripts/fuzz-api "$(CARGO_TARGET_DIR)/ci/starling"
-	@$(MAKE) client browser
+	@$(MAKE) chaos-short client browser
 	@scripts/step --end "make test"
 
 .PHONY: endurance
@@ -120,13 +120,23 @@ simulate-plants: ## Finds a seed for every fault that can be planted in replicat
 	@cargo run $(profile) --package starling-core --features sim --bin simulate-cluster -- --plants
 
 # The harness is one of development; what it kills is what ships.
+chaos := $(CARGO_TARGET_DIR)/ci/chaos
+
 .PHONY: chaos
 chaos: ## Kills and cuts off real nodes under load: SCENARIO=kill-owner, KILLS=30, SEED=8121 (docs/chaos.md); takes root
 	@scripts/need compiler network
 	@cargo build $(profile) --package starling-chaos --bin chaos
 	@cargo build --locked --release --bin starling
-	@exec "$(CARGO_TARGET_DIR)/ci/chaos" run $(or $(SCENARIO),kill-owner) --binary "$(CARGO_TARGET_DIR)/release/starling" \
+	@exec "$(chaos)" run $(or $(SCENARIO),kill-owner) --binary "$(CARGO_TARGET_DIR)/release/starling" \
 	    $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: chaos-short
+chaos-short: ## Two short runs of it, on the profile of the tests; part of make test
+	@$(MAKE) build
+	@scripts/need network
+	@cargo build $(profile) --package starling-chaos --bin chaos
+	$(step) "nodes that are killed" "$(chaos)" run kill-owner --kills 2 --binary "$(CARGO_TARGET_DIR)/ci/starling"
+	$(step) "a node that is cut off" "$(chaos)" run isolate --kills 1 --binary "$(CARGO_TARGET_DIR)/ci/starling"
 
 .PHONY: bench
 bench: ## Measures a release build beside a null server (ARGS="--transport wt"); leave the machine alone

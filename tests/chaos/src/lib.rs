@@ -5,6 +5,7 @@
 //!  run ── setup      authority, certificates, configuration, by the product's own commands
 //!   ├─ namespace     where each node and the clients are
 //!   ├─ emulator      the network between them
+//!   ├─ slots         who owns what, as the nodes tell
 //!   ├─ node          a process: killed, stopped, told to go
 //!   ├─ load          publishers and readers in this process, by the Rust client
 //!   │    └─▶ history.jsonl ──▶ check   what must hold (I1 to I10, L1)
@@ -29,5 +30,6 @@ mod report;
 mod run;
 mod scenario;
 mod setup;
+mod slots;
 
 pub use cli::Cli;

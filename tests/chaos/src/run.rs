@@ -24,6 +24,7 @@ use crate::node::Node;
 use crate::report::Beside;
 use crate::scenario::{DOWN, Fault, HELD, ROUGH, Scenario};
 use crate::setup::{CLIENTS, Kept, Setup};
+use crate::slots::{self, Watching};
 
 use lag::Lag;
 
@@ -124,6 +125,7 @@ impl Stage<'_> {
             node.ready().await?;
         }
         let lag = Lag::watch();
+        let watching = scenario.is_cluster().then(|| Watching::start(&self.setup, &recorder));
         let mut load = Load::start(&self.setup, &recorder).await?;
         eprintln!("chaos: {} nodes, all clients attached", self.nodes.len());
 
@@ -141,6 +143,7 @@ impl Stage<'_> {
             panics: self.panics(),
             lag_ms_max: lag.most_ms(),
         };
+        drop(watching);
         load.close().await;
         recorder.flush().map_err(Error::file("write", &path))?;
         let counts = self.emulator.counts();
@@ -157,7 +160,8 @@ impl Stage<'_> {
         let mut rng = Rng::with_seed(self.plan.seed);
         for number in 0..self.plan.faults {
             sleep(STEADY).await;
-            let fault = self.plan.scenario.fault(number, self.nodes.len(), None, &mut rng);
+            let owner = slots::owner_of_most(&self.setup.nodes).await;
+            let fault = self.plan.scenario.fault(number, self.nodes.len(), owner, &mut rng);
             self.inflict(number, &fault, recorder).await?;
             self.all_ready().await?;
             recorder.note(Event::Ready { number });

@@ -55,6 +55,7 @@ pub(crate) enum Fault {
     Kill(Vec<usize>),
     Pause(usize),
     Cut {
+        what: &'static str,
         directions: Vec<(usize, usize)>,
         nodes: Vec<usize>,
     },
@@ -146,6 +147,7 @@ impl Scenario {
             Self::RollingRestart => Fault::Restart(number as usize % nodes),
             Self::Lossy => Fault::Rough,
             Self::Isolate => Fault::Cut {
+                what: "cut off",
                 directions: others(any).flat_map(|other| [(any, other), (other, any)]).collect(),
                 nodes: vec![any],
             },
@@ -153,12 +155,18 @@ impl Scenario {
                 let is_deaf = rng.bool();
                 let direction = |other| if is_deaf { (other, any) } else { (any, other) };
                 Fault::Cut {
+                    what: if is_deaf {
+                        "deaf to the others"
+                    } else {
+                        "not heard by the others"
+                    },
                     directions: others(any).map(direction).collect(),
                     nodes: vec![any],
                 }
             }
             Self::RaftMinority if number.is_multiple_of(2) => Fault::Kill(others(any).collect()),
             Self::RaftMinority => Fault::Cut {
+                what: "cut off from each other",
                 directions: (0..nodes)
                     .flat_map(|from| others(from).map(move |to| (from, to)))
                     .collect(),
@@ -195,7 +203,7 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::Kill(_) => "killed",
             Self::Pause(_) => "standing still",
-            Self::Cut { .. } => "cut off",
+            Self::Cut { what, .. } => what,
             Self::Rough => "rough links",
             Self::Restart(_) => "told to go",
         })
@@ -245,7 +253,7 @@ mod tests {
     fn cuts_are_what_their_names_say() {
         let mut rng = Rng::with_seed(1);
         for _ in 0..50 {
-            let Fault::Cut { directions, nodes } = Scenario::Isolate.fault(0, 3, None, &mut rng) else {
+            let Fault::Cut { directions, nodes, .. } = Scenario::Isolate.fault(0, 3, None, &mut rng) else {
                 panic!("no cut");
             };
             assert_eq!((directions.len(), nodes.len()), (4, 1));
@@ -254,7 +262,7 @@ mod tests {
                     .iter()
                     .all(|(from, to)| (*from == nodes[0]) != (*to == nodes[0]))
             );
-            let Fault::Cut { directions, nodes } = Scenario::OneWay.fault(0, 3, None, &mut rng) else {
+            let Fault::Cut { directions, nodes, .. } = Scenario::OneWay.fault(0, 3, None, &mut rng) else {
                 panic!("no cut");
             };
             let is_heard = directions.iter().all(|(from, _)| *from == nodes[0]);
