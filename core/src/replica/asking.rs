@@ -50,6 +50,8 @@ impl Replica {
         };
         out.push(ask.effect());
         self.ask = Some(ask);
+        // Of a slot whose owner is gone nothing else may come in before the table answers.
+        self.wake_at(now + self.config.patience, out);
     }
 
     /// Asks again what was not answered for long, and sees to it that something is asked later.

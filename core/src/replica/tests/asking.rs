@@ -31,6 +31,15 @@ fn what_the_table_does_not_answer_is_asked_again_under_the_same_number() {
 }
 
 #[test]
+fn a_claim_that_is_not_answered_is_made_again_though_nothing_else_happens() {
+    let mut one = One::new();
+    one.record(4, 3, "c", &["a", "b", "c"]);
+    assert_eq!(asked(&one.turn(Input::Down(node("c")))), [&Change::Claim]);
+    let again = one.pass_to_wake(Duration::from_millis(2_500));
+    assert_eq!(asked(&again), [&Change::Claim, &Change::Claim], "once a second");
+}
+
+#[test]
 fn a_doubt_is_settled_by_every_copy_or_by_the_table() {
     let mut one = One::owner_with(&["a", "b", "c"]);
     let doubt = |through| {
