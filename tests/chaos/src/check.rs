@@ -128,8 +128,9 @@ pub(crate) fn check(records: &[Record]) -> Verdict {
 struct Scene<'a> {
     copies_min: u32,
     channels: &'a [String],
-    /// When the faults began that killed every copy of a history.
-    losses: Vec<u64>,
+    /// From when to when there was no node, after every copy of a history was killed. What was on its way to a client is
+    /// noted in between.
+    losses: Vec<(u64, u64)>,
     /// The history of each channel in the end: the first that was read.
     ends: BTreeMap<&'a str, End<'a>>,
     /// Subscriptions that ended for good, and are not expected to have everything.
@@ -158,7 +159,13 @@ impl<'a> Scene<'a> {
                 Event::Run {
                     copies_min, channels, ..
                 } => (scene.copies_min, scene.channels) = (*copies_min, channels),
-                Event::Fault { loses: true, .. } => scene.losses.push(*t),
+                Event::Fault { loses: true, .. } => scene.losses.push((*t, u64::MAX)),
+                Event::Healed { .. } => {
+                    let open = scene.losses.last_mut().filter(|(_, until)| *until == u64::MAX);
+                    if let Some((_, until)) = open {
+                        *until = *t;
+                    }
+                }
                 Event::Ended { client, channel, .. } => _ = scene.ended.insert((client, channel)),
                 Event::History {
                     node,
@@ -182,7 +189,7 @@ impl<'a> Scene<'a> {
 
     /// Whether history may have been given up between the two.
     fn is_lost_between(&self, from: u64, to: u64) -> bool {
-        self.losses.iter().any(|at| (from..=to).contains(at))
+        self.losses.iter().any(|(began, until)| *began <= to && from <= *until)
     }
 }
 

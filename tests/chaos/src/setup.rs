@@ -137,7 +137,7 @@ fn config(node: &NodeSetup, all: &[NodeSetup], directory: &Path, kept: Kept) -> 
          [admin]\nlisten = \"{address}:{ADMIN_PORT}\"\n\n\
          [session]\nheartbeat = \"{HEARTBEAT}\"\n\n\
          [limits]\nhttp_request_rate = 0\n\n\
-         [log]\nfilter = \"info,openraft=off,starling_mesh=debug,starling_cluster=debug\"\n\n\
+         [log]\nfilter = \"info,openraft=off,starling_core=debug,starling_mesh=debug,starling_cluster=debug\"\n\n\
          [[auth.keys]]\nid = \"chaos\"\nalgorithm = \"HS256\"\nsecret_file = \"{directory}/token.key\"\n\n\
          [[namespaces]]\nmatch = \"{NAMESPACE}\"\ndurability = \"{durability}\"\npublish_rate = 0\npublish_bytes = \"0B\"\n\
          history = {{ messages = 1000000, bytes = \"256MiB\", age = \"1h\" }}\n"

@@ -213,6 +213,31 @@ fn an_epoch_that_ends_without_a_loss_loses_what_was_acknowledged() {
 }
 
 #[test]
+fn what_was_on_its_way_when_everything_died_is_excused_and_what_came_later_is_not() {
+    let run = |late: bool| {
+        let mut script = Script::new(1);
+        script.attached("s1", "rewound", "e", 0).invoke("p1/1").fault(true);
+        if late {
+            script.healed();
+        }
+        script.message("s1", "p1/1", "e", 1, 1).ok("p1/1", "e", 1, 1);
+        if !late {
+            script.healed();
+        }
+        script
+            .attached("s1", "discontinuity", "f", 0)
+            .told("s1", "f", 0)
+            .invoke("p1/2")
+            .ok("p1/2", "f", 1, 1)
+            .message("s1", "p1/2", "f", 1, 1)
+            .history("a", "f", &["p1/2"]);
+        script
+    };
+    run(false).breaks(&[]);
+    run(true).breaks(&[Rule::Lost]);
+}
+
+#[test]
 fn an_acknowledgement_names_the_place_where_the_message_stands() {
     let elsewhere = |event: &mut Event| {
         if let Event::Ok { seq, .. } = event {
