@@ -81,7 +81,8 @@ export type Notice =
   | { type: 'ready' }
   | { type: 'events'; events: [id: number, event: PageEvent][] }
   | { type: 'answer'; ticket: number; outcome: Published | Failure }
-  | { type: 'state'; state: RawState; measures: Measures }
+  /** With the node that was reached last. */
+  | { type: 'state'; state: RawState; measures: Measures; url: string }
   | { type: 'measures'; measures: Measures }
   /** WebTransport lost, and is left out for so long. A worker has no storage: the page keeps it. */
   | { type: 'lost'; losers: Losers }

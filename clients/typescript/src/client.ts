@@ -82,6 +82,8 @@ export class Client {
   #at = 0;
   /** Events off the queues since the engine was told. */
   readonly #taken = new Map<number, number>();
+  /** The node that was reached last. */
+  #reached = '';
   readonly #pace = new Pace(
     () => this.#deliverOne(),
     () => this.#delivered(),
@@ -201,11 +203,16 @@ export class Client {
         },
         taken: (id, events) => this.#taken.set(id, (this.#taken.get(id) ?? 0) + events),
         tellTaken: () => this.#tellTaken(),
-        another: () => new Client(this.#options),
+        another: () => new Client({ ...this.#options, url: this.#nearest() }),
       });
       this.#channels.set(name, channel);
     }
     return channel as Channel<T>;
+  }
+
+  /** Nodes for another client of this page: the one given may be gone, and this one have found another. */
+  #nearest(): string[] {
+    return [...(this.#reached && [this.#reached]), ...this.#urls()];
   }
 
   #urls(): string[] {
@@ -266,6 +273,7 @@ export class Client {
       }
       case 'state':
         this.#stats = notice.measures;
+        this.#reached = notice.url;
         this.#changed(notice.state);
         break;
       case 'measures':

@@ -127,7 +127,7 @@ export class Engine {
   #stateChanged(state: RawState): void {
     // Another connection has another round trip.
     if (state.kind !== 'connected') this.#rttMs = this.#packetsLost = null;
-    this.#parts.tell({ type: 'state', state, measures: this.#measures() });
+    this.#parts.tell({ type: 'state', state, measures: this.#measures(), url: this.#main?.url ?? '' });
   }
 
   /** Hands the page what has gathered, if it has handled what it was handed before. */

@@ -28,11 +28,11 @@ export class Runner {
   bytesSent = 0;
   bytesReceived = 0;
   connection: Connection | undefined;
+  /** The node that was reached last. */
+  url = '';
   readonly #session: Session;
   readonly #parts: Parts;
   #dialing = new AbortController();
-  /** The node of the connection. */
-  #url = '';
   #cancel = () => {};
   /** The code of the Goodbye that was sent last. */
   #farewell: [code: number, reason: string] = [1000, ''];
@@ -72,7 +72,7 @@ export class Runner {
         break;
       }
       case 'hangup':
-        if (effect.stalled && this.connection) this.#parts.dialer.stalled(this.#url, this.connection.transport);
+        if (effect.stalled && this.connection) this.#parts.dialer.stalled(this.url, this.connection.transport);
         this.#dialing.abort();
         this.connection?.close(...this.#farewell);
         this.connection = undefined;
@@ -102,7 +102,7 @@ export class Runner {
           connection.close(1000, '');
           return;
         }
-        this.#url = url;
+        this.url = url;
         this.connection = connection;
         this.handle({ on: 'dialed', url, transport: connection.transport, nodes });
       },

@@ -110,6 +110,8 @@ test('a node that is killed: the client goes on at one that it was not told of',
   const gapMs = await stream.check();
   tell(test, gapMs);
   assert.ok(gapMs < GAP_MS_MAX, `${gapMs} ms`);
+  const { messages } = await stream.reader.channel<number>('demo:killed').history({ limit: 10 });
+  assert.equal(messages.length, 10, 'history is read there, too');
   await b.restart();
   await until('it is ready again', () => b.isReady(), 40_000);
 });
