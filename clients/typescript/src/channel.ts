@@ -204,11 +204,14 @@ export class Channel<T = unknown> {
         if (event.state.last) this.#position = event.state.at;
         break;
       case 'attached': {
-        const { outcome } = event.attached;
-        this.#position = event.attached.position;
+        const { outcome, position, head, window, keyed } = event.attached;
+        this.#position = position;
         this.#become('subscribed');
         this.#emitter.emit('subscribed', {
-          ...event.attached,
+          position,
+          head,
+          window,
+          keyed,
           outcome:
             outcome.kind === 'discontinuity' ? { kind: 'discontinuity', reason: reasonName(outcome.reason) } : outcome,
         });

@@ -56,9 +56,9 @@ export class Keyed<T> {
   #handle(event: PageEvent, read: (told: Told) => Message<T>): void {
     if (event.type === 'attached') {
       // An empty channel has no state to send, and a reader that missed nothing gets none.
-      const { position, head, outcome } = event.attached;
+      const { position, head, outcome, isWhole } = event.attached;
       if (head === 0 && outcome.kind !== 'resumed') this.#apply([...this.#removals(new Set())]);
-      this.#isComplete ||= head === 0 || position.seq === head;
+      this.#isComplete ||= isWhole && position.seq === head;
     } else if (event.type === 'message') this.#apply([change(read(event.message))]);
     else if (event.type === 'state') {
       const { replace, first, last, entries } = event.state;

@@ -172,3 +172,18 @@ test('what pages used comes back when the application took them, and not before'
     for (let n = 0; n < 5; n++) reader.credit(262_144);
   }, Violation);
 });
+
+test('whether the state of a keyed channel follows is told with the place', () => {
+  const isWhole = (reader: Reader): boolean[] =>
+    reader.shared.out
+      .splice(0)
+      .flatMap((effect) =>
+        effect.do === 'deliver' && effect.event.type === 'attached' ? [effect.event.attached.isWhole] : [],
+      );
+  const reader = new Reader();
+  reader.attach({ keyed: true, position: at(5), head: 5, rewound: { count: 0 } });
+  assert.deepEqual(isWhole(reader), [false]);
+  const empty = new Reader();
+  empty.attach({ keyed: true, rewound: { count: 0 } });
+  assert.deepEqual(isWhole(empty), [true]);
+});

@@ -39,6 +39,8 @@ export interface RawAttached {
   outcome: RawOutcome;
   window: Window;
   keyed: boolean;
+  /** No state of a keyed channel follows. */
+  isWhole: boolean;
 }
 
 /** What a subscription is told, in order. */

@@ -111,7 +111,7 @@ export class Reading {
     const window = frame.window as { messages: number; bytes: number; ageMs: number };
     this.#deliver({
       type: 'attached',
-      attached: { position, head: frame.head, outcome, window, keyed: frame.keyed },
+      attached: { position, head: frame.head, outcome, window, keyed: frame.keyed, isWhole: !this.#incomplete },
     });
     if (outcome.kind !== 'discontinuity') return;
     this.shared.counts.discontinuities++;
