@@ -123,7 +123,7 @@ impl Liveness {
             && now >= end
         {
             if now < end + LATE || probe.is_extended {
-                return Verdict::Lost("it went quiet, and a ping went unanswered");
+                return Verdict::Lost("the node went quiet, and a ping went unanswered");
             }
             (probe.since, probe.is_extended) = (now, true);
         }
