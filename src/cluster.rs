@@ -336,10 +336,11 @@ impl Cluster {
         });
         // Whoever hears it lets go of its link. If this node leads the table the others elect another meanwhile.
         self.voice.leave().await;
-        let mut tasks = std::mem::take(&mut *self.tasks());
-        tasks.shutdown().await;
         self.table.stop().await;
         self.links.close().await;
+        // Not before: they read what comes in.
+        let mut tasks = std::mem::take(&mut *self.tasks());
+        tasks.shutdown().await;
     }
 
     /// Starts all that runs as long as the node takes part.

@@ -228,11 +228,12 @@ impl Node {
         if let Some(sweep) = sweep {
             sweep.abort();
         }
-        registry.stop();
-        drop(slots);
+        // What the others say is taken until they have let go of this node: a lane that nobody reads is dialled anew.
         if let Some(cluster) = &services.cluster {
             cluster.leave().await;
         }
+        drop(slots);
+        registry.stop();
         if let Some(storage) = &services.storage {
             storage.store.close().await;
         }
