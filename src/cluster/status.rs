@@ -201,11 +201,12 @@ impl Cluster {
                 settings_differ: facts.settings != settings,
                 ..NodeStatus::of(&node, state)
             };
-            // Of two starts the later is the node's: gossip may be behind the table, or ahead of it.
-            let known = nodes
-                .get(&node.name)
-                .filter(|known| known.generation > node.generation.0);
-            if known.is_none() {
+            // Of two starts the later is the node's: gossip may be behind the table, or ahead of it. What is lost stays so.
+            let stays = |known: &&NodeStatus| match known.state {
+                NodeState::Lost => known.generation >= node.generation.0,
+                _ => known.generation > node.generation.0,
+            };
+            if nodes.get(&node.name).filter(stays).is_none() {
                 nodes.insert(node.name, status);
             }
         }

@@ -173,8 +173,9 @@ async fn a_node_that_will_not_come_back_is_given_up_and_may_come_back_all_the_sa
     let reset = async || operate(&a, &["reset", "--node", "c", "--accept-loss"]).await;
     // Gossip may still hear what its last words were.
     eventually("it is given up", async || (reset().await.code == Some(0)).then_some(())).await;
-    becomes("what b knows of c", json!(false), async || {
-        status_of(&b, "c").await["registered"].clone()
+    becomes("what b knows of c", (json!("lost"), json!(false)), async || {
+        let status = status_of(&b, "c").await;
+        (status["state"].clone(), status["registered"].clone())
     })
     .await;
     let c = cluster.start("c").await;
