@@ -126,6 +126,12 @@ impl Link {
         &self.shared.node
     }
 
+    /// Whether both are one way, and not two to one process that was linked anew.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// What is thought of it now.
     #[must_use]
     pub fn state(&self) -> PeerState {

@@ -76,8 +76,27 @@ impl Followers {
             }
         });
         if gone {
-            self.gateways.retain(|link| peers.link(link.node()).is_some());
+            self.find_again(head);
         }
+    }
+
+    /// A gateway may be linked anew: it is told what it missed, over its new link. One that is not linked is gone, and attaches
+    /// when it is back.
+    fn find_again(&mut self, head: &Position) {
+        let Some(peers) = &self.peers else {
+            return;
+        };
+        self.gateways.retain_mut(|gateway| {
+            let Some(link) = peers.link(gateway.node()) else {
+                return false;
+            };
+            if !link.is_same(gateway) {
+                let behind = Told::Behind { head: head.clone() };
+                peers.tell_later(&self.channel, &behind, link.clone());
+                *gateway = link;
+            }
+            true
+        });
     }
 
     /// They are sent nothing any more: they attach again, here or elsewhere.

@@ -29,7 +29,7 @@ fn refused(to: u64, refusal: Refusal) -> Effect<u64> {
 
 #[test]
 fn what_may_have_been_published_and_is_not_recognised_is_not_sent_again() {
-    let now = Instant::now();
+    let now = start();
     let mut relay = Relay::new(Some(node(0)), None);
     handle(&mut relay, Input::Request(anonymous(1)), now);
     let out = handle(&mut relay, Input::Route(Some(node(1))), now);
@@ -39,7 +39,7 @@ fn what_may_have_been_published_and_is_not_recognised_is_not_sent_again() {
 
 #[test]
 fn what_was_never_sent_waits_for_an_owner_and_is_refused_in_the_end() {
-    let now = Instant::now();
+    let now = start();
     let mut relay = Relay::new(None, None);
     assert_eq!(handle(&mut relay, Input::Request(anonymous(1)), now), []);
     let out = handle(&mut relay, Input::Wake, now + PATIENCE - Duration::from_millis(1));
@@ -53,7 +53,7 @@ fn what_was_never_sent_waits_for_an_owner_and_is_refused_in_the_end() {
 
 #[test]
 fn a_way_that_is_full_is_told() {
-    let now = Instant::now();
+    let now = start();
     let mut relay = Relay::new(Some(node(0)), None);
     handle(&mut relay, Input::Request(anonymous(1)), now);
     let out = handle(&mut relay, Input::Unsent { number: 1 }, now);
@@ -62,7 +62,7 @@ fn a_way_that_is_full_is_told() {
 
 #[test]
 fn messages_that_nobody_reads_are_answered_with_leave() {
-    let now = Instant::now();
+    let now = start();
     let mut relay = Relay::new(Some(node(0)), None);
     let told = Told::Live {
         epoch: epoch(0),
@@ -81,7 +81,7 @@ fn messages_that_nobody_reads_are_answered_with_leave() {
 
 #[test]
 fn what_is_left_goes_to_the_channel_itself_in_order() {
-    let now = Instant::now();
+    let now = start();
     let mut relay = Relay::new(Some(node(0)), None);
     for to in 1..=3 {
         handle(&mut relay, Input::Request(anonymous(to)), now);

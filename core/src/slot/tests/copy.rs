@@ -160,7 +160,7 @@ fn an_owner_that_steps_down_ends_its_channels_and_keeps_its_log() {
         matches!(
             out[..],
             [Effect::Closed {
-                reason: Refusal::Unavailable,
+                reason: Refusal::Moving,
                 ..
             }]
         ),
