@@ -256,9 +256,12 @@ impl TableService {
     }
 
     async fn write_at(&self, leader: &NodeName, batch: wire::Batch) -> Reply {
-        match network::call(&*self.courier, leader, &Request::Submit(batch)).await {
-            Ok(reply) => reply,
-            Err(Unreachable) => Reply::Leader(None),
+        // A leader answers within milliseconds. One that has just died answers never, and meanwhile another is elected.
+        let request = Request::Submit(batch);
+        let asked = network::call(&*self.courier, leader, &request);
+        match timeout(self.timing.election.0, asked).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(Unreachable)) | Err(_) => Reply::Leader(None),
         }
     }
 
