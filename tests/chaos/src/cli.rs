@@ -44,6 +44,9 @@ enum Verb {
         /// Has the node of kill-one keep its messages in memory, so that they are lost with it: such a run has to fail
         #[arg(long)]
         forget: bool,
+        /// Times are told and not required: for a machine that does other things too
+        #[arg(long)]
+        untimed: bool,
         /// Where histories and logs are kept, in a directory for each scenario and seed that is made anew
         #[arg(long)]
         directory: Option<PathBuf>,
@@ -68,6 +71,7 @@ impl Cli {
                 seed,
                 binary,
                 forget,
+                untimed,
                 directory,
             } => {
                 let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
@@ -86,9 +90,9 @@ impl Cli {
                 );
                 run(&plan)
                     .map_err(|error| error.to_string())
-                    .and_then(|(history, beside)| judge(&history, Some(kills), beside))
+                    .and_then(|(history, beside)| judge(&history, Some(kills), untimed, beside))
             }
-            Verb::Check { history } => judge(&history, None, Beside::default()),
+            Verb::Check { history } => judge(&history, None, false, Beside::default()),
             Verb::Clean => namespace::clean().map_err(|error| error.to_string()).map(|left| {
                 eprintln!("chaos: {left} namespaces were left");
                 true
@@ -106,7 +110,7 @@ impl Cli {
 }
 
 /// Checks a history and prints what it is worth; whether that is good enough.
-fn judge(path: &std::path::Path, asked: Option<u32>, beside: Beside) -> Result<bool, String> {
+fn judge(path: &std::path::Path, asked: Option<u32>, untimed: bool, beside: Beside) -> Result<bool, String> {
     let records = history::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let Some(Record {
         event: Event::Run { scenario, seed, .. },
@@ -116,6 +120,7 @@ fn judge(path: &std::path::Path, asked: Option<u32>, beside: Beside) -> Result<b
         return Err(format!("{}: it does not begin with a run", path.display()));
     };
     let goals = scenario.parse::<Scenario>()?.goals();
+    let goals = if untimed { goals.untimed() } else { goals };
     let verdict: Verdict = check(&records);
     for violation in &verdict.told {
         eprintln!("chaos: {violation}");
