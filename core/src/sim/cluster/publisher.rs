@@ -198,7 +198,7 @@ impl World {
                     pending.again_at = pending.again_at.min(now + Duration::from_millis(50));
                 }
             }
-            Told::Refused(Refusal::Unavailable | Refusal::InsufficientReplicas | Refusal::Busy) => {
+            Told::Refused(Refusal::Unavailable | Refusal::Moving | Refusal::InsufficientReplicas | Refusal::Busy) => {
                 if let Some(pending) = publisher.pending.get_mut(&serial) {
                     pending.again_at = now + Duration::from_millis(250);
                 }
