@@ -63,8 +63,8 @@ impl Caller {
             number: self.number,
             answer,
         };
-        let gateway = std::iter::once(&self.gateway);
-        self.peers.tell(&self.channel, &told, gateway, |_, _| {});
+        let gateway = std::iter::once((&self.gateway, ()));
+        self.peers.tell(&self.channel, &told, gateway, |(), _| {});
     }
 }
 

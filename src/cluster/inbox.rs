@@ -10,7 +10,7 @@ use std::sync::Arc;
 use starling_cluster::link::{Incoming, Link};
 use starling_cluster::wire::{Decoder, Received};
 use starling_core::id::{ChannelName, NodeId, NodeName, SlotId, slot_of};
-use starling_core::relay::{Answer, Asked, Request, Told};
+use starling_core::relay::{Answer, Asked, Told};
 use tokio::sync::mpsc;
 
 use super::peers::Peers;
@@ -104,7 +104,7 @@ impl Desk {
                 // One that is dropped is answered, and comes again.
                 let _ = self.registry.try_send(&channel, Message::from(request));
             }
-            Asked::Request(request) => self.caller(link, &channel, into_number(request)).tell(Answer::Moved),
+            Asked::Request(request) => self.caller(link, &channel, request.number()).tell(Answer::Moved),
         }
     }
 
@@ -116,8 +116,4 @@ impl Desk {
             number,
         }
     }
-}
-
-fn into_number(request: Request<u64>) -> u64 {
-    request.into_asker()
 }

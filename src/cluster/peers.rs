@@ -77,34 +77,37 @@ impl Peers {
         link.try_send(&frame.map_err(|_| SendError::TooLong)?)
     }
 
-    /// Tells gateways something about a channel: encoded once for all of them. Says what became of each.
-    pub fn tell<'a>(
+    /// Tells gateways something about a channel: encoded once for all of them. Says what became of each, by the name it
+    /// came with.
+    pub fn tell<'a, T>(
         &self,
         channel: &ChannelName,
         told: &Told,
-        gateways: impl Iterator<Item = &'a Link>,
-        mut outcome: impl FnMut(&'a Link, Result<(), SendError>),
+        gateways: impl Iterator<Item = (&'a Link, T)>,
+        mut outcome: impl FnMut(T, Result<(), SendError>),
     ) {
         match wire::encode_told(slot_of(channel, self.slots), channel, told) {
-            Ok(frames) => gateways.for_each(|link| {
+            Ok(frames) => gateways.for_each(|(link, name)| {
                 let sent = frames.iter().try_for_each(|frame| link.try_send(frame));
-                outcome(link, sent);
+                outcome(name, sent);
             }),
             Err(error) => tracing::error!(%channel, %error, "an owner's message is longer than a frame; report this"),
         }
     }
 
-    /// Tells one gateway as soon as there is room: what it would miss for good otherwise.
-    pub fn tell_later(&self, channel: &ChannelName, told: &Told, gateway: Link) {
+    /// Tells one gateway as soon as there is room: what it would miss for good otherwise. `done` is called when it is told, or
+    /// gone. Whoever calls sees to it that few wait.
+    pub fn tell_later(&self, channel: &ChannelName, told: &Told, gateway: Link, done: impl FnOnce() + Send + 'static) {
         let Ok(frames) = wire::encode_told(slot_of(channel, self.slots), channel, told) else {
             return;
         };
         tokio::spawn(async move {
             for frame in &frames {
                 if gateway.send(frame).await.is_err() {
-                    return; // it is gone, and attaches anew when it is back
+                    break; // it is gone, and attaches anew when it is back
                 }
             }
+            done();
         });
     }
 

@@ -163,6 +163,11 @@ impl Actor for ChannelActor {
                 state.followers.remove(&gateway);
                 return Ok(());
             }
+            Message::Notified { gateway } => {
+                let head = state.head();
+                state.followers.notified(&gateway, head.as_ref(), &state.me);
+                return Ok(());
+            }
             Message::Route(route) => {
                 if route != Route::Here {
                     state.moved();
@@ -233,7 +238,7 @@ impl State {
         }
         self.effects = effects;
         self.feeding.tell();
-        self.followers.tell(self.head().as_ref());
+        self.followers.tell(self.head().as_ref(), &self.me);
         if let Some((to, wanted)) = fetch {
             // In the room of the question, until the answer is back.
             match self.head().filter(|_| to.wants_messages()) {
@@ -258,7 +263,7 @@ impl State {
             Effect::Refuse { to, refusal } => to.refuse(refusal),
             Effect::Attached { to, attachment } if to.gateway().is_some() => {
                 // What it follows from is behind all that was fanned out in this turn.
-                self.followers.tell(self.head().as_ref());
+                self.followers.tell(self.head().as_ref(), &self.me);
                 self.followers.add(to.gateway());
                 to.follows(attachment);
             }

@@ -4,16 +4,41 @@ use std::sync::Arc;
 
 use starling_cluster::link::{Link, SendError};
 use starling_core::channel::Message;
-use starling_core::id::{ChannelName, NodeId, Position};
+use starling_core::id::{ChannelName, NodeId, Position, Seq};
 use starling_core::relay::Told;
+use starling_runtime::mailbox::Address;
 
 use crate::cluster::peers::Peers;
+
+/// A gateway that follows.
+struct Follower {
+    link: Link,
+    /// Its lane had no room, and the notice that the channel stands here waits for some. What is not sent meanwhile it reads
+    /// back with the rest.
+    notice: Option<Seq>,
+}
+
+impl Follower {
+    const fn new(link: Link) -> Self {
+        Self { link, notice: None }
+    }
+
+    /// Has it told that it has missed something: one notice waits at a time.
+    fn notify(&mut self, peers: &Peers, channel: &ChannelName, head: &Position, owner: &Address<super::Message>) {
+        self.notice = Some(head.seq);
+        let (owner, gateway) = (owner.clone(), self.link.node().clone());
+        let behind = Told::Behind { head: head.clone() };
+        peers.tell_later(channel, &behind, self.link.clone(), move || {
+            let _ = owner.post_single(super::Message::Notified { gateway }); // an owner that has ended has said so
+        });
+    }
+}
 
 /// See the module. However its actor ends, they are told to attach again.
 pub(super) struct Followers {
     channel: ChannelName,
     peers: Option<Arc<Peers>>,
-    gateways: Vec<Link>,
+    gateways: Vec<Follower>,
     /// Messages of this turn.
     batch: Vec<Arc<Message>>,
 }
@@ -39,12 +64,12 @@ impl Followers {
             return;
         };
         self.remove(gateway.node());
-        self.gateways.push(gateway.clone());
+        self.gateways.push(Follower::new(gateway.clone()));
     }
 
     /// Nobody reads the channel there any more.
     pub(super) fn remove(&mut self, gateway: &NodeId) {
-        self.gateways.retain(|link| link.node().name != gateway.name);
+        self.gateways.retain(|one| one.link.node().name != gateway.name);
     }
 
     /// Adds a message for all of them.
@@ -54,8 +79,8 @@ impl Followers {
         }
     }
 
-    /// Sends what was added in this turn, up to `head`.
-    pub(super) fn tell(&mut self, head: Option<&Position>) {
+    /// Sends what was added in this turn, up to `head`. The actor `owner` is told when a notice is out.
+    pub(super) fn tell(&mut self, head: Option<&Position>, owner: &Address<super::Message>) {
         let (Some(peers), Some(head)) = (&self.peers, head) else {
             return;
         };
@@ -66,37 +91,51 @@ impl Followers {
             epoch: head.epoch.clone(),
             messages: std::mem::take(&mut self.batch),
         };
-        let mut gone = false;
-        peers.tell(&self.channel, &live, self.gateways.iter(), |gateway, sent| match sent {
-            Ok(()) => {}
-            Err(SendError::Gone) => gone = true,
-            Err(SendError::LinkFull | SendError::TooLong) => {
-                let behind = Told::Behind { head: head.clone() };
-                peers.tell_later(&self.channel, &behind, gateway.clone());
-            }
+        let mut unsent = Vec::new();
+        let gateways = self.gateways.iter().enumerate();
+        let up_to_date = gateways.filter(|(_, one)| one.notice.is_none());
+        let named = up_to_date.map(|(at, one)| (&one.link, at));
+        peers.tell(&self.channel, &live, named, |at, sent| {
+            unsent.extend(sent.err().map(|error| (at, error)));
         });
-        if gone {
-            self.find_again(head);
+        // The last first: one that is gone leaves the places before it as they are.
+        for (at, error) in unsent.into_iter().rev() {
+            self.repair(at, error, head, owner);
         }
     }
 
-    /// A gateway may be linked anew: it is told what it missed, over its new link. One that is not linked is gone, and attaches
-    /// when it is back.
-    fn find_again(&mut self, head: &Position) {
+    /// A gateway has its notice, and is sent what is new from now on. If the channel has moved on meanwhile, it is told once
+    /// more.
+    pub(super) fn notified(&mut self, gateway: &NodeId, head: Option<&Position>, owner: &Address<super::Message>) {
+        let (Some(peers), Some(head)) = (&self.peers, head) else {
+            return;
+        };
+        let follower = self.gateways.iter_mut().find(|one| one.link.node() == gateway);
+        if let Some(follower) = follower
+            && follower.notice.take().is_some_and(|told| told < head.seq)
+        {
+            follower.notify(peers, &self.channel, head, owner);
+        }
+    }
+
+    /// A gateway could not be sent what is new.
+    fn repair(&mut self, at: usize, error: SendError, head: &Position, owner: &Address<super::Message>) {
         let Some(peers) = &self.peers else {
             return;
         };
-        self.gateways.retain_mut(|gateway| {
-            let Some(link) = peers.link(gateway.node()) else {
-                return false;
-            };
-            if !link.is_same(gateway) {
-                let behind = Told::Behind { head: head.clone() };
-                peers.tell_later(&self.channel, &behind, link.clone());
-                *gateway = link;
+        let follower = &mut self.gateways[at];
+        if error == SendError::Gone {
+            match peers.link(follower.link.node()) {
+                // It was linked anew.
+                Some(link) if !link.is_same(&follower.link) => *follower = Follower::new(link),
+                // It attaches when it is back.
+                Some(_) | None => {
+                    self.gateways.remove(at);
+                    return;
+                }
             }
-            true
-        });
+        }
+        follower.notify(peers, &self.channel, head, owner);
     }
 
     /// They are sent nothing any more: they attach again, here or elsewhere.
@@ -106,7 +145,7 @@ impl Followers {
             return;
         };
         for gateway in self.gateways.drain(..) {
-            peers.tell_later(&self.channel, &Told::Ended, gateway);
+            peers.tell_later(&self.channel, &Told::Ended, gateway.link, || {});
         }
     }
 }

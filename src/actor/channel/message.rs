@@ -91,6 +91,11 @@ pub enum Message {
         /// Which.
         gateway: NodeId,
     },
+    /// A gateway that was behind has the notice of that.
+    Notified {
+        /// Which.
+        gateway: NodeId,
+    },
     /// The slot says that something is due by time.
     Due,
     /// The time that the relay asked for has come.

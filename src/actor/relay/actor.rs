@@ -116,6 +116,7 @@ impl Actor for RelayActor {
             Message::Look => state.look(&me),
             // Of an actor that was here before.
             Message::Left { .. }
+            | Message::Notified { .. }
             | Message::Committed { .. }
             | Message::Refused { .. }
             | Message::Standing(_)
