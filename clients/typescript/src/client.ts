@@ -257,7 +257,7 @@ export class Client {
   }
 
   #hear(notice: Notice): void {
-    switch (notice.type) {
+    switch (notice.do) {
       case 'events':
         this.#batch = notice.events;
         this.#at = 0;
