@@ -15,8 +15,8 @@ const INTERNAL =
   'queued giveBack coversAPage grant wakeAt unanswered judge suspect heard enqueue disconnected inFlight isEmpty ' +
   'hasRoom hasRoomAgain reading answered route faulted discontinued identity dialer isClosed costs isIdle neighbours ' +
   'refreshAt clock stalled deadline means alive ending connected connection until giveUp received release discover ' +
-  'broken tries reset round taken flow room sent retry handle fields defaults finish command measure serialGap ' +
-  'outcomeUnknown notAttached serialSkipped protocolError tokenExpired unauthorized normal';
+  'broken tries reset round taken flow room sent retry handle fields defaults finish command measure ' +
+  'credit tell isExtended cause lists hint learn missed flowed frame cost event line left wake';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -30,6 +30,8 @@ await build({
   packages: 'external',
   format: 'esm',
   target: 'es2022',
+  // Puts constants where they are used. Whoever bundles the package cannot: they are variables of a chunk by then.
+  minifySyntax: true,
   mangleProps: new RegExp(`^(${INTERNAL.replaceAll(' ', '|')})$`),
   logLevel: 'warning',
 });

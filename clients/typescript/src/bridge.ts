@@ -8,9 +8,9 @@
  * page that draws slowly gets few large batches and a worker never floods it.
  */
 
-import type { Input, RawAttached, RawState, ReadOptions } from './session/message.ts';
+import type { Effect, Input, RawAttached, RawState, ReadOptions } from './session/message.ts';
 import type { Losers } from './transport/dial.ts';
-import type { Counts, Failure, Position, Published, TokenRequest, Transport } from './types.ts';
+import type { Counts, Failure, Position, Transport } from './types.ts';
 
 /** A payload: text where it is UTF-8 and the channel is not one of bytes. */
 export type Payload = string | Uint8Array;
@@ -75,15 +75,14 @@ export interface PagePublish {
   payload: Payload;
 }
 
-/** What an engine tells. */
+/** What an engine has a page do: some effects of the session, as they are, and what the engine translates. */
 export type Notice =
+  | Extract<Effect, { do: 'answer' | 'askToken' }>
   /** It is there, and takes commands. */
-  | { type: 'ready' }
-  | { type: 'events'; events: [id: number, event: PageEvent][] }
-  | { type: 'answer'; ticket: number; outcome: Published | Failure }
+  | { do: 'ready' }
+  | { do: 'events'; events: [id: number, event: PageEvent][] }
   /** With the node that was reached last. */
-  | { type: 'state'; state: RawState; measures: Measures; url: string }
-  | { type: 'measures'; measures: Measures }
+  | { do: 'state'; state: RawState; measures: Measures; url: string }
+  | { do: 'measures'; measures: Measures }
   /** WebTransport lost, and is left out for so long. A worker has no storage: the page keeps it. */
-  | { type: 'lost'; losers: Losers }
-  | { type: 'askToken'; why: TokenRequest };
+  | { do: 'lost'; losers: Losers };

@@ -4,7 +4,7 @@ import type { Command, PageEvent, Payload, Told } from './bridge.ts';
 import { policyNumber, reasonName, skipReasonName } from './codes.ts';
 import { Emitter, guarded } from './emitter.ts';
 import { invalid, type StarlingError, toError } from './errors.ts';
-import { type Another, type History, type HistoryOptions, readHistory } from './history.ts';
+import { HISTORY_LIMIT, type History, type HistoryOptions, readHistory } from './history.ts';
 import { Keyed } from './keyed.ts';
 import type { Attached, Discontinuity, Policy, Position, Published, Since, Skipped } from './types.ts';
 
@@ -92,8 +92,10 @@ export interface Needs {
   /** So many events are off the queue. */
   taken(id: number, events: number): void;
   tellTaken(): void;
-  /** Another client of the same kind. */
-  another(): Another;
+  /** Why nothing more can be asked for, if it cannot. */
+  closed(): StarlingError | undefined;
+  /** Reads history in a session beside that of the client. */
+  beside<T>(channel: string, options: ChannelOptions, history: HistoryOptions): Promise<History<T>>;
 }
 
 interface Subscriber {
@@ -104,6 +106,9 @@ interface Subscriber {
 }
 
 const PUBLISH_MS = 30_000;
+
+/** Readings of one channel's history without a result, which take turns. Beyond it something is wrong: more are refused. */
+const READINGS_MAX = 64;
 
 /** A channel of a client, whose {@link Client.channel} gives it. */
 export class Channel<T = unknown> {
@@ -119,6 +124,11 @@ export class Channel<T = unknown> {
   #state: ChannelState = 'unsubscribed';
   #position: Position | undefined;
   #isReleasing = false;
+  /** Readings of history take turns: the last of them. */
+  #reading: Promise<unknown> = Promise.resolve();
+  #readings = 0;
+  /** Ends a reading that has the place which a subscriber needs. */
+  #free = () => {};
   /** Events handed to subscribers, and of those the ones that the engine knows are off the queue. */
   #handled = 0;
   #told = 0;
@@ -171,12 +181,36 @@ export class Channel<T = unknown> {
   }
 
   /**
-   * Reads what the channel keeps, over a connection of its own for as long as it takes; subscribers are not disturbed.
-   * For the next page give the position of the last message as `since`.
+   * Reads what the channel keeps; subscribers are not disturbed: while there are some, a second connection reads, which is
+   * kept for a few seconds. For the next page give the position of the last message as `since`.
    */
   async history(options: HistoryOptions = {}): Promise<History<T>> {
+    if (this.#readings >= READINGS_MAX) {
+      const message = `${READINGS_MAX} readings of ${this.name} wait for their turn; wait for some before reading more`;
+      throw toError({ kind: 'refused', number: 100, message });
+    }
+    this.#readings++;
+    const reading = this.#reading.then(() => this.#readHistory(options)).finally(() => this.#readings--);
+    this.#reading = reading.catch(() => {});
+    return reading;
+  }
+
+  async #readHistory(options: HistoryOptions): Promise<History<T>> {
+    const closed = this.#needs.closed();
+    if (closed) throw closed;
     const { policy: _, ...rest } = this.#options;
-    return readHistory(this.#needs.another(), this.name, rest, options);
+    if (!this.#id) {
+      const { limit = HISTORY_LIMIT, since = { messages: limit } } = options;
+      const needed = new AbortController();
+      this.#free = () => needed.abort();
+      try {
+        return await readHistory(new Channel<T>(this.name, { ...rest, since }, this.#needs), options, needed.signal);
+      } catch (error) {
+        if (!needed.signal.aborted) throw error;
+        // A subscriber has come: it is not kept waiting, and the reading begins again beside it.
+      }
+    }
+    return this.#needs.beside(this.name, rest, options);
   }
 
   /** The newest value of each key, kept up to date until it is closed. */
@@ -251,6 +285,7 @@ export class Channel<T = unknown> {
   #join(subscriber: Subscriber): () => void {
     this.#subscribers.add(subscriber);
     if (!this.#id) {
+      this.#free();
       this.#handled = 0;
       this.#told = 0;
       this.#id = this.#needs.subscribe(this as Channel<unknown> as Channel);

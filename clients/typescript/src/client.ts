@@ -7,6 +7,7 @@ import { type Link, link } from './connect.ts';
 import { noCounts } from './counts.ts';
 import { Emitter } from './emitter.ts';
 import { DeniedError, invalid, type StarlingError, toError } from './errors.ts';
+import type { History, HistoryOptions } from './history.ts';
 import { recall, remember } from './losers.ts';
 import { Pace } from './pace.ts';
 import type { RawState } from './session/message.ts';
@@ -54,6 +55,9 @@ export interface WaitOptions {
 /** How long there is no connection before `lost`. */
 const LOST_MS = 5_000;
 
+/** How long the session beside is kept after a reading: as long as a person may look at a page before the next. */
+const BESIDE_MS = 10_000;
+
 /** Publishes and readings without a result. Beyond it something is wrong, and another is refused. */
 const WAITING_MAX = 4_096;
 
@@ -84,6 +88,10 @@ export class Client {
   readonly #taken = new Map<number, number>();
   /** The node that was reached last. */
   #reached = '';
+  /** A client that reads history beside this one, while it does and for a little longer. */
+  #beside: Client | undefined;
+  #besideReadings = 0;
+  #besideTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #pace = new Pace(
     () => this.#deliverOne(),
     () => this.#delivered(),
@@ -203,11 +211,34 @@ export class Client {
         },
         taken: (id, events) => this.#taken.set(id, (this.#taken.get(id) ?? 0) + events),
         tellTaken: () => this.#tellTaken(),
-        another: () => new Client({ ...this.#options, url: this.#nearest() }),
+        closed: () => (this.#state.kind === 'closed' ? this.#closedError() : undefined),
+        beside: (channel, rest, history) => this.#readBeside(channel, rest, history),
       });
       this.#channels.set(name, channel);
     }
     return channel as Channel<T>;
+  }
+
+  /** Reads history where the session has its one place in the channel for somebody else, and keeps what it takes to. */
+  async #readBeside<T>(name: string, options: ChannelOptions, history: HistoryOptions): Promise<History<T>> {
+    if (!this.#beside || this.#beside.state.kind === 'closed') {
+      this.#beside = new Client({ ...this.#options, url: this.#nearest() });
+    }
+    const beside = this.#beside;
+    clearTimeout(this.#besideTimer);
+    this.#besideReadings++;
+    try {
+      return await beside.channel<T>(name, options).history(history);
+    } finally {
+      this.#besideReadings--;
+      if (this.#beside && !this.#besideReadings) this.#besideTimer = setTimeout(() => this.#endBeside(), BESIDE_MS);
+    }
+  }
+
+  #endBeside(): void {
+    clearTimeout(this.#besideTimer);
+    void this.#beside?.close();
+    this.#beside = undefined;
   }
 
   /** Nodes for another client of this page: the one given may be gone, and this one have found another. */
@@ -257,7 +288,7 @@ export class Client {
   }
 
   #hear(notice: Notice): void {
-    switch (notice.type) {
+    switch (notice.do) {
       case 'events':
         this.#batch = notice.events;
         this.#at = 0;
@@ -341,6 +372,7 @@ export class Client {
     }
     if (state.kind !== 'closed') return;
     this.#watch(false);
+    this.#endBeside();
     for (const waiting of this.#waiting.values()) waiting.reject(this.#closedError());
     this.#waiting.clear();
     // A worker that is ended takes with it what it has not said: the Goodbye is given a moment.

@@ -53,18 +53,16 @@ export type SkipReason = 'slow' | 'superseded' | 'other';
 /** What the server does when this reader is behind. */
 export type Policy = 'recover' | 'latest' | 'drop' | 'disconnect';
 
-/** Numbers with a meaning to the rules. */
-export const Code = {
-  serialGap: 7,
-  outcomeUnknown: 8,
-  notAttached: 9,
-  serialSkipped: 13,
-  normal: 1000,
-  protocolError: 4400,
-  unauthorized: 4401,
-  silent: 4504,
-  tokenExpired: 4505,
-} as const;
+// Numbers with a meaning to the rules.
+export const SERIAL_GAP = 7;
+export const OUTCOME_UNKNOWN = 8;
+export const NOT_ATTACHED = 9;
+export const SERIAL_SKIPPED = 13;
+export const NORMAL = 1000;
+export const PROTOCOL_ERROR = 4400;
+export const UNAUTHORIZED = 4401;
+export const SILENT = 4504;
+export const TOKEN_EXPIRED = 4505;
 
 /** The name of a close code. */
 export const closeName = (code: number): string => (CLOSE as Record<number, string>)[code] ?? String(code);

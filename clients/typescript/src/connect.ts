@@ -26,7 +26,7 @@ export function link({ worker, WebSocket }: LinkOptions, hear: (notice: Notice) 
     const engine = import('./host.ts').then(async ({ host }) =>
       host((notice) => queueMicrotask(() => hear(notice)), WebSocket ?? globalThis.WebSocket ?? (await ws())),
     );
-    return { send: (command) => void engine.then((running) => running.command(command)), end: () => {} };
+    return { send: (command) => void engine.then((take) => take(command)), end: () => {} };
   };
   if (!worker || WebSocket || typeof Worker === 'undefined') return local();
 
@@ -49,7 +49,7 @@ export function link({ worker, WebSocket }: LinkOptions, hear: (notice: Notice) 
     current = { send: (command) => running.postMessage(command), end: () => running.terminate() };
     running.onmessage = ({ data }: MessageEvent<Notice>) => {
       // From its first word on, it is the one.
-      if (data.type === 'ready') sent = undefined;
+      if (data.do === 'ready') sent = undefined;
       else hear(data);
     };
     running.onerror = (event) => {

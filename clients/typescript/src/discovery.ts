@@ -79,26 +79,26 @@ function pinned({ url, certificate, hashes = [] }: NonNullable<Document['webtran
   return { url, hashes: usable.map(({ value }) => unhex(value)) };
 }
 
-function unhex(digits: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, at) => Number(`0x${digits.slice(at * 2, at * 2 + 2)}`));
-}
+const unhex = (digits: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(digits.match(/../g) ?? [], (byte) => Number(`0x${byte}`));
 
-const isLoopback = (host: string): boolean => /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(host);
+const isLoopback = (host: string): boolean => /^((.*\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(host);
+
+/**
+ * Browsers by what they say, with their version: the first that fits. Every browser on iOS is WebKit underneath, and says
+ * "Safari" without "Chrome"; not all of them say a version of it.
+ */
+const BROWSERS: [name: string, pattern: RegExp][] = [
+  ['firefox', /Firefox\/(\d+)/],
+  ['chrome', /Chrom(?:e|ium)\/(\d+)/],
+  ['safari', /(?:Version\/(\d+).*)?Safari\//],
+];
 
 /** Whether the node's rules send this browser to WebSocket. */
 function keptFromWebTransport(rules: readonly Rule[], userAgent: string): boolean {
-  const [name, version] = browser(userAgent);
+  const [name, pattern] = BROWSERS.find(([, pattern]) => pattern.test(userAgent)) ?? [];
+  const version = Number(pattern?.exec(userAgent)?.[1] ?? 0);
   return rules.some(
     (rule) => rule.transport === 'websocket' && rule.name === name && version < (rule.below ?? Infinity),
   );
-}
-
-/** Every browser on iOS is WebKit underneath, and says "Safari" without "Chrome". */
-function browser(userAgent: string): [name: string, version: number] {
-  const found = (pattern: RegExp) => Number(pattern.exec(userAgent)?.[1]);
-  const firefox = found(/Firefox\/(\d+)/);
-  if (firefox) return ['firefox', firefox];
-  const chrome = found(/Chrom(?:e|ium)\/(\d+)/);
-  if (chrome) return ['chrome', chrome];
-  return userAgent.includes('Safari/') ? ['safari', found(/Version\/(\d+)/) || 0] : ['', 0];
 }

@@ -1,10 +1,8 @@
 /** The engine of a client: its session, and batches of events for the page. */
 
 import type { Command, EngineOptions, Measures, Notice, PageEvent, Payload, Told } from './bridge.ts';
-import type { Clock } from './clock.ts';
-import { noCounts } from './counts.ts';
 import { type Told as Effect, Runner } from './runner.ts';
-import type { Cost, Entry, RawState, ReaderEvent } from './session/message.ts';
+import type { Cost, Entry, ReaderEvent } from './session/message.ts';
 import { Dialer, type Means } from './transport/dial.ts';
 import { text } from './wire/reader.ts';
 import { encodeText } from './wire/writer.ts';
@@ -18,8 +16,6 @@ const SMOOTHING = 1 / 8;
 /** What an engine is made of. */
 export interface EngineParts {
   means: Means;
-  clock: Clock;
-  random: () => number;
   /** Tells the page. */
   tell: (notice: Notice) => void;
 }
@@ -27,11 +23,9 @@ export interface EngineParts {
 /** One client's engine. */
 export class Engine {
   readonly #parts: EngineParts;
-  #main: Runner | undefined;
-  /** What each subscription's queued events take, oldest first. */
-  readonly #costs = new Map<number, Cost[]>();
-  /** Subscriptions whose payloads stay bytes. */
-  readonly #bytes = new Set<number>();
+  readonly #runner: Runner;
+  /** Of each subscription: whether its payloads stay bytes, and what its queued events take, oldest first. */
+  readonly #queues = new Map<number, { bytes: boolean; costs: Cost[] }>();
   #batch: [number, PageEvent][] = [];
   /** A batch is with the page. */
   #isFlushing = false;
@@ -39,80 +33,74 @@ export class Engine {
   #packetsLost: number | null = null;
   #measuresDue = false;
 
-  constructor(parts: EngineParts) {
+  constructor(options: EngineOptions, parts: EngineParts) {
+    const { means, tell } = parts;
     this.#parts = parts;
+    this.#runner = new Runner({
+      identity: options,
+      dialer: new Dialer(options.transports, means, options.losers, (losers) => tell({ do: 'lost', losers })),
+      clock: means.clock,
+      tell: (effect) => this.#perform(effect),
+    });
+    this.#runner.handle({ on: 'start' });
   }
 
   /** The page asks for something. */
-  command(command: Command): void {
-    const main = this.#main;
+  command(command: Exclude<Command, { on: 'start' }>): void {
+    const runner = this.#runner;
     switch (command.on) {
-      case 'start':
-        this.#start(command.options);
-        break;
       case 'flushed':
         this.#isFlushing = false;
         this.#flush();
         break;
       case 'subscribe':
-        this.#costs.set(command.id, []);
-        if (command.bytes) this.#bytes.add(command.id);
-        main?.handle(command);
+        this.#queues.set(command.id, { bytes: command.bytes, costs: [] });
+        runner.handle(command);
         break;
       case 'taken': {
         const { on, id, events } = command;
-        main?.handle({ on, id, costs: this.#costs.get(id)?.splice(0, events) ?? [] });
+        runner.handle({ on, id, costs: this.#queues.get(id)?.costs.splice(0, events) ?? [] });
         break;
       }
       case 'publish': {
         const { payload } = command.body;
         const bytes = typeof payload === 'string' ? encodeText(payload) : payload;
-        main?.handle({ ...command, body: { ...command.body, payload: bytes } });
+        runner.handle({ ...command, body: { ...command.body, payload: bytes } });
         break;
       }
       default:
-        main?.handle(command);
+        runner.handle(command);
     }
   }
 
-  #start(options: EngineOptions): void {
-    const { means, clock, random, tell } = this.#parts;
-    this.#main = new Runner({
-      identity: options,
-      dialer: new Dialer(options.transports, means, options.losers, (losers) => tell({ type: 'lost', losers })),
-      clock,
-      random,
-      tell: (effect) => this.#perform(effect),
-    });
-    this.#main.handle({ on: 'start' });
-  }
-
   #perform(effect: Effect): void {
-    const { tell } = this.#parts;
     switch (effect.do) {
-      case 'deliver':
-        this.#costs.get(effect.id)?.push(effect.cost);
-        this.#batch.push([effect.id, toPage(effect.event, this.#bytes.has(effect.id))]);
+      case 'deliver': {
+        const queue = this.#queues.get(effect.id);
+        queue?.costs.push(effect.cost);
+        this.#batch.push([effect.id, toPage(effect.event, !!queue?.bytes)]);
         this.#flush();
         this.#measure();
         break;
+      }
       case 'end':
-        this.#costs.delete(effect.id);
-        this.#bytes.delete(effect.id);
+        this.#queues.delete(effect.id);
         break;
       case 'answer':
-        tell({ type: 'answer', ticket: effect.ticket, outcome: effect.outcome });
+        this.#parts.tell(effect);
         this.#measure();
         break;
       case 'askToken':
-        tell({ type: 'askToken', why: effect.why });
+        this.#parts.tell(effect);
         break;
       case 'state':
-        this.#stateChanged(effect.state);
+        // Another connection has another round trip.
+        if (effect.state.kind !== 'connected') this.#rttMs = this.#packetsLost = null;
+        this.#parts.tell({ ...effect, measures: this.#measures(), url: this.#runner.url });
         break;
       case 'roundTrip':
         this.#rttMs = this.#rttMs === null ? effect.ms : this.#rttMs + (effect.ms - this.#rttMs) * SMOOTHING;
-        this.#main?.connection?.measure?.().then(
+        this.#runner.connection?.measure?.().then(
           ({ smoothedRtt, packetsLost }) => {
             this.#rttMs = smoothedRtt ?? this.#rttMs;
             this.#packetsLost = packetsLost ?? this.#packetsLost;
@@ -124,33 +112,28 @@ export class Engine {
     }
   }
 
-  #stateChanged(state: RawState): void {
-    // Another connection has another round trip.
-    if (state.kind !== 'connected') this.#rttMs = this.#packetsLost = null;
-    this.#parts.tell({ type: 'state', state, measures: this.#measures(), url: this.#main?.url ?? '' });
-  }
-
   /** Hands the page what has gathered, if it has handled what it was handed before. */
   #flush(): void {
     if (this.#isFlushing || this.#batch.length === 0) return;
     this.#isFlushing = true;
     const events = this.#batch;
     this.#batch = [];
-    this.#parts.tell({ type: 'events', events });
+    this.#parts.tell({ do: 'events', events });
   }
 
   #measure(): void {
     if (this.#measuresDue) return;
     this.#measuresDue = true;
-    const { clock, tell } = this.#parts;
+    const { means, tell } = this.#parts;
+    const { clock } = means;
     clock.at(clock.now() + MEASURES_MS, () => {
       this.#measuresDue = false;
-      tell({ type: 'measures', measures: this.#measures() });
+      tell({ do: 'measures', measures: this.#measures() });
     });
   }
 
   #measures(): Measures {
-    const { counts = noCounts(), bytesSent = 0, bytesReceived = 0 } = this.#main ?? {};
+    const { counts, bytesSent, bytesReceived } = this.#runner;
     return { ...counts, rttMs: this.#rttMs, packetsLost: this.#packetsLost, bytesSent, bytesReceived };
   }
 }

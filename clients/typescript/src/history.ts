@@ -1,13 +1,14 @@
 /**
- * Reads what a channel keeps: with a client of its own, because a session has one place in a channel, and that of the
- * live reader stays where it is.
+ * Reads what a channel keeps, as a reader of its own that goes again. A session has one place in a channel. While nobody
+ * subscribes to it, that place is free, and history is read in the session that there is; otherwise the place is that of
+ * the subscribers, and a session beside it reads ({@link Channel.history} chooses, `client.ts` keeps that session).
  *
- * The HTTP API has history too, and would spare the connection. But a page has no token for it, only a provider that
+ * The HTTP API has history too, and would spare the second session. But a page has no token for it, only a provider that
  * tells why it is asked; a proxy may let the session's address through and nothing else; and its pages would be decoded,
- * bounded and told of what is lost by a second set of rules. For what is read once, a handshake is the lesser price.
+ * bounded and told of what is lost by a second set of rules.
  */
 
-import type { Channel, ChannelOptions, Message } from './channel.ts';
+import type { Channel, Message } from './channel.ts';
 import { toError } from './errors.ts';
 import type { Discontinuity, Position } from './types.ts';
 
@@ -28,27 +29,24 @@ export interface History<T> {
   readonly discontinuity: Discontinuity | undefined;
 }
 
-/** The client that reads. */
-export interface Another {
-  channel<T>(name: string, options?: ChannelOptions): Channel<T>;
-  close(): Promise<void>;
-}
+/** Messages that are read if nothing is said. */
+export const HISTORY_LIMIT = 100;
 
 const HISTORY_MS = 10_000;
 
-/** Reads from the place asked for up to what was the newest message, or to the limit. */
+/** Reads with a channel that nobody else has, from where it starts to what was the newest message, or to the limit. */
 export async function readHistory<T>(
-  client: Another,
-  name: string,
-  options: ChannelOptions,
-  { limit = 100, since, timeoutMs = HISTORY_MS, signal }: HistoryOptions,
+  channel: Channel<T>,
+  { limit = HISTORY_LIMIT, timeoutMs = HISTORY_MS, signal }: HistoryOptions,
+  /** Tells that the place is needed. */
+  needed: AbortSignal,
 ): Promise<History<T>> {
-  const channel = client.channel<T>(name, { ...options, since: since ?? { messages: limit } });
   const messages: Message<T>[] = [];
   let discontinuity: Discontinuity | undefined;
   let head = Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let aborted = () => {};
+  let close = () => {};
   try {
     await new Promise<void>((resolve, reject) => {
       const look = () => {
@@ -66,10 +64,11 @@ export async function readHistory<T>(
       });
       channel.on('skipped', look);
       channel.on('error', reject);
-      channel.subscribe((message) => {
+      ({ close } = channel.subscribe((message) => {
         messages.push(message);
         look();
-      });
+      }));
+      needed.addEventListener('abort', reject);
       timer = setTimeout(() => reject(toError({ kind: 'timed_out', number: 0, message: '' })), timeoutMs);
       aborted = () => reject(signal?.reason);
       signal?.addEventListener('abort', aborted);
@@ -78,7 +77,7 @@ export async function readHistory<T>(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', aborted);
-    void client.close();
+    close();
   }
   return { messages: messages.slice(0, limit), discontinuity };
 }

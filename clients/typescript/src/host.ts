@@ -1,17 +1,17 @@
 /** An engine with the means of the environment it runs in: what a worker and a page without one have in common. */
 
-import type { Notice } from './bridge.ts';
+import type { Command, Notice } from './bridge.ts';
 import { clock } from './clock.ts';
 import { discover } from './discovery.ts';
 import { Engine } from './engine.ts';
 import { type WebSocketClass, websocket } from './transport/websocket.ts';
 import { hasWebTransport, webtransport } from './transport/webtransport.ts';
 
-/** Builds the engine. */
+/** Takes what a page asks for. The first command starts the engine. */
 export function host(
   tell: (notice: Notice) => void,
   WebSocketClass: WebSocketClass | undefined = globalThis.WebSocket,
-): Engine {
+): (command: Command) => void {
   const { userAgent = '' } = globalThis.navigator ?? {};
   const means = {
     connect: {
@@ -21,5 +21,9 @@ export function host(
     discover: (base: string, signal: AbortSignal) => discover(base, userAgent, signal),
     clock,
   };
-  return new Engine({ means, clock, random: Math.random, tell });
+  let engine: Engine | undefined;
+  return (command) => {
+    if (command.on === 'start') engine = new Engine(command.options, { means, tell });
+    else engine?.command(command);
+  };
 }

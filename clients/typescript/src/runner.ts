@@ -19,7 +19,6 @@ export interface Parts {
   identity: Identity;
   dialer: Dialer;
   clock: Clock;
-  random: () => number;
   tell: (effect: Told) => void;
 }
 
@@ -39,15 +38,11 @@ export class Runner {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#session = new Session(parts.identity, parts.random);
+    this.#session = new Session(parts.identity, Math.random);
   }
 
   get counts(): Readonly<Counts> {
     return this.#session.counts;
-  }
-
-  get isClosed(): boolean {
-    return this.#session.isClosed;
   }
 
   /** Something happened. */
@@ -72,7 +67,7 @@ export class Runner {
         break;
       }
       case 'hangup':
-        if (effect.stalled && this.connection) this.#parts.dialer.stalled(this.url, this.connection.transport);
+        if (effect.stalled && this.connection?.transport === 'webtransport') this.#parts.dialer.stalled(this.url);
         this.#dialing.abort();
         this.connection?.close(...this.#farewell);
         this.connection = undefined;

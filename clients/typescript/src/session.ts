@@ -16,7 +16,7 @@
  */
 
 import { Backoff } from './backoff.ts';
-import { Code, returns } from './codes.ts';
+import { NORMAL, PROTOCOL_ERROR, returns, SILENT, TOKEN_EXPIRED, UNAUTHORIZED } from './codes.ts';
 import { HELLO_DEADLINE_MS, TEXT_BYTES_MAX, TOKEN_BYTES_MAX } from './limits.ts';
 import { WINDOW_BYTES } from './session/credit.ts';
 import { Liveness } from './session/liveness.ts';
@@ -42,6 +42,9 @@ const REFRESH_RETRY_MS = 5_000;
 
 /** A wake-up that comes so late means that the machine slept, and silence meanwhile proves nothing. */
 const SLEPT_MS = 3_000;
+
+/** Why a client closes that was not told to by the server. */
+const DONE = 'closed by the application';
 
 /** What a session says of itself. */
 export interface Identity {
@@ -161,7 +164,7 @@ export class Session {
         this.#tokenCame(input.token);
         break;
       case 'noToken':
-        if (input.denied) this.#close({ code: Code.unauthorized, reason: `no token: ${input.reason}` });
+        if (input.denied) this.#close({ code: UNAUTHORIZED, reason: `no token: ${input.reason}` });
         else if (this.#phase.kind === 'asking') this.#retry(input.reason);
         else if (this.#phase.kind === 'open') this.#phase.refreshAt = now + REFRESH_RETRY_MS;
         break;
@@ -217,11 +220,11 @@ export class Session {
     const verdict = phase.alive.judge(this.#publishing.unanswered(), now);
     if (!verdict) return;
     if ('ping' in verdict) {
-      this.#shared.send({ kind: 'ping', body: { nonce: verdict.ping } });
+      this.#shared.send('ping', { nonce: verdict.ping });
       return;
     }
     this.#shared.counts.silences++;
-    this.#goodbye(Code.silent, verdict.lost);
+    this.#goodbye(SILENT, verdict.lost);
     this.#lost({ code: 0, reason: verdict.lost, stalled: true });
   }
 
@@ -247,7 +250,7 @@ export class Session {
     this.#token = token;
     if (this.#phase.kind === 'asking') this.#connect();
     else if (this.#phase.kind === 'open') {
-      this.#shared.send({ kind: 'refresh', body: { request: this.#shared.ask({ kind: 'refresh' }), token } });
+      this.#shared.send('refresh', { request: this.#shared.ask({ kind: 'refresh' }), token });
     }
   }
 
@@ -264,10 +267,8 @@ export class Session {
     this.#targets.reached(url);
     this.#targets.learn(nodes, this.#shared.random);
     const { publisher, agent } = this.#identity;
-    this.#shared.send({
-      kind: 'hello',
-      body: { versionMin: 1, versionMax: 1, token: this.#token, publisher, agent, pageCredit: WINDOW_BYTES },
-    });
+    const token = this.#token;
+    this.#shared.send('hello', { versionMin: 1, versionMax: 1, token, publisher, agent, pageCredit: WINDOW_BYTES });
     this.#phase = { kind: 'greeting', transport, deadline: this.#shared.now + HELLO_DEADLINE_MS };
   }
 
@@ -359,7 +360,7 @@ export class Session {
         this.#error(frame.body);
         break;
       case 'ping':
-        shared.send({ kind: 'pong', body: { nonce: frame.body.nonce } });
+        shared.send('pong', { nonce: frame.body.nonce });
         break;
       case 'pong': {
         shared.clock(frame.body.timeMs);
@@ -409,7 +410,7 @@ export class Session {
     if (this.#phase.kind !== 'greeting' && this.#phase.kind !== 'open') return;
     this.#shared.counts.violations++;
     const reason = `the server sent ${what}`.slice(0, TEXT_BYTES_MAX);
-    this.#goodbye(Code.protocolError, reason);
+    this.#goodbye(PROTOCOL_ERROR, reason);
     this.#lost({ code: 0, reason });
   }
 
@@ -434,13 +435,13 @@ export class Session {
 
   /** Whether a session that ended with this code is followed by another. */
   #mayReturn(code: number): boolean {
-    if (code === Code.unauthorized) {
+    if (code === UNAUTHORIZED) {
       // With another token, once.
       const again = this.#replaceToken() && !this.#refused;
       this.#refused = true;
       return again;
     }
-    if (code === Code.tokenExpired) this.#replaceToken();
+    if (code === TOKEN_EXPIRED) this.#replaceToken();
     return returns(code);
   }
 
@@ -461,17 +462,17 @@ export class Session {
       this.#subscriptions.attach();
       this.#publishing.send();
       const bytes = this.#shared.credit.grant();
-      if (bytes) this.#shared.send({ kind: 'credit', body: { bytes } });
+      if (bytes) this.#shared.send('credit', { bytes });
     }
     if (this.#shared.now >= this.#closing || (this.#closing < Infinity && this.#publishing.isIdle)) {
-      this.#close({ code: Code.normal, reason: 'closed by the application' });
+      this.#close({ code: NORMAL, reason: DONE });
     }
   }
 
   /** Stops for good. */
   #close(reason: { code: number; reason: string }): void {
     if (this.isClosed) return;
-    if (this.#phase.kind === 'open') this.#goodbye(Code.normal, 'the client is done');
+    if (this.#phase.kind === 'open') this.#goodbye(NORMAL, DONE);
     const error = { ...failure('closed', reason.reason), number: reason.code };
     this.#publishing.close(error);
     this.#subscriptions.close(error);
@@ -481,7 +482,7 @@ export class Session {
 
   /** The last frame of a session. */
   #goodbye(code: number, reason: string): void {
-    this.#shared.send({ kind: 'goodbye', body: { code, reason } });
+    this.#shared.send('goodbye', { code, reason });
   }
 }
 

@@ -13,8 +13,6 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
-const engine = host((notice) => scope.postMessage(notice));
-scope.onmessage = ({ data }) => {
-  engine.command(data);
-};
-scope.postMessage({ type: 'ready' });
+const command = host((notice) => scope.postMessage(notice));
+scope.onmessage = ({ data }) => command(data);
+scope.postMessage({ do: 'ready' });

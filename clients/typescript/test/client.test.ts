@@ -9,6 +9,7 @@ import {
   ClosedError,
   InvalidError,
   type Message,
+  type Position,
   RefusedError,
   TimedOutError,
 } from '../src/index.ts';
@@ -182,6 +183,66 @@ test('history is read from the newest back, from a position on, and to its end',
   assert.equal(lost.discontinuity?.reason, 'node_restarted');
   assert.equal(channel.state, 'unsubscribed', 'reading history subscribes nobody');
   assert.deepEqual(data(await connect().channel<number>(fresh()).history()), []);
+});
+
+test('history is read in the session that there is, or in one beside it while somebody subscribes', async () => {
+  const sessions = async () => (await node.carries()).websocket;
+  const client = connect();
+  const channel = client.channel<number>(fresh());
+  for (let n = 0; n < 9; n++) await channel.publish(n);
+  const before = await sessions();
+  const data = async (options: { limit: number; since?: Position }) =>
+    (await channel.history(options)).messages.map((message) => message.data);
+  assert.deepEqual(await data({ limit: 2 }), [7, 8]);
+  assert.deepEqual(await Promise.all([data({ limit: 1 }), data({ limit: 3 })]), [[8], [6, 7, 8]], 'in turns');
+  assert.equal(await sessions(), before);
+
+  const heard: number[] = [];
+  channel.subscribe((message) => heard.push(message.data));
+  await until('subscribed', () => channel.state === 'subscribed');
+  const { messages } = await channel.history({ limit: 9 });
+  for (const { position, data: first } of messages.slice(0, 5)) {
+    assert.deepEqual(await data({ limit: 2, since: position }), [first + 1, first + 2]);
+  }
+  assert.equal(await sessions(), before + 1, 'one for all pages');
+  await channel.publish(9);
+  await becomes('messages', [9], () => heard);
+  assert.equal(client.stats.sessions, 1);
+  await client.close();
+  await becomes('sessions', before - 1, sessions);
+  await assert.rejects(channel.history(), ClosedError);
+});
+
+test('more readings of a channel than may wait for their turn are refused', async () => {
+  const channel = connect().channel<number>(fresh());
+  const readings = await Promise.allSettled(Array.from({ length: 66 }, () => channel.history()));
+  const refused = readings.filter((reading) => reading.status === 'rejected');
+  assert.deepEqual(
+    refused.map(({ reason }) => reason.code),
+    ['busy', 'busy'],
+  );
+  assert.deepEqual((await channel.history()).messages, [], 'and later there is room again');
+});
+
+test('who subscribes while history is read takes the place, and the reading goes on beside it', async () => {
+  const sessions = async () => (await node.carries()).websocket;
+  const client = connect();
+  const channel = client.channel<number>(fresh());
+  for (let n = 0; n < 9; n++) await channel.publish(n);
+  const before = await sessions();
+  const reading = channel.history({ limit: 2 });
+  // It has begun, and nothing can have come.
+  for (let turn = 0; turn < 5; turn++) await null;
+  const heard: number[] = [];
+  channel.subscribe((message) => heard.push(message.data));
+  assert.deepEqual(
+    (await reading).messages.map((message) => message.data),
+    [7, 8],
+  );
+  assert.equal(await sessions(), before + 1);
+  await until('subscribed', () => channel.state === 'subscribed');
+  await channel.publish(9);
+  await becomes('messages', [9], () => heard);
 });
 
 test('a keyed channel is a map of its newest values', async () => {

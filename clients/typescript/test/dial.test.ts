@@ -119,7 +119,7 @@ test('a loser, and one that went silent, is left out for a while', async () => {
   bench.takes.webtransport = 20;
   await bench.time.pass(5 * 60_000);
   assert.equal(await bench.dial(), 'webtransport 20');
-  bench.dialer.stalled('http://a', 'webtransport');
+  bench.dialer.stalled('http://a');
   assert.equal(await bench.dial(), 'websocket 10');
 });
 

@@ -4,7 +4,7 @@
  */
 
 import { Backoff } from '../backoff.ts';
-import { Code, isRetryable } from '../codes.ts';
+import { isRetryable, OUTCOME_UNKNOWN, SERIAL_GAP, SERIAL_SKIPPED } from '../codes.ts';
 import type { Failure, Published } from '../types.ts';
 import type { ServerBodies } from '../wire/frames.ts';
 import { type PublishBody, Violation } from './message.ts';
@@ -133,14 +133,14 @@ export class Line {
     if (!entry || entry.sent?.request !== request) return;
     entry.sent = undefined;
     const error: Failure = { kind: 'refused', number: code, message, retryAfterMs };
-    if (code === Code.serialGap) this.#gap(entry, expectedSerial);
-    else if (code === Code.outcomeUnknown) this.#remove(entry, unretired(entry));
+    if (code === SERIAL_GAP) this.#gap(entry, expectedSerial);
+    else if (code === OUTCOME_UNKNOWN) this.#remove(entry, unretired(entry));
     else if (isRetryable(code)) {
       entry.cause = message;
       this.#wait(retryAfterMs);
     }
     // Nothing was published under it and nothing will be: there is no serial left to retire.
-    else if (code === Code.serialSkipped) this.#remove(entry, error);
+    else if (code === SERIAL_SKIPPED) this.#remove(entry, error);
     else if (entry.body) this.#skip(entry, error);
     // The owner does not even let it be retired; it will ask for the serial if it ever wants it.
     else this.#remove(entry, unretired(entry));
@@ -196,8 +196,8 @@ export class Line {
     const { serial, sinceMs, body } = entry;
     const request = this.shared.ask({ kind: 'publish', line: this, serial });
     const fields = { request, channel: this.channel, serial, base: this.#entries[0]?.serial ?? serial, sinceMs };
-    if (body) this.shared.send({ kind: 'publish', body: { ...fields, ...body } });
-    else this.shared.send({ kind: 'skip', body: fields });
+    if (body) this.shared.send('publish', { ...fields, ...body });
+    else this.shared.send('skip', fields);
     entry.sent = { at: this.shared.now, request };
     if (body) entry.tries++;
     room.left--;

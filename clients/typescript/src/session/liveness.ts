@@ -31,6 +31,7 @@ export type Verdict = { ping: number } | { lost: string } | undefined;
 
 /** When one connection was heard and used. */
 export class Liveness {
+  readonly #beatMs: number;
   #heard: number;
   #pinged: number;
   #nonce = 0;
@@ -48,10 +49,8 @@ export class Liveness {
   #proved = 0;
   #suspected = false;
 
-  constructor(
-    private readonly heartbeatMs: number,
-    now: number,
-  ) {
+  constructor(heartbeatMs: number, now: number) {
+    this.#beatMs = heartbeatMs;
     this.#heard = now;
     // The first ping goes out at once: it measures the round trip.
     this.#pinged = now - heartbeatMs;
@@ -97,7 +96,7 @@ export class Liveness {
       probe.isExtended = true;
     }
     const suspects = now >= this.#suspicion(unanswered);
-    if (!suspects && now < this.#pinged + this.heartbeatMs) return undefined;
+    if (!suspects && now < this.#pinged + this.#beatMs) return undefined;
     this.#asked.set(++this.#nonce, now);
     this.#pinged = now;
     if (suspects) {
@@ -110,12 +109,12 @@ export class Liveness {
 
   /** When to judge again. */
   wakeAt(unanswered: number): number {
-    const beat = Math.min(this.#pinged + this.heartbeatMs, this.#silenceEnds());
+    const beat = Math.min(this.#pinged + this.#beatMs, this.#silenceEnds());
     return Math.min(beat, this.#probe ? this.#probeEnds() : this.#suspicion(unanswered));
   }
 
   #silenceEnds(): number {
-    return this.#heard + (this.heartbeatMs * SILENCE_PERCENT) / 100;
+    return this.#heard + (this.#beatMs * SILENCE_PERCENT) / 100;
   }
 
   #suspicion(unanswered: number): number {

@@ -113,9 +113,7 @@ export class Reading {
       type: 'attached',
       attached: { position, head: frame.head, outcome, window, keyed: frame.keyed, isWhole: !this.#incomplete },
     });
-    if (outcome.kind !== 'discontinuity') return;
-    this.shared.counts.discontinuities++;
-    this.#deliver({ type: 'discontinuity', discontinuity: { reason: outcome.reason, position } });
+    if (outcome.kind === 'discontinuity') this.#lost(outcome.reason, position);
   }
 
   publication(frame: ServerBodies['publication']): void {
@@ -216,11 +214,7 @@ export class Reading {
       this.#overflow();
       return;
     }
-    const position = frame.position as Position;
-    this.shared.counts.discontinuities++;
-    this.#place = position;
-    this.flow = 'live';
-    this.#deliver({ type: 'discontinuity', discontinuity: { reason: frame.reason, position } });
+    this.#lost(frame.reason, frame.position as Position);
   }
 
   /** The application took events. */
@@ -258,6 +252,14 @@ export class Reading {
     this.#deliver({ type: 'message', message }, cost);
   }
 
+  /** Messages are lost to this reader: it goes on after the position. */
+  #lost(reason: number, position: Position): void {
+    this.shared.counts.discontinuities++;
+    this.#place = position;
+    this.flow = 'live';
+    this.#deliver({ type: 'discontinuity', discontinuity: { reason, position } });
+  }
+
   /** Something between the place and what came is missing. */
   #gap(): void {
     // While pulling, what came was on its way before the server read our Pull; while behind, it will be pulled.
@@ -279,7 +281,7 @@ export class Reading {
     if (this.flow !== 'behind' || !this.room.hasRoomAgain) return;
     this.flow = 'pulling';
     this.shared.counts.pulls++;
-    this.shared.send({ kind: 'pull', body: { channelId: this.channelId, seq: this.#place?.seq ?? 0 } });
+    this.shared.send('pull', { channelId: this.channelId, seq: this.#place?.seq ?? 0 });
   }
 
   #deliver(event: ReaderEvent, cost: Cost = costOf(0)): void {

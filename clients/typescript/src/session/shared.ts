@@ -2,7 +2,7 @@
 
 import { noCounts } from '../counts.ts';
 import type { Failure } from '../types.ts';
-import type { ClientFrame } from '../wire/frames.ts';
+import type { ClientBodies, ClientFrame } from '../wire/frames.ts';
 import { PageCredit } from './credit.ts';
 import type { Effect } from './message.ts';
 import type { Line } from './publishing.ts';
@@ -29,8 +29,8 @@ export class Shared {
 
   constructor(readonly random: () => number) {}
 
-  send(frame: ClientFrame): void {
-    this.out.push({ do: 'send', frame });
+  send<Kind extends keyof ClientBodies>(kind: Kind, body: ClientBodies[Kind]): void {
+    this.out.push({ do: 'send', frame: { kind, body } as ClientFrame });
   }
 
   /** Numbers a request. */

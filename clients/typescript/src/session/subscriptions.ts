@@ -1,7 +1,7 @@
 /** The subscriptions of a client: which are to be attached, which have failed, which wait, and where frames go. */
 
 import { Backoff } from '../backoff.ts';
-import { Code, isRetryable } from '../codes.ts';
+import { isRetryable, NOT_ATTACHED } from '../codes.ts';
 import type { Failure } from '../types.ts';
 import type { ServerBodies } from '../wire/frames.ts';
 import { type Cost, type ReadOptions, Violation } from './message.ts';
@@ -61,7 +61,7 @@ export class Subscriptions {
       room--;
       this.#places.set(reading.channel, 0);
       const request = this.shared.ask({ kind: 'attach', id: reading.id, channel: reading.channel });
-      this.shared.send({ kind: 'attach', body: reading.attach(request) });
+      this.shared.send('attach', reading.attach(request));
     }
   }
 
@@ -161,7 +161,7 @@ export class Subscriptions {
   /** A subscription was refused, at first or later. */
   #judge(id: number, { code, message, retryAfterMs }: ServerBodies['error']): void {
     // A gateway that forgot the attachment can make it again.
-    if (isRetryable(code) || code === Code.notAttached) this.#detached(id, retryAfterMs);
+    if (isRetryable(code) || code === NOT_ATTACHED) this.#detached(id, retryAfterMs);
     else this.#fail(id, { kind: 'refused', number: code, message });
   }
 
@@ -185,6 +185,6 @@ export class Subscriptions {
   #detach(channelId: number): void {
     this.#routes.set(channelId, 0);
     const request = this.shared.ask({ kind: 'detach', channelId });
-    this.shared.send({ kind: 'detach', body: { request, channelId } });
+    this.shared.send('detach', { request, channelId });
   }
 }

@@ -78,11 +78,11 @@ export class Targets {
   }
 
   #safe(urls: readonly string[]): string[] {
-    const isSafe = (url: string) => scheme(url) !== undefined && scheme(url) === scheme(this.#current);
-    return [...new Set(urls.filter(isSafe).map(bare))];
+    const [ours] = this.#current.split('//');
+    return [...new Set(urls.filter((url) => scheme(url) === ours).map(bare))];
   }
 }
 
 const bare = (url: string): string => url.replace(/\/+$/, '');
 
-const scheme = (url: string): string | undefined => /^(https?):\/\/[^/]/.exec(url)?.[1];
+const scheme = (url: string): string | undefined => /^(https?:)\/\/[^/]/.exec(url)?.[1];

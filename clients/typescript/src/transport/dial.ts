@@ -65,28 +65,23 @@ export class Dialer {
     return race(attempts, NEXT_NODE_MS, this.means.clock, outer, ({ connection }) => connection.close(1000, ''));
   }
 
-  async #dial(base: string, listener: Listener, outer: AbortSignal): Promise<Dialed> {
+  #dial(base: string, listener: Listener, outer: AbortSignal): Promise<Dialed> {
     const { clock } = this.means;
     const deadline = new AbortController();
-    const abandon = () => deadline.abort();
-    outer.addEventListener('abort', abandon);
-    const cancel = clock.at(clock.now() + DIAL_MS_MAX, abandon);
-    const late = new Promise<never>((_, reject) => {
-      deadline.signal.addEventListener('abort', () =>
-        reject(new Error(`${base} did not answer within ${DIAL_MS_MAX / 1_000} s`)),
-      );
+    return new Promise<Dialed>((resolve, reject) => {
+      const abandon = () => {
+        reject(new Error(`${base} did not answer within ${DIAL_MS_MAX / 1_000} s`));
+        deadline.abort();
+      };
+      // Whoever races gives each attempt a signal of its own, which goes with it.
+      outer.addEventListener('abort', abandon);
+      const cancel = clock.at(clock.now() + DIAL_MS_MAX, abandon);
+      this.#connect(base, listener, deadline.signal).then(resolve, reject).finally(cancel);
     });
-    try {
-      return await Promise.race([this.#connect(base, listener, deadline.signal), late]);
-    } finally {
-      cancel();
-      outer.removeEventListener('abort', abandon);
-    }
   }
 
-  /** A connection to this node went silent: a network that swallows UDP does that. */
-  stalled(base: string, transport: Transport): void {
-    if (transport !== 'webtransport') return;
+  /** WebTransport to this node lost, or went silent: a network that swallows UDP does that. */
+  stalled(base: string): void {
     this.#losers.set(origin(base), this.means.clock.now() + LOSER_MS);
     this.tell({ [origin(base)]: LOSER_MS });
   }
@@ -104,7 +99,7 @@ export class Dialer {
     const attempts = [webtransport, websocket].filter((one) => one !== undefined);
     if (attempts.length === 0) throw new Error(`no transport in common with ${base}; allow WebSocket`);
     const connection = await race(attempts, HEAD_START_MS, clock, signal, (late) => late.close(1000, ''));
-    if (webtransport && connection.transport === 'websocket') this.stalled(base, 'webtransport');
+    if (webtransport && connection.transport === 'websocket') this.stalled(base);
     return { url: base, connection, nodes: node.neighbours };
   }
 }

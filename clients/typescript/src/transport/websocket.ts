@@ -13,14 +13,12 @@ export const websocket =
       const socket = new WebSocketClass(url);
       socket.binaryType = 'arraybuffer';
       let open = false;
-      const abandon = () => {
+      signal.addEventListener('abort', () => {
         reject(new Error('given up'));
-        socket.close();
-      };
-      signal.addEventListener('abort', abandon);
+        if (!open) socket.close();
+      });
       socket.onopen = () => {
         open = true;
-        signal.removeEventListener('abort', abandon);
         resolve({
           transport: 'websocket',
           send: (body) => socket.send(body),
@@ -37,7 +35,6 @@ export const websocket =
       // An error says nothing that a page may know; what follows it is `close`.
       socket.onerror = () => {};
       socket.onclose = ({ code, reason }) => {
-        signal.removeEventListener('abort', abandon);
         if (open) listener.lost({ code, reason: reason || 'the connection was lost' });
         else reject(new Error(`no WebSocket at ${url}`));
       };

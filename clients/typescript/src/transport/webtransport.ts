@@ -13,16 +13,17 @@ export const webtransport: Connect = async ({ url, hashes }, listener, signal) =
   const options: WebTransportOptions = { congestionControl: 'low-latency' };
   if (hashes) options.serverCertificateHashes = hashes.map((value) => ({ algorithm: 'sha-256', value }));
   const session = new WebTransport(url, options);
-  const abandon = () => session.close();
-  signal.addEventListener('abort', abandon);
+  let open = false;
+  signal.addEventListener('abort', () => {
+    if (!open) session.close();
+  });
   // Whoever waits for `ready` or the stream hears of it too.
   session.closed.catch(() => {});
   await session.ready;
   const { readable, writable } = await session.createBidirectionalStream();
-  signal.removeEventListener('abort', abandon);
+  open = true;
   const writer = writable.getWriter();
   const reader: ReadableStreamDefaultReader<Uint8Array> = readable.getReader();
-  let open = true;
   const lost = (reason: string) => {
     if (open) listener.lost({ code: 0, reason });
     open = false;

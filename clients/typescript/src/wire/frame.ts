@@ -11,7 +11,7 @@
 import { FrameFault } from './fault.ts';
 import type { FrameOf } from './frames.ts';
 import { read, type Schema, write } from './message.ts';
-import { Malformed, Reader } from './reader.ts';
+import { malformed, Reader } from './reader.ts';
 import { Writer } from './writer.ts';
 
 /** Numbers up to this one are bodies; higher ones may travel beside a body one day. */
@@ -23,32 +23,30 @@ export function encode<Bodies>(schema: Schema, frame: FrameOf<Bodies>): Uint8Arr
 }
 
 /**
- * The frame that a body is, unchecked; `exact` as in {@link read}. There must be one body: protobuf lets a second replace
- * or merge with the first, and implementations differ.
+ * The frame that a body is, with all that must be set, and otherwise unchecked; `exact` as in {@link read}. There must be
+ * one body: protobuf lets a second replace or merge with the first, and implementations differ.
  */
 export function decode<Bodies>(schema: Schema, bytes: Uint8Array, exact = false): FrameOf<Bodies> {
   if (bytes.length === 0) throw new FrameFault('empty_frame');
-  try {
-    const reader = new Reader(bytes);
-    let found = 0;
-    let content: Uint8Array | undefined;
-    while (!reader.done) {
-      const [number, wire] = reader.tag();
-      if (number <= BODY_NUMBER_MAX) {
-        if (found) throw new FrameFault('second_body');
-        found = number;
-      }
-      if (number <= BODY_NUMBER_MAX && wire === 2) content = reader.bytes();
-      else reader.skip(number, wire);
+  const reader = new Reader(bytes);
+  let found = 0;
+  let content: Uint8Array | undefined;
+  while (!reader.done) {
+    const [number, wire] = reader.tag();
+    if (number <= BODY_NUMBER_MAX) {
+      if (found) throw new FrameFault('second_body');
+      found = number;
     }
-    if (!found) throw new FrameFault('no_body');
-    const field = schema.fields.get(found);
-    if (!field) throw new FrameFault('unknown_body');
-    if (!content) throw new Malformed();
-    return { kind: field[0], body: read(field[1] as Schema, content, exact) } as FrameOf<Bodies>;
-  } catch (error) {
-    throw error instanceof Malformed ? new FrameFault('malformed') : error;
+    if (number <= BODY_NUMBER_MAX && wire === 2) content = reader.bytes();
+    else reader.skip(number, wire);
   }
+  if (!found) throw new FrameFault('no_body');
+  const [kind, of] = (schema.fields.get(found) ?? []) as [string?, Schema?];
+  if (!of) throw new FrameFault('unknown_body');
+  if (!content) throw malformed();
+  const body = read(of, content, exact);
+  for (const name of of.required) if (!body[name]) throw new FrameFault('field_missing', `${kind}.${name}`);
+  return { kind, body } as FrameOf<Bodies>;
 }
 
 /** A body behind its length, as a stream carries it. */
@@ -59,8 +57,8 @@ export function delimited(body: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Cuts a stream into bodies. After a fault the stream is of no use: where the next frame starts is unknown. */
 export class Cutter {
   readonly #bodyBytesMax: number;
-  /** The start of a frame whose rest has not come. */
-  #rest = new Uint8Array();
+  /** The start of a frame whose rest has not come: if the stream ends there, it is truncated. */
+  rest = new Uint8Array();
 
   constructor(bodyBytesMax: number) {
     this.#bodyBytesMax = bodyBytesMax;
@@ -69,9 +67,9 @@ export class Cutter {
   /** The bodies that are complete with this piece; each has memory of its own. */
   *cut(piece: Uint8Array): Generator<Uint8Array> {
     // Pieces are as large as packets or reads are: a frame of the largest kind is moved some dozen times at most.
-    const bytes = new Uint8Array(this.#rest.length + piece.length);
-    bytes.set(this.#rest);
-    bytes.set(piece, this.#rest.length);
+    const bytes = new Uint8Array(this.rest.length + piece.length);
+    bytes.set(this.rest);
+    bytes.set(piece, this.rest.length);
     let at = 0;
     for (;;) {
       const [length, prefixBytes] = prefix(bytes, at);
@@ -83,12 +81,7 @@ export class Cutter {
       yield bytes.slice(at + prefixBytes, end);
       at = end;
     }
-    this.#rest = bytes.subarray(at);
-  }
-
-  /** The stream ended. */
-  finish(): void {
-    if (this.#rest.length > 0) throw new FrameFault('truncated');
+    this.rest = bytes.subarray(at);
   }
 }
 

@@ -136,61 +136,69 @@ const OF: Record<string, string> = {
 };
 for (const [kind, names] of Object.entries(OF)) for (const name of names.split(' ')) KINDS.set(name, kind as Kind);
 
-/** A message whose fields are numbered from 1 in this order: names, and fields that need more words. */
+/**
+ * A message whose fields are numbered from 1 in this order: names, and fields that need more words. One whose name ends in
+ * `!` must be set.
+ */
 function fields(...list: (string | Field)[]): Schema {
-  const flat = list.flatMap((part) =>
-    typeof part === 'string' ? part.split(' ').map((name): Field => [name, KINDS.get(name) ?? 'u64']) : [part],
+  const required: string[] = [];
+  const flat = list.flatMap((part): Partial<Field>[] =>
+    typeof part === 'string' ? part.split(' ').map((name) => [name]) : [part],
   );
-  return message(Object.fromEntries(flat.map((field, at) => [at + 1, field])));
+  const numbered = flat.map(([marked = '', kind, oneof], at) => {
+    const name = marked.replace('!', '');
+    if (name !== marked) required.push(name);
+    return [at + 1, [name, kind ?? KINDS.get(name) ?? 'u64', oneof]] as const;
+  });
+  return message(Object.fromEntries(numbered) as unknown as Record<number, Field>, required);
 }
 
 const position = fields('epoch seq term');
-const positioned: Field = ['position', position];
-const windowed: Field = ['window', fields('messages bytes ageMs')];
-const entry = 'seq term timeMs key deleted payload';
+const window: Field = ['window!', fields('messages bytes ageMs')];
 const ping = fields('nonce');
 const pong = fields('nonce timeMs');
-const goodbye = fields('code', ['reason', 'text'], 'retryAfterMs', ['alternates', ['text']]);
+const goodbye = fields('code!', ['reason', 'text'], 'retryAfterMs', ['alternates', ['text']]);
 
 /** What a server sends, by number. */
 export const SERVER = message({
-  1: ['publication', fields(`channelId ${entry}`)],
-  2: ['ack', fields('request serial', positioned, 'copies skipped duplicate timeMs')],
+  1: ['publication', fields('channelId! seq! term timeMs key deleted payload')],
+  2: ['ack', fields('request! serial!', ['position', position], 'copies skipped duplicate timeMs')],
   3: ['ping', ping],
   4: ['pong', pong],
-  5: ['page', fields('channelId after', ['entries', [fields(entry)]])],
+  5: ['page', fields('channelId! after', ['entries', [fields('seq term timeMs key deleted payload')]])],
   6: [
     'snapshot',
-    fields('channelId replace', ['at', position], ['entries', [fields('key seq timeMs deleted payload')]], 'last'),
+    fields('channelId! replace', ['at!', position], ['entries', [fields('key seq timeMs deleted payload')]], 'last'),
   ],
-  7: ['skipped', fields('channelId to count reason')],
-  8: ['lagged', fields('channelId seq')],
+  7: ['skipped', fields('channelId! to! count reason')],
+  8: ['lagged', fields('channelId! seq')],
   9: [
     'attached',
     fields(
-      'request channelId channel',
-      positioned,
+      'request! channelId! channel!',
+      ['position!', position],
       'head',
-      windowed,
+      window,
       'policy keyed',
       ['resumed', message({}), 'outcome'],
       ['rewound', fields('count'), 'outcome'],
       ['discontinuity', fields('reason'), 'outcome'],
     ),
   ],
-  10: ['detached', fields('request channelId')],
-  11: ['discontinuity', fields('channelId reason', positioned)],
-  12: ['error', fields('request channelId code message retryAfterMs expectedSerial')],
+  10: ['detached', fields('request channelId!')],
+  11: ['discontinuity', fields('channelId! reason', ['position!', position])],
+  12: ['error', fields('request channelId code! message retryAfterMs expectedSerial')],
   16: [
     'welcome',
     fields(
-      'version session node generation heartbeatMs timeMs',
-      windowed,
-      ['limits', fields('frameBytes channels publishesInFlight')],
+      // A publish carries `timeMs` back as `since_ms`, which may not be 0.
+      'version! session! node! generation heartbeatMs! timeMs!',
+      window,
+      ['limits!', fields('frameBytes channels publishesInFlight')],
       'expiresMs',
     ),
   ],
-  17: ['refreshed', fields('request expiresMs')],
+  17: ['refreshed', fields('request! expiresMs')],
   18: ['goodbye', goodbye],
 });
 

@@ -1,6 +1,6 @@
 /** Protobuf messages by a description of their fields, in both directions. */
 
-import { Malformed, Reader, type U64 } from './reader.ts';
+import { malformed, Reader, type U64 } from './reader.ts';
 import { encodeText, Writer } from './writer.ts';
 
 /** What a field holds: `u64` is counted with, `wide` is not. A list of one kind is a repeated field. */
@@ -16,6 +16,8 @@ export interface Schema {
   readonly defaults: Value;
   /** The repeated fields: each message needs lists of its own. */
   readonly lists: readonly string[];
+  /** Fields that must be set. */
+  readonly required: readonly string[];
 }
 
 type Value = Record<string, unknown>;
@@ -25,14 +27,15 @@ const DEFAULTS = { text: '', bytes: new Uint8Array(), u64: 0, wide: 0, u32: 0, b
 const NUMBERS = ['u64', 'wide', 'u32', 'bool'];
 
 /** Describes a message: its fields by number, in order. */
-export function message(fields: Record<number, Field>): Schema {
+export function message(fields: Record<number, Field>, required: readonly string[] = []): Schema {
   const defaults: Value = {};
   const lists: string[] = [];
   for (const [name, kind, oneof] of Object.values(fields)) {
     if (Array.isArray(kind)) lists.push(name);
     else if (typeof kind !== 'object' && !oneof) defaults[name] = DEFAULTS[kind];
   }
-  return { fields: new Map(Object.entries(fields).map(([number, field]) => [Number(number), field])), defaults, lists };
+  const byNumber = new Map(Object.entries(fields).map(([number, field]) => [Number(number), field]));
+  return { fields: byNumber, defaults, lists, required };
 }
 
 /**
@@ -61,13 +64,13 @@ function readField(
   exact: boolean,
 ): void {
   const isNumber = NUMBERS.includes(kind as string);
-  if (wire !== (isNumber ? 0 : 2)) throw new Malformed();
+  if (wire !== (isNumber ? 0 : 2)) throw malformed();
   if (oneof) {
     for (const [other, , group] of schema.fields.values()) if (group === oneof && other !== name) delete value[other];
   }
   if (isNumber) {
     const number = reader.u64();
-    if (kind === 'u64' && typeof number === 'bigint' && !exact) throw new Malformed();
+    if (kind === 'u64' && typeof number === 'bigint' && !exact) throw malformed();
     if (kind === 'u64' || kind === 'wide') value[name] = number;
     else if (kind === 'bool') value[name] = number > 0;
     else value[name] = typeof number === 'number' ? number % 2 ** 32 : Number(BigInt.asUintN(32, number));

@@ -3,11 +3,13 @@
  * something else: the session refuses to count with it.
  */
 
+import { FrameFault } from './fault.ts';
+
 /** A 64-bit number of the wire: a bigint only where a number could not hold it. */
 export type U64 = number | bigint;
 
 /** The bytes are not protobuf. */
-export class Malformed extends Error {}
+export const malformed = (): FrameFault => new FrameFault('malformed');
 
 // A byte order mark is part of the text here: what was sent is what arrives.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -38,7 +40,7 @@ export class Reader {
   tag(): [field: number, wire: number] {
     const key = this.u64();
     const field = Number(key) / 8;
-    if (key > 0xffffffff || field < 1) throw new Malformed();
+    if (key > 0xffffffff || field < 1) throw malformed();
     return [Math.floor(field), Number(key) & 7];
   }
 
@@ -51,7 +53,7 @@ export class Reader {
       value += (byte & 0x7f) * 2 ** (7 * at);
       if (byte < 0x80) return value < 2 ** 53 ? value : this.#wide(at + 1);
     }
-    throw new Malformed();
+    throw malformed();
   }
 
   bytes(): Uint8Array {
@@ -60,7 +62,7 @@ export class Reader {
 
   text(): string {
     const decoded = text(this.bytes());
-    if (decoded === undefined) throw new Malformed();
+    if (decoded === undefined) throw malformed();
     return decoded;
   }
 
@@ -71,7 +73,7 @@ export class Reader {
     else if (wire === 2) this.bytes();
     else if (wire === 3) this.#skipGroup(field);
     else if (wire === 5) this.#take(4);
-    else throw new Malformed();
+    else throw malformed();
   }
 
   #skipGroup(group: number): void {
@@ -81,19 +83,19 @@ export class Reader {
       const [field, wire] = this.tag();
       if (wire === 3) open.push(field);
       else if (wire !== 4) this.skip(field, wire);
-      else if (open.pop() !== field) throw new Malformed();
+      else if (open.pop() !== field) throw malformed();
     }
   }
 
   #byte(): number {
     const byte = this.#bytes[this.#at++];
-    if (byte === undefined) throw new Malformed();
+    if (byte === undefined) throw malformed();
     return byte;
   }
 
   #take(length: U64): Uint8Array {
     const end = this.#at + Number(length);
-    if (end > this.#bytes.length) throw new Malformed();
+    if (end > this.#bytes.length) throw malformed();
     const taken = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return taken;
