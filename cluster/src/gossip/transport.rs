@@ -35,6 +35,8 @@ pub(super) struct Sealed {
 /// See the module.
 pub(super) struct SealedSocket {
     bound: Bound,
+    /// Where others reach it. A start of this node before had the same address, so chitchat may send there.
+    own: Option<SocketAddr>,
     ring: Arc<ArcSwap<KeyRing>>,
     sealer: Sealer,
     opener: Opener,
@@ -64,6 +66,7 @@ impl Sealed {
         let socket = SealedSocket {
             opener: Opener::new(cluster, sealer.sender()),
             bound: Bound::Waiting(Some(socket)),
+            own: None,
             ring,
             sealer,
             instruments,
@@ -79,13 +82,14 @@ impl Sealed {
 
 #[async_trait]
 impl Transport for Sealed {
-    async fn open(&self, _: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
+    async fn open(&self, own: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut socket = socket.ok_or_else(|| anyhow::anyhow!("the socket of gossip was opened before"))?;
         if let Bound::Waiting(bound) = &mut socket.bound
             && let Some(bound) = bound.take()
         {
             socket.bound = Bound::Running(UdpSocket::from_std(bound)?);
+            socket.own = Some(own);
         }
         Ok(Box::new(socket))
     }
@@ -94,6 +98,10 @@ impl Transport for Sealed {
 #[async_trait]
 impl Socket for SealedSocket {
     async fn send(&mut self, to: SocketAddr, message: ChitchatMessage) -> anyhow::Result<()> {
+        // It would only come back.
+        if self.own == Some(to) {
+            return Ok(());
+        }
         if let Err(dropped) = self.try_send(to, &message) {
             self.instruments.gossip_dropped(dropped);
         }
