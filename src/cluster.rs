@@ -17,6 +17,7 @@
 //! | `secrets.rs` | gossip keys and certificates: read, read again, when they end |
 //! | `voice.rs` | what this node says about itself |
 //! | `joining.rs` | from the first word to a member, and what ends that |
+//! | `leaving.rs` | the last steps of a member that ends |
 //! | `duty.rs`, `orders.rs` | what it does, and what an operator orders |
 //! | `status.rs` | what an operator is shown, and whether the node is ready |
 //! | `voters.rs` | who votes on the slot table |
@@ -33,6 +34,7 @@ mod error;
 mod identity;
 pub mod inbox;
 mod joining;
+mod leaving;
 mod neighbours;
 mod orders;
 pub mod peers;
@@ -323,24 +325,6 @@ impl Cluster {
             }
             Err(error) => tracing::error!(%error, "the certificate of links stays as it was"),
         }
-    }
-
-    /// Says that this node is gone, and takes no part any more. What it had has to be handed over before.
-    pub async fn leave(&self) {
-        self.standing.send_if_modified(|standing| {
-            let goes_on = !matches!(standing, Standing::Out(_));
-            if goes_on {
-                *standing = Standing::Left;
-            }
-            goes_on
-        });
-        // Whoever hears it lets go of its link. If this node leads the table the others elect another meanwhile.
-        self.voice.leave().await;
-        self.table.stop().await;
-        self.links.close().await;
-        // Not before: they read what comes in.
-        let mut tasks = std::mem::take(&mut *self.tasks());
-        tasks.shutdown().await;
     }
 
     /// Starts all that runs as long as the node takes part.

@@ -13,7 +13,9 @@ pub async fn follow(membership: &Membership, links: &Links) {
     loop {
         match changes.recv().await {
             Ok(Change::Joined(member) | Change::Changed(member)) => keep(&member, links),
-            Ok(Change::Left(node, Departure::Said | Departure::Missing)) => links.forget(&node),
+            // It waits until the others hold their slots without it, and ends the link then.
+            Ok(Change::Left(node, Departure::Said)) => links.release(&node),
+            Ok(Change::Left(node, Departure::Missing)) => links.forget(&node),
             // The younger process, which joined, takes its place.
             Ok(Change::Left(_, Departure::Replaced)) => {}
             Ok(Change::Suspected(_) | Change::Recovered(_) | Change::Superseded(_)) => {}

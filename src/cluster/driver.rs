@@ -6,13 +6,13 @@
 //!   planner ─▶ Wanted    ┘
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use starling_cluster::gossip;
+use starling_cluster::gossip::{self, Departure};
 use starling_cluster::link::{Event, PeerState};
 use starling_cluster::table::COMMANDS_MAX;
-use starling_core::id::{NodeId, SlotId};
+use starling_core::id::{Generation, NodeId, NodeName, SlotId};
 use starling_core::placement::planner::{self, Member, Planner, Standing};
 use starling_core::table::{Command, Table};
 use tokio::sync::broadcast::error::RecvError;
@@ -126,6 +126,8 @@ struct Driver {
     /// The version of each slot's record that its actor was told.
     told: Vec<u64>,
     down: BTreeSet<NodeId>,
+    /// The newest start of each name that has said it ends. It still answers, and holds nothing for anybody any more.
+    ended: BTreeMap<NodeName, Generation>,
     planner: Planner,
 }
 
@@ -136,6 +138,7 @@ impl Driver {
             told: vec![0; usize::from(registry.services().slots)],
             planner: Planner::new(cluster.me.clone(), zone.as_str().into(), planner::Config::default()),
             down: BTreeSet::new(),
+            ended: BTreeMap::new(),
             registry,
             cluster,
         }
@@ -162,10 +165,7 @@ impl Driver {
                     Err(RecvError::Closed) => return,
                 },
                 change = members.recv() => match change {
-                    Ok(gossip::Change::Left(node, _)) => {
-                        self.hear(node.clone(), false);
-                        self.reset(&node);
-                    }
+                    Ok(gossip::Change::Left(node, why)) => self.left(&node, why),
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
@@ -221,6 +221,15 @@ impl Driver {
         }
     }
 
+    fn left(&mut self, node: &NodeId, why: Departure) {
+        if why == Departure::Said {
+            let ended = self.ended.entry(node.name.clone()).or_insert(node.generation);
+            *ended = node.generation.max(*ended);
+        }
+        self.hear(node.clone(), false);
+        self.reset(node);
+    }
+
     fn look_at_links(&mut self) {
         for link in self.cluster.links.all() {
             self.hear(link.node().clone(), link.state() != PeerState::Down);
@@ -229,6 +238,11 @@ impl Driver {
     }
 
     fn hear(&mut self, node: NodeId, answers: bool) {
+        let has_ended = self
+            .ended
+            .get(&node.name)
+            .is_some_and(|ended| node.generation <= *ended);
+        let answers = answers && !has_ended;
         let changes = match answers {
             true => self.down.remove(&node),
             false => self.down.insert(node.clone()),

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use starling_cluster::ca;
-use starling_core::id::Generation;
-use starling_core::table::{Answer, Command, Table};
+use starling_core::id::{Generation, SlotId};
+use starling_core::table::{Answer, Change, Command, Table};
 
 use super::*;
 use crate::directory::DirectoryError;
@@ -230,6 +230,54 @@ async fn nodes_find_each_other_have_one_table_and_return_as_later_ones() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_stays_linked_until_no_slot_counts_on_it() {
+    let scene = Scene::new("leaving");
+    let [a, b, _c] = scene.three().await;
+    let (leaver, owner) = (a.cluster.me.clone(), b.cluster.me.clone());
+    let slot = SlotId(7);
+    let only = || BTreeSet::from([leaver.clone()]);
+    let changes = [Change::Claim, Change::Grow { with: only() }];
+    for (version, change) in (0..).zip(changes) {
+        let by = owner.clone();
+        let command = Command::Change {
+            slot,
+            version,
+            by,
+            change,
+        };
+        let outcome = soon("it is answered", b.cluster.table.submit(vec![command])).await;
+        assert!(matches!(outcome.as_deref(), Ok([Ok(_)])), "{outcome:?}");
+    }
+    let counts = |table: &Table| table.record(slot).is_some_and(|record| record.isr.contains(&leaver));
+    a.table("it is counted on", counts).await;
+
+    let mut members = b.cluster.membership.changes();
+    let cluster = Arc::clone(&a.cluster);
+    let leaving = tokio::spawn(async move { cluster.leave().await });
+    let said = gossip::Departure::Said;
+    soon("b hears it", async {
+        while !matches!(members.recv().await.expect("few"), gossip::Change::Left(node, why) if (&node, why) == (&leaver, said))
+        {
+        }
+    })
+    .await;
+    let link = b.cluster.links.of(&leaver.name).expect("it is linked");
+    assert_eq!(link.state(), link::PeerState::Up);
+    assert!(!leaving.is_finished(), "a slot counts on it");
+    let command = Command::Change {
+        slot,
+        version: 2,
+        by: owner,
+        change: Change::Shrink { without: only() },
+    };
+    // Whichever of the three leads the table: the one that leaves still does its part.
+    let outcome = soon("it is answered", b.cluster.table.submit(vec![command])).await;
+    assert!(matches!(outcome.as_deref(), Ok([Ok(_)])), "{outcome:?}");
+    soon("it leaves", leaving).await.expect("it does not panic");
+    eventually("its link is forgotten", || b.cluster.links.of(&leaver.name).is_none()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

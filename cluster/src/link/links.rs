@@ -141,6 +141,20 @@ impl Links {
         }
     }
 
+    /// Keeps the link to a process no longer than it stands: one that is down is not dialled again, and forgotten.
+    pub fn release(&self, node: &NodeId) {
+        let peers = self.inner.peers();
+        let entry = peers.get(&node.name).filter(|entry| entry.shared.node == *node);
+        let is_down = entry.is_some_and(|entry| {
+            entry.target.send_replace(None);
+            entry.shared.state() == PeerState::Down
+        });
+        drop(peers);
+        if is_down {
+            self.forget(node);
+        }
+    }
+
     /// The link to the newest process of a name, if one is kept.
     #[must_use]
     pub fn of(&self, name: &NodeName) -> Option<Link> {
