@@ -19,7 +19,7 @@
 //! without the slot: its changes are committed as they are made, and it keeps no history. A stored
 //! channel goes it as a logged one does: only its slot knows that the commit is a store's.
 //!
-//! * [`turn`]: inputs and effects;
+//! * `request`, [`turn`]: what is asked; inputs and effects;
 //! * [`config`]: what an operator decides;
 //! * [`state`], [`view`], [`history`], [`terms`], [`keys`], [`publishers`], [`idempotency`]: the
 //!   replicated state and its parts;
@@ -53,6 +53,7 @@ mod publish;
 pub mod publishers;
 pub mod read;
 pub mod refusal;
+mod request;
 pub mod spilled;
 mod standing;
 pub mod state;
@@ -68,9 +69,10 @@ pub use inspect::{Description, Inspection, Question, Selected, Selection};
 pub use message::Message;
 pub use read::{Page, PageRoom, Range};
 pub use refusal::{Limit, Refusal};
+pub use request::{Publish, Request, Skip};
 pub use state::State;
 pub use stored::{Damage, Stored};
-pub use turn::{Ack, Effect, Input, Opening, Proposal, Publish, Retired, Skip, Ticket};
+pub use turn::{Ack, Effect, Input, Opening, Proposal, Retired, Ticket};
 pub use view::View;
 
 pub(crate) use due::soonest;
@@ -138,11 +140,11 @@ impl<R> Channel<R> {
     /// The one entrance.
     pub fn handle(&mut self, input: Input<R>, now: Now, out: &mut Vec<Effect<R>>) {
         match input {
-            Input::Publish(publish) => self.publish(publish, now, out),
-            Input::Skip(skip) => self.skip(skip, now, out),
-            Input::Attach { to, from } => self.serve(Held::Attach { to, from }, now, out),
-            Input::Read { to, range } => self.serve(Held::Read { to, range }, now, out),
-            Input::Inspect { to, question } => self.serve(Held::Inspect { to, question }, now, out),
+            Input::Request(Request::Publish(publish)) => self.publish(publish, now, out),
+            Input::Request(Request::Skip(skip)) => self.skip(skip, now, out),
+            Input::Request(Request::Attach { to, from }) => self.serve(Held::Attach { to, from }, now, out),
+            Input::Request(Request::Read { to, range }) => self.serve(Held::Read { to, range }, now, out),
+            Input::Request(Request::Inspect { to, question }) => self.serve(Held::Inspect { to, question }, now, out),
             Input::Committed { through, copies } => self.commit(through, copies, now, out),
             Input::Refused { reason, opening } => self.refused(&reason, *opening, now, out),
             Input::Standing(standing) => self.stand(standing, out),

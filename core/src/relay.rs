@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::channel::{Attachment, Refusal};
+use crate::channel::{Attachment, Refusal, Request};
 use crate::id::{NodeId, Position};
 
 mod following;
@@ -27,7 +27,7 @@ pub mod message;
 mod pending;
 pub mod turn;
 
-pub use message::{Answer, Asked, Request, Told};
+pub use message::{Answer, Asked, Told};
 pub use turn::{Effect, Input};
 
 use following::Feed;

@@ -5,9 +5,9 @@
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
-use starling_core::channel::{From, Publish, Question, Range, Refusal, Selection, Skip};
+use starling_core::channel::{From, Publish, Question, Range, Refusal, Request, Selection, Skip};
 use starling_core::id::{ChannelName, Seq, Serial, SlotId};
-use starling_core::relay::{Answer, Asked, Request, Told};
+use starling_core::relay::{Answer, Asked, Told};
 use starling_core::time::WallTime;
 
 use super::entry::{MessageHead, OriginHead};

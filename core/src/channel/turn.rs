@@ -3,47 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-
-use super::attach::{Attachment, From};
-use super::inspect::{Inspection, Question};
+use super::attach::Attachment;
+use super::inspect::Inspection;
 use super::message::Message;
-use super::read::{Page, Range};
+use super::read::Page;
 use super::refusal::Refusal;
+use super::request::Request;
 use super::state::State;
-use crate::id::{Author, Key, Lineage, Position, Serial, Term};
-use crate::slot::entry::{Change, Origin};
-use crate::time::WallTime;
+use crate::id::{Lineage, Position, Term};
+use crate::slot::entry::Change;
 
 /// One thing that happened. `R` is whatever the shell needs to answer: the channel gives it back
 /// with the answer, once, and looks at nothing in it.
 #[derive(Debug)]
 pub enum Input<R> {
-    /// Somebody publishes.
-    Publish(Publish<R>),
-    /// Somebody gives a serial up.
-    Skip(Skip<R>),
-    /// A reader joins.
-    Attach {
-        /// Whom to answer.
-        to: R,
-        /// Where it wants to start.
-        from: From,
-    },
-    /// A reader reads back.
-    Read {
-        /// Whom to answer.
-        to: R,
-        /// What it wants.
-        range: Range,
-    },
-    /// Somebody looks at the channel who does not follow it.
-    Inspect {
-        /// Whom to answer.
-        to: R,
-        /// What it wants to know.
-        question: Question,
-    },
+    /// Somebody wants something.
+    Request(Request<R>),
     /// The slot has committed proposals.
     Committed {
         /// Up to this one.
@@ -72,36 +47,10 @@ pub enum Input<R> {
     },
 }
 
-/// One message to publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publish<R> {
-    /// Whom to answer.
-    pub to: R,
-    /// By what a repetition is recognised.
-    pub origin: Origin,
-    /// Which value it sets, on a keyed channel.
-    pub key: Option<Key>,
-    /// Removes the value; the payload is empty.
-    pub deleted: bool,
-    /// What is published.
-    pub payload: Bytes,
-    /// The server time as of the first attempt.
-    pub since: WallTime,
-}
-
-/// One serial to give up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skip<R> {
-    /// Whom to answer.
-    pub to: R,
-    /// Whose serial.
-    pub author: Author,
-    /// Which.
-    pub serial: Serial,
-    /// The lowest serial the author has no result for.
-    pub base: Serial,
-    /// The server time as of the first attempt.
-    pub since: WallTime,
+impl<R> From<Request<R>> for Input<R> {
+    fn from(request: Request<R>) -> Self {
+        Self::Request(request)
+    }
 }
 
 /// What the shell must do, in this order.

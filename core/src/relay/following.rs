@@ -10,11 +10,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::message::{Answer, Asked, Request};
+use super::message::{Answer, Asked};
 use super::pending::Pending;
 use super::turn::Effect;
 use super::{PATIENCE, RETRY_AFTER, Relay};
-use crate::channel::{Attachment, From, Message, Outcome, Page, Range, Reason, Refusal};
+use crate::channel::{Attachment, From, Message, Outcome, Page, Range, Reason, Refusal, Request};
 use crate::id::{Epoch, Position, Seq};
 
 /// What is read back at once: a page as sessions get them.

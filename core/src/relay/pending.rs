@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::message::{Answer, Asked, Request};
+use super::message::{Answer, Asked};
 use super::turn::Effect;
 use super::{PATIENCE, RETRY_AFTER, Relay};
-use crate::channel::Refusal;
+use crate::channel::{Refusal, Request};
 use crate::id::NodeId;
 
 /// A request without an answer.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::message::{Answer, Asked, Request, Told};
-use crate::channel::Message;
+use super::message::{Answer, Asked, Told};
+use crate::channel::{Message, Request};
 use crate::id::{NodeId, Position};
 
 /// One thing that happened.

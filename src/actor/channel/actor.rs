@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_core::channel::{Channel, Durability, Effect, Input, Page, Proposal, Publish, Refusal, Skip, View};
+use starling_core::channel::{Channel, Durability, Effect, Input, Page, Proposal, Refusal, Request, View};
 use starling_core::id::{ChannelName, Position};
 use starling_core::slot::StoreFailure;
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
@@ -127,12 +127,15 @@ impl Actor for ChannelActor {
         }
         let input = match message {
             Message::Publish(publishes) => {
-                state.turn(publishes.into_iter().map(Input::Publish), permit);
+                state.turn(
+                    publishes.into_iter().map(|publish| Request::Publish(publish).into()),
+                    permit,
+                );
                 return Ok(());
             }
-            Message::Skip(skip) => Input::Skip(skip),
-            Message::Attach { to, from } => Input::Attach { to, from },
-            Message::Read { to, range } if to.wants_messages() => Input::Read { to, range },
+            Message::Skip(skip) => Request::Skip(skip).into(),
+            Message::Attach { to, from } => Request::Attach { to, from }.into(),
+            Message::Read { to, range } if to.wants_messages() => Request::Read { to, range }.into(),
             Message::Read { to, range } => match state.feeding.known_page(&range) {
                 Some(page) => {
                     to.page(page);
@@ -141,12 +144,12 @@ impl Actor for ChannelActor {
                 None => match state.feeding.join_fetch(&range, to, permit) {
                     None => return Ok(()),
                     Some((to, back)) => {
-                        state.turn([Input::Read { to, range }], back);
+                        state.turn([Request::Read { to, range }.into()], back);
                         return Ok(());
                     }
                 },
             },
-            Message::Inspect { to, question } => Input::Inspect { to, question },
+            Message::Inspect { to, question } => Request::Inspect { to, question }.into(),
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
             Message::Standing(standing) => Input::Standing(standing),
@@ -386,11 +389,7 @@ impl State {
 /// Answers what cannot be worked on.
 fn refuse(input: Input<Reply>, refusal: &Refusal) {
     match input {
-        Input::Publish(Publish { to, .. })
-        | Input::Skip(Skip { to, .. })
-        | Input::Attach { to, .. }
-        | Input::Read { to, .. }
-        | Input::Inspect { to, .. } => to.refuse(refusal.clone()),
+        Input::Request(request) => request.into_asker().refuse(refusal.clone()),
         Input::Committed { .. }
         | Input::Refused { .. }
         | Input::Standing(_)

@@ -3,9 +3,9 @@
 use std::convert;
 
 use starling_cluster::link::InboxRoom;
-use starling_core::channel::{From, Opening, Publish, Question, Range, Refusal, Skip, Ticket};
+use starling_core::channel::{From, Opening, Publish, Question, Range, Refusal, Request, Skip, Ticket};
 use starling_core::id::NodeId;
-use starling_core::relay::{Request, Told};
+use starling_core::relay::Told;
 
 use crate::actor::reply::Reply;
 use crate::actor::slot::Route;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_core::channel::{Range, Refusal};
+use starling_core::channel::{Range, Refusal, Request};
 use starling_core::id::{ChannelName, NodeId, Position, Term};
-use starling_core::relay::{Asked, Effect, Input, Relay, Request};
+use starling_core::relay::{Asked, Effect, Input, Relay};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
 use starling_runtime::wheel::Alarm;
 use tokio::time::Instant;

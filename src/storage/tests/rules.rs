@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use starling_core::channel::{self, Channel, Durability, Effect, Input, Publish, Skip, State, Window};
+use starling_core::channel::{self, Channel, Durability, Effect, Input, Publish, Request, Skip, State, Window};
 use starling_core::id::{IdempotencyKey, Key};
 use starling_core::slot::{CommitPoint, Slot};
 use starling_core::time::Now;
@@ -82,8 +82,8 @@ impl Run {
     }
 
     /// Hands something to the channel, and all it proposes to the store.
-    async fn send(&mut self, input: Input<()>) {
-        let mut inputs = vec![input];
+    async fn send(&mut self, input: impl Into<Input<()>>) {
+        let mut inputs = vec![input.into()];
         while let Some(input) = inputs.pop() {
             let mut effects = Vec::new();
             self.channel.handle(input, self.now, &mut effects);
@@ -155,7 +155,7 @@ impl Run {
                     base: serial,
                     since: self.now.wall,
                 };
-                self.send(Input::Skip(skip)).await;
+                self.send(Request::Skip(skip)).await;
             }
             2..4 => {
                 let millis = self.random.random_range(0..100_000);
@@ -197,7 +197,7 @@ impl Run {
             payload: Bytes::from(vec![b'x'; length]),
             since: self.now.wall,
         };
-        self.send(Input::Publish(publish)).await;
+        self.send(Request::Publish(publish)).await;
     }
 
     /// What the store holds is what the slot holds.

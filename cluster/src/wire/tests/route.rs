@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use starling_core::channel::{
     Ack, Attachment, Description, From, Inspection, Message, Outcome, Page, Publish, Question, Range, Reason, Refusal,
-    Selected, Selection, Skip, Values,
+    Request, Selected, Selection, Skip, Values,
 };
 use starling_core::id::Position;
-use starling_core::relay::{Answer, Request};
+use starling_core::relay::Answer;
 
 use super::*;
 

@@ -191,7 +191,7 @@ fn a_channel_without_history_resumes_at_its_head_only() {
 fn a_reader_waits_for_the_channel_to_be_committed() {
     let mut owner = Owner::new(small());
     owner.stalled = true;
-    let attach = |to| Input::Attach { to, from: From::Head };
+    let attach = |to| Request::Attach { to, from: From::Head };
     assert!(owner.send(attach(1)).is_empty());
     assert!(owner.send(attach(2)).is_empty());
     assert_eq!(owner.proposed.len(), 1, "it is created once");
@@ -234,7 +234,7 @@ fn a_channel_that_is_being_forgotten_is_made_anew() {
     let forgetting = &owner.proposed[0][0].change;
     assert_eq!(*forgetting, Change::ForgetHead);
     let from = From::Position(before.clone());
-    assert!(owner.send(Input::Attach { to: 1, from }).is_empty());
+    assert!(owner.send(Request::Attach { to: 1, from }).is_empty());
     let effects = owner.resume();
     let [Effect::Attached { attachment, .. }] = effects.as_slice() else {
         panic!("{effects:?}");

@@ -157,7 +157,7 @@ fn an_uncommitted_tail_is_known_and_not_shown() {
     };
     let mut heir = Channel::new(name("t:a"), Config::default(), opening, start());
     let mut out = Vec::new();
-    let retry = Input::Publish(Publish {
+    let retry = Request::Publish(Publish {
         to: 1,
         origin: number(2, 2),
         key: None,
@@ -165,7 +165,7 @@ fn an_uncommitted_tail_is_known_and_not_shown() {
         payload: Bytes::new(),
         since: NOON,
     });
-    heir.handle(retry, first.now, &mut out);
+    heir.handle(retry.into(), first.now, &mut out);
     assert!(out.is_empty(), "the retry waits for the inherited entry: {out:?}");
     assert_eq!(heir.view().unwrap().head(), Seq(1));
     let committed = Input::Committed {

@@ -47,7 +47,7 @@ fn publishers_expire_ten_minutes_after_their_last_entry() {
     owner.pass(seconds(76));
     owner.wake();
     assert!(state(&owner).unwrap().publishers().is_empty());
-    let stale = owner.send(Input::Publish(Publish {
+    let stale = owner.send(Request::Publish(Publish {
         to: 1,
         origin: number(1, 1),
         key: None,

@@ -5,7 +5,7 @@ use super::*;
 impl Owner {
     fn ask(&mut self, question: Question) -> Inspection {
         let to = self.to();
-        let effects = self.send(Input::Inspect { to, question });
+        let effects = self.send(Request::Inspect { to, question });
         match <[_; 1]>::try_from(effects) {
             Ok([Effect::Inspected { inspection, .. }]) => inspection,
             other => panic!("no answer: {other:?}"),

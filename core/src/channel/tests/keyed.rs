@@ -178,7 +178,7 @@ fn a_publish_names_its_key() {
     let mismatch = Refusal::KeyMismatch { keyed: true };
     assert_eq!(*refusal(&owner.say("no key")), mismatch);
     assert!(mismatch.to_string().contains("value per key"));
-    let payload = owner.send(Input::Publish(Publish {
+    let payload = owner.send(Request::Publish(Publish {
         to: 1,
         origin: Origin::Anonymous,
         key: Some(Key::parse("a").unwrap()),

@@ -125,9 +125,9 @@ impl Owner {
 
     /// Hands one input in and carries out what comes of it. Answers with the effects that the
     /// world outside would see.
-    pub(super) fn send(&mut self, input: Input<u32>) -> Effects {
+    pub(super) fn send(&mut self, input: impl Into<Input<u32>>) -> Effects {
         let mut seen = Vec::new();
-        self.turn(input, &mut seen);
+        self.turn(input.into(), &mut seen);
         if !self.stalled {
             self.flush(&mut seen);
         }
@@ -263,7 +263,7 @@ impl Owner {
     pub(super) fn publish(&mut self, origin: Origin, payload: &str) -> Effects {
         let to = self.to();
         let payload = Bytes::copy_from_slice(payload.as_bytes());
-        self.send(Input::Publish(Publish {
+        self.send(Request::Publish(Publish {
             to,
             origin,
             key: None,
@@ -276,7 +276,7 @@ impl Owner {
     /// Sets a key, or removes it.
     pub(super) fn set(&mut self, key: &str, value: Option<&str>) -> Effects {
         let to = self.to();
-        self.send(Input::Publish(Publish {
+        self.send(Request::Publish(Publish {
             to,
             origin: Origin::Anonymous,
             key: Some(Key::parse(key).unwrap()),
@@ -293,7 +293,7 @@ impl Owner {
 
     pub(super) fn skip_from(&mut self, serial: u64, base: u64) -> Effects {
         let to = self.to();
-        self.send(Input::Skip(Skip {
+        self.send(Request::Skip(Skip {
             to,
             author: anna(),
             serial: Serial(serial),
@@ -304,7 +304,7 @@ impl Owner {
 
     pub(super) fn attach(&mut self, from: From) -> Attachment {
         let to = self.to();
-        let effects = self.send(Input::Attach { to, from });
+        let effects = self.send(Request::Attach { to, from });
         match <[_; 1]>::try_from(effects) {
             Ok([Effect::Attached { attachment, .. }]) => attachment,
             other => panic!("not attached: {other:?}"),
@@ -313,7 +313,7 @@ impl Owner {
 
     pub(super) fn read(&mut self, range: Range) -> Page {
         let to = self.to();
-        let effects = self.send(Input::Read { to, range });
+        let effects = self.send(Request::Read { to, range });
         match <[_; 1]>::try_from(effects) {
             Ok([Effect::Page { page, .. }]) => page,
             other => panic!("no page: {other:?}"),

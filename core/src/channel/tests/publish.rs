@@ -101,7 +101,7 @@ fn serials_that_make_no_sense_are_refused() {
 fn an_old_first_attempt_of_an_unknown_publisher_is_not_accepted() {
     let mut owner = Owner::new(Config::default());
     let publish = |owner: &mut Owner, since: WallTime| {
-        owner.send(Input::Publish(Publish {
+        owner.send(Request::Publish(Publish {
             to: 1,
             origin: number(1, 1),
             key: None,
@@ -235,7 +235,7 @@ fn keys_belong_to_keyed_channels() {
     let mut owner = Owner::new(Config::default());
     let mismatch = Refusal::KeyMismatch { keyed: false };
     assert_eq!(*refusal(&owner.set("k", Some("v"))), mismatch);
-    let unkeyed_removal = owner.send(Input::Publish(Publish {
+    let unkeyed_removal = owner.send(Request::Publish(Publish {
         to: 1,
         origin: Origin::Anonymous,
         key: None,

@@ -221,7 +221,7 @@ impl Run {
         let (key, deleted, payload) = self.message();
         let to = self.owner.to();
         self.waiting.insert(to, asked);
-        self.owner.send(Input::Publish(Publish {
+        self.owner.send(Request::Publish(Publish {
             to,
             origin,
             key,
@@ -277,7 +277,7 @@ impl Run {
         let (author, serial, base, since) = self.serial();
         let to = self.owner.to();
         self.waiting.insert(to, Asked::Serial { author, serial });
-        self.owner.send(Input::Skip(Skip {
+        self.owner.send(Request::Skip(Skip {
             to,
             author: self.authors[author].author.clone(),
             serial: Serial(serial),
@@ -308,7 +308,7 @@ impl Run {
         };
         let to = self.owner.to();
         self.waiting.insert(to, Asked::Other);
-        self.owner.send(Input::Attach { to, from })
+        self.owner.send(Request::Attach { to, from })
     }
 
     fn read(&mut self) -> Effects {
@@ -318,7 +318,7 @@ impl Run {
         self.waiting.insert(to, Asked::Other);
         if self.random.random_bool(0.1) {
             let question = Question::Description;
-            return self.owner.send(Input::Inspect { to, question });
+            return self.owner.send(Request::Inspect { to, question });
         }
         let range = Range {
             epoch: epoch.filter(|_| self.random.random_bool(0.8)),
@@ -326,6 +326,6 @@ impl Run {
             bytes_max: self.random.random_range(0..1_000),
             messages_max: self.random.random_range(0..10),
         };
-        self.owner.send(Input::Read { to, range })
+        self.owner.send(Request::Read { to, range })
     }
 }

@@ -77,7 +77,7 @@ fn what_was_taken_before_is_still_waited_for() {
 fn readers_of_a_channel_that_could_not_begin_are_refused() {
     let mut owner = Owner::new(Config::default());
     owner.stalled = true;
-    owner.send(Input::Attach {
+    owner.send(Request::Attach {
         to: 77,
         from: From::Head,
     });
@@ -89,7 +89,7 @@ fn readers_of_a_channel_that_could_not_begin_are_refused() {
 fn readers_wait_on_while_the_beginning_is_in_the_log() {
     let mut owner = Owner::new(Config::default());
     owner.stalled = true;
-    owner.send(Input::Attach {
+    owner.send(Request::Attach {
         to: 77,
         from: From::Head,
     });
@@ -140,7 +140,7 @@ fn a_full_slot_refuses_new_channels() {
     let mut owner = Owner::in_slot(Config::default(), slot_config);
     assert_eq!(*refusal(&owner.anna(1)), Refusal::SlotFull);
     assert_eq!(*refusal(&owner.anna(1)), Refusal::SlotFull, "the table was undone");
-    let attach = Input::Attach {
+    let attach = Request::Attach {
         to: 1,
         from: From::Head,
     };

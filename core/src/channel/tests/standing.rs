@@ -22,18 +22,18 @@ fn shared() -> (Channel<u32>, Now) {
     (channel, first.now)
 }
 
-fn attach(channel: &Channel<u32>, to: u32, epoch: Option<&str>, seq: u64, term: u64) -> Input<u32> {
+fn attach(channel: &Channel<u32>, to: u32, epoch: Option<&str>, seq: u64, term: u64) -> Request<u32> {
     let epoch = epoch.map_or_else(
         || channel.view().unwrap().epoch().clone(),
         |epoch| Epoch::parse(epoch).unwrap(),
     );
     let (seq, term) = (Seq(seq), Term(term));
     let from = From::Position(Position { epoch, seq, term });
-    Input::Attach { to, from }
+    Request::Attach { to, from }
 }
 
-fn retry(serial: u64) -> Input<u32> {
-    Input::Publish(Publish {
+fn retry(serial: u64) -> Request<u32> {
+    Request::Publish(Publish {
         to: 1,
         origin: number(serial, serial),
         key: None,
@@ -48,9 +48,9 @@ fn doubt(number: u64) -> Ticket {
     Ticket { round: 9, number }
 }
 
-fn turn(channel: &mut Channel<u32>, input: Input<u32>, now: Now) -> Effects {
+fn turn(channel: &mut Channel<u32>, input: impl Into<Input<u32>>, now: Now) -> Effects {
     let mut out = Vec::new();
-    channel.handle(input, now, &mut out);
+    channel.handle(input.into(), now, &mut out);
     out
 }
 
@@ -104,12 +104,12 @@ fn a_position_that_proves_nothing_is_answered_at_once() {
         messages_max: 9,
     };
     let epoch = channel.view().unwrap().epoch().clone();
-    let read = Input::Read {
+    let read = Request::Read {
         to: 1,
         range: range(&epoch, 1),
     };
     assert!(matches!(turn(&mut channel, read, now)[..], [Effect::Page { .. }]));
-    let ahead = Input::Read {
+    let ahead = Request::Read {
         to: 1,
         range: range(&epoch, 7),
     };

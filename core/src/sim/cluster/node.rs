@@ -137,9 +137,9 @@ impl World {
                 base,
                 since,
                 skip,
-            } => self.publisher_input(to, serial, base, since, skip),
-            Asked::Attach(from) => channel::Input::Attach { to, from },
-            Asked::Read(range) => channel::Input::Read { to, range },
+            } => self.publisher_request(to, serial, base, since, skip).into(),
+            Asked::Attach(from) => channel::Request::Attach { to, from }.into(),
+            Asked::Read(range) => channel::Request::Read { to, range }.into(),
         };
         let channel = request.channel;
         if self.nodes[index].channels.contains_key(&channel) {

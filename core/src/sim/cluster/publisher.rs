@@ -132,14 +132,14 @@ impl World {
         self.agenda.after(delay, Event::Request { to, forwarded, request });
     }
 
-    pub(super) fn publisher_input(
+    pub(super) fn publisher_request(
         &self,
         to: Reply,
         serial: u64,
         base: u64,
         since: WallTime,
         skip: bool,
-    ) -> channel::Input<Reply> {
+    ) -> channel::Request<Reply> {
         let Client::Publisher(index) = to.client else {
             unreachable!("readers do not publish");
         };
@@ -149,7 +149,7 @@ impl World {
         };
         let (serial_id, base) = (Serial(serial), Serial(base));
         if skip {
-            return channel::Input::Skip(channel::Skip {
+            return channel::Request::Skip(channel::Skip {
                 to,
                 author,
                 serial: serial_id,
@@ -158,7 +158,7 @@ impl World {
             });
         }
         let serial = serial_id;
-        channel::Input::Publish(channel::Publish {
+        channel::Request::Publish(channel::Publish {
             to,
             origin: Origin::Publisher { author, serial, base },
             key: None,

@@ -127,12 +127,8 @@ impl World {
             }
             slot::Effect::Barred { channel, reason } => {
                 for input in self.nodes[index].opening.remove(&channel).unwrap_or_default() {
-                    if let Input::Publish(channel::Publish { to, .. })
-                    | Input::Skip(channel::Skip { to, .. })
-                    | Input::Attach { to, .. }
-                    | Input::Read { to, .. } = input
-                    {
-                        self.respond(index, to, Told::Refused(reason.clone()));
+                    if let Input::Request(request) = input {
+                        self.respond(index, request.into_asker(), Told::Refused(reason.clone()));
                     }
                 }
             }

@@ -146,11 +146,7 @@ impl Node {
     /// Refuses whatever a message asks.
     pub(super) fn refuse_input(&mut self, input: channel::Input<ReplyId>, refusal: &Refusal, scene: &mut Scene) {
         match input {
-            channel::Input::Publish(channel::Publish { to, .. })
-            | channel::Input::Skip(channel::Skip { to, .. })
-            | channel::Input::Attach { to, .. }
-            | channel::Input::Read { to, .. }
-            | channel::Input::Inspect { to, .. } => self.refuse(to, refusal.clone(), scene),
+            channel::Input::Request(request) => self.refuse(request.into_asker(), refusal.clone(), scene),
             channel::Input::Committed { .. }
             | channel::Input::Refused { .. }
             | channel::Input::Standing(_)

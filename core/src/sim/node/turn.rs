@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::channel::{Message, Standing};
 use super::mailbox::{Asker, PageAnswer, Permit, ReplyId};
 use super::{Node, slot};
-use crate::channel::{Effect, Input, Page, PageRoom, Range, Refusal};
+use crate::channel::{Effect, Input, Page, PageRoom, Range, Refusal, Request};
 use crate::id::{ChannelName, Epoch};
 use crate::sim::fact::Fact;
 use crate::sim::scene::{ActorId, Scene};
@@ -26,15 +26,15 @@ impl Node {
         };
         actor.turn_later(channel, scene);
         let input = match message {
-            Message::Publish(publish) => Input::Publish(publish),
-            Message::Skip(skip) => Input::Skip(skip),
-            Message::Attach { to, from } => Input::Attach { to, from },
+            Message::Publish(publish) => Request::Publish(publish).into(),
+            Message::Skip(skip) => Request::Skip(skip).into(),
+            Message::Attach { to, from } => Request::Attach { to, from }.into(),
             Message::Read { to, range } => match self.known_page(channel, &range, scene) {
                 Some(page) => {
                     self.fetched(to, page, scene);
                     return self.release(channel, permit, scene);
                 }
-                None => Input::Read { to, range },
+                None => Request::Read { to, range }.into(),
             },
             Message::Committed { through, copies } => Input::Committed { through, copies },
             Message::Refused { reason, opening } => Input::Refused { reason, opening },
@@ -59,7 +59,7 @@ impl Node {
         // A publish is a use once it is committed, which its entry tells.
         if matches!(
             input,
-            Input::Attach { .. } | Input::Read { .. } | Input::Due { attended: true }
+            Input::Request(Request::Attach { .. } | Request::Read { .. }) | Input::Due { attended: true }
         ) {
             scene.tell(Fact::Used {
                 channel: channel.clone(),
