@@ -16,6 +16,7 @@
 //! | `identity.rs` | which start of which node this is |
 //! | `secrets.rs` | gossip keys and certificates: read, read again, when they end |
 //! | `voice.rs` | what this node says about itself |
+//! | `start.rs` | from a configuration to a node that can be heard |
 //! | `joining.rs` | from the first word to a member, and what ends that |
 //! | `leaving.rs` | the last steps of a member that ends |
 //! | `duty.rs`, `orders.rs` | what it does, and what an operator orders |
@@ -41,26 +42,24 @@ pub mod peers;
 pub mod probe;
 mod secrets;
 mod settings;
+mod start;
 pub mod status;
 mod voice;
 mod voters;
 
-use std::collections::BTreeSet;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use starling_cluster::gossip::{self, Gossip, Membership, NodeFacts, Phase, Pins};
-use starling_cluster::link::{Agreement, Inboxes, Lane, Links, SLOT_LANES};
-use starling_cluster::table::{Post, TableService, Timing};
-use starling_cluster::{link, mesh, wire};
-use starling_core::id::{NodeId, NodeName};
-use starling_protocol::version;
+use starling_cluster::gossip::{self, Membership, NodeFacts, Phase, Pins};
+use starling_cluster::link::{self, Links, SLOT_LANES};
+use starling_cluster::table::{Post, TableService};
+use starling_core::id::NodeId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{self, Config};
+use crate::config;
 use crate::directory::DataDirectory;
 use crate::metrics::Metrics;
 
@@ -71,16 +70,8 @@ pub use neighbours::Neighbour;
 pub use orders::{Order, OrderError};
 
 use duty::Roster;
-use identity::Identity;
-use joining::Joining;
-use orders::Orderly;
-use secrets::{Expiry, Secrets};
-use settings::Comparison;
+use secrets::Expiry;
 use voice::Voice;
-use voters::Voters;
-
-/// The seed of the hash that puts names into slots: there is none.
-const HASH_SEED: u64 = 0;
 
 /// Time between two looks at how busy the node is. A client that is told where to go acts on it once; more often would
 /// make gossip out of every session.
@@ -138,98 +129,6 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Takes part. It returns when the node can be heard; when it has become a member, its [`standing`](Self::standing)
-    /// says so.
-    ///
-    /// # Errors
-    /// What could not be had.
-    pub async fn start(
-        config: &Config,
-        reached: Reached,
-        metrics: Arc<Metrics>,
-    ) -> Result<(Arc<Self>, SlotInboxes), ClusterError> {
-        let Identity { me, directory } = Identity::take(config)?;
-        let section = &config.cluster;
-        let Secrets { ring, credentials } = Secrets::read(&me.name, section)?;
-        let expires = credentials.expires();
-        let (links_socket, links_address) = bind(section.link_listen, "links")?;
-        let (gossip_socket, gossip_address) = bind(section.gossip_listen, "gossip")?;
-        let advertised = section.advertised().ok_or(ClusterError::NoAddress)?;
-        let at = |bound: SocketAddr| SocketAddr::new(advertised, bound.port());
-
-        let agreement = Agreement {
-            cluster: section.id.clone(),
-            slots: config.slots.count,
-            hash_seed: HASH_SEED,
-            wire: wire::VERSIONS,
-        };
-        let started = Links::start(
-            me.clone(),
-            agreement,
-            section.links(),
-            links_socket,
-            credentials,
-            metrics.clone(),
-        );
-        let (links, inboxes) = started?;
-        let links = Arc::new(links);
-        let post = Post::new(Arc::clone(&links));
-        let courier = Arc::new(post.clone());
-        let opened = TableService::start(
-            me.name.clone(),
-            directory.path(),
-            config.slots.count,
-            courier,
-            Timing::default(),
-        );
-        let table = opened.await?;
-
-        let facts = NodeFacts {
-            client_urls: reached.urls,
-            protocol: (version::VERSION_MIN, version::VERSION_MAX),
-            webtransport: reached.webtransport,
-            link: at(links_address),
-            probe: probe(reached.tcp, at(reached.tcp)),
-            zone: config.node.zone.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            wire: wire::VERSIONS,
-            load: 0,
-            phase: Phase::Serving,
-            settings: settings::hash(&config.namespaces),
-            table: table.version(),
-        };
-        let heard = gossip::Settings {
-            me: me.clone(),
-            cluster: section.id.clone(),
-            advertised: at(gossip_address),
-            seeds: section.seeds.clone(),
-            tuning: section.gossip(),
-        };
-        let gossip = Gossip::start(heard, gossip_socket, ring, facts, metrics.clone()).await?;
-        let membership = gossip.membership().clone();
-        let voice = Arc::new(Voice::new(gossip));
-        let cluster = Arc::new(Self {
-            me,
-            links,
-            table,
-            membership,
-            gossip: at(gossip_address),
-            section: config.cluster.clone(),
-            roster: Roster::new(Arc::clone(&voice)),
-            voice,
-            post,
-            behind: AtomicUsize::new(0),
-            expiry: Expiry::new(expires, metrics.clone()),
-            metrics,
-            standing: watch::Sender::new(Standing::Joining),
-            passable: AtomicBool::new(true),
-            tasks: Mutex::default(),
-            _directory: directory,
-        });
-        let slots = cluster.run(inboxes);
-        Ok((cluster, slots))
-    }
-
     /// Whether this node is a member by now, and what ended that.
     #[must_use]
     pub fn standing(&self) -> watch::Receiver<Standing> {
@@ -327,38 +226,6 @@ impl Cluster {
         }
     }
 
-    /// Starts all that runs as long as the node takes part.
-    fn run(self: &Arc<Self>, inboxes: Inboxes) -> SlotInboxes {
-        let mut inboxes = Vec::from(inboxes);
-        let mut control = inboxes.remove(Lane::Control.index());
-        self.post.staff(Arc::new(Orderly(self.roster.clone())));
-        let (post, table) = (self.post.clone(), self.table.clone());
-        self.spawn(async move {
-            while let Some(incoming) = control.recv().await {
-                post.receive(&incoming, &table);
-            }
-        });
-        let (membership, links) = (self.membership.clone(), Arc::clone(&self.links));
-        self.spawn(async move { mesh::follow(&membership, &links).await });
-        let bootstrap = self.section.bootstrap.iter();
-        let joining = Joining {
-            me: self.me.clone(),
-            bootstrap: bootstrap
-                .filter_map(|name| NodeName::parse(name).ok())
-                .collect::<BTreeSet<_>>(),
-            table: self.table.clone(),
-            membership: self.membership.clone(),
-            standing: self.standing.clone(),
-        };
-        self.spawn(joining.clone().run());
-        self.spawn(joining.watch(self.voice.ended()));
-        self.spawn(Voters::new(self.table.clone(), Arc::clone(&self.links)).run());
-        let mine = self.facts().settings;
-        self.spawn(Comparison::new(mine, self.membership.clone(), self.metrics.clone()).run());
-        self.spawn(self.expiry.clone().warn());
-        inboxes.try_into().expect("all but the one for control")
-    }
-
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks().spawn(task);
     }
@@ -371,22 +238,6 @@ impl Cluster {
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("me", &self.me).finish_non_exhaustive()
-    }
-}
-
-fn bind(address: SocketAddr, what: &'static str) -> Result<(UdpSocket, SocketAddr), ClusterError> {
-    let bound = UdpSocket::bind(address).and_then(|socket| Ok((socket.local_addr()?, socket)));
-    let (at, socket) = bound.map_err(|source| ClusterError::Bind { address, what, source })?;
-    Ok((socket, at))
-}
-
-/// Where peers ask whether the process lives, when the client port is one that they reach: a node that is proxied on its own
-/// machine listens where they do not.
-fn probe(bound: SocketAddr, advertised: SocketAddr) -> Option<SocketAddr> {
-    match (bound.ip(), advertised.ip()) {
-        (ip, _) if ip.is_unspecified() => Some(advertised),
-        (ip, others) if ip.is_loopback() != others.is_loopback() => None,
-        _ => Some(bound),
     }
 }
 

@@ -5,7 +5,9 @@
 //! it all: there is no queue between its halves, and an idle session is one small future.
 //!
 //! * [`mailbox`]: how the rest of the node reaches a session;
+//! * `serve`: from the first byte to the last;
 //! * `task`: the loop;
+//! * `receive`: from the connection to the rules;
 //! * `deliver`: from the rings to the connection;
 //! * `snapshot`: the values of a keyed channel, in parts;
 //! * `forward`, `outbound`: from the session to the owners of its channels.
@@ -14,8 +16,10 @@ mod deliver;
 mod forward;
 mod mailbox;
 mod outbound;
+mod receive;
+mod serve;
 mod snapshot;
 mod task;
 
 pub use mailbox::{Delivery, Mailbox, PageAnswer};
-pub use task::{Serve, serve};
+pub use serve::{Serve, serve};

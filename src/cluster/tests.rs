@@ -1,13 +1,15 @@
 //! Nodes of one process over loopback: they find each other, have one table, and are told when they are out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use starling_cluster::ca;
-use starling_core::id::{Generation, SlotId};
+use starling_cluster::{ca, wire};
+use starling_core::id::{Generation, NodeName, SlotId};
 use starling_core::table::{Answer, Change, Command, Table};
 
 use super::*;
+use crate::config::Config;
 use crate::directory::DirectoryError;
 
 /// Time that anything may take on a machine that does much else.

@@ -1,14 +1,13 @@
 //! The session's loop: see what happened, let the rules decide, write.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use starling_core::access::Grant;
 use starling_core::session::answer::Farewell;
-use starling_core::session::request::{Refresh, Request};
+use starling_core::session::request::Refresh;
 use starling_core::session::{Effect, Fetched, Input, PLACES_MAX, Session};
 use starling_protocol::limits;
 use tokio::time::Instant;
@@ -16,22 +15,13 @@ use tokio::time::Instant;
 use super::deliver::Reader;
 use super::outbound::Outbound;
 use super::{Delivery, Mailbox, PageAnswer};
-use crate::actor::channel;
 use crate::actor::registry::Registry;
 use crate::auth::Denied;
 use crate::fanout::Feed;
 use crate::node::Services;
 use crate::quotas::Party;
-use crate::transport::accept::Admitted;
-use crate::transport::{Connection, Ended};
-use crate::wire::{self, Rejected};
-
-/// Frames read in one go before others get their turn.
-const FRAMES_PER_TURN: usize = 64;
-
-/// Bytes of frames after which others get their turn, too: what they ask for may have to wait for an owner. As long as the
-/// longest publish, so a turn takes in at most twice as much.
-const BYTES_PER_TURN: usize = 64 * 1024;
+use crate::transport::Connection;
+use crate::wire;
 
 /// Bytes of answers that may wait to be written. They come beside the messages that `session.send_queue` bounds, so
 /// that a reader that is behind is heard all the same: it says that it lives, and it pulls. Room for some hundred; a
@@ -46,86 +36,8 @@ const ACKS_BYTES_MAX: usize = 4 * 1024;
 /// time that a node takes to stop. A client that does not read loses the goodbye and nothing else.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(4_500);
 
-/// Serves one connection until it ends. The future is a plain struct rather than an `async` block,
-/// which would hold the connection more than once: an idle session is nothing but this.
-///
-/// Its time to say hello began at `since`.
-pub fn serve<C: Connection>(connection: C, registry: Registry, admitted: Admitted, since: Instant) -> Serve<C> {
-    let services = Arc::clone(registry.services());
-    let mailbox = Arc::new(Mailbox::default());
-    let number = services.sessions.list(&mailbox);
-    Serve {
-        stage: Stage::Serving(Task::new(
-            connection,
-            registry,
-            mailbox,
-            number,
-            (admitted.address(), since),
-        )),
-        admitted,
-        began: Instant::now(),
-        opened: false,
-        services,
-        number,
-    }
-}
-
-/// A session from its first byte to its last.
-pub struct Serve<C: Connection> {
-    stage: Stage<C>,
-    admitted: Admitted,
-    began: Instant,
-    opened: bool,
-    services: Arc<Services>,
-    number: u64,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "serving is what nearly all sessions do all the time"
-)]
-enum Stage<C> {
-    Serving(Task<C>),
-    Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
-    Over,
-}
-
-impl<C: Connection> Future for Serve<C> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Stage::Serving(task) = &mut this.stage {
-            let polled = task.poll(cx);
-            if !this.opened && task.rules.is_open() {
-                this.opened = true;
-                this.admitted.opened();
-                this.services.metrics.opened(C::TRANSPORT);
-            }
-            let ending = ready!(polled);
-            if let Stage::Serving(task) = std::mem::replace(&mut this.stage, Stage::Over) {
-                this.stage = Stage::Ending(Box::pin(task.end(ending)));
-            }
-        }
-        if let Stage::Ending(ending) = &mut this.stage {
-            ready!(ending.as_mut().poll(cx));
-            this.stage = Stage::Over;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl<C: Connection> Drop for Serve<C> {
-    fn drop(&mut self) {
-        self.services.sessions.unlist(self.number);
-        if self.opened {
-            self.services.metrics.ended(C::TRANSPORT, self.began.elapsed());
-        }
-    }
-}
-
 /// How a session ended.
-enum Ending {
+pub(super) enum Ending {
     /// The connection is gone.
     Gone,
     /// The session is over, for this reason.
@@ -158,13 +70,13 @@ pub(super) struct Task<C> {
     /// The place that is looked at first, so that all take their turn with pages.
     pub(super) first: u32,
     /// The client was not listened to, because its answers wait.
-    deaf: bool,
+    pub(super) deaf: bool,
     /// When messages were written last, and when the next window ends that is waited for.
     pub(super) window: Window,
     /// Requests on their way to their owners. Nothing is read meanwhile.
     pub(super) outbound: Outbound,
     alarm: Option<Instant>,
-    ending: Option<Farewell>,
+    pub(super) ending: Option<Farewell>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +86,7 @@ pub(super) struct Window {
 }
 
 impl<C: Connection> Task<C> {
-    fn new(
+    pub(super) fn new(
         connection: C,
         registry: Registry,
         mailbox: Arc<Mailbox>,
@@ -214,7 +126,7 @@ impl<C: Connection> Task<C> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         // Before looking, so that nothing that comes while we look is slept through.
         self.mailbox.register(cx);
         for delivery in self.mailbox.take_answers() {
@@ -281,80 +193,6 @@ impl<C: Connection> Task<C> {
         if self.window.alarm.is_none_or(|set| until < set) {
             self.window.alarm = Some(until);
             self.services.windows.set(until, Arc::clone(&self.mailbox) as _);
-        }
-    }
-
-    /// Reads frames while there are some and there is room for answers, unless the client is listened to later.
-    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        if let Some(at) = self.rules.listens_at().map(Instant::from_std)
-            && Instant::now() < at
-        {
-            self.listen_at(at);
-            return Poll::Pending;
-        }
-        let mut bytes = 0;
-        for _ in 0..FRAMES_PER_TURN {
-            if bytes >= BYTES_PER_TURN {
-                break;
-            }
-            if self.ending.is_some() {
-                return Poll::Pending;
-            }
-            if self.answers >= ANSWERS_BYTES_MAX {
-                self.deaf = true;
-                return Poll::Pending;
-            }
-            match self.connection.poll_receive(cx) {
-                Poll::Ready(Ok(body)) => {
-                    bytes += body.len();
-                    self.received(body);
-                }
-                Poll::Ready(Err(Ended::Fault(farewell))) => self.handle(Input::Dismiss(farewell)),
-                Poll::Ready(Err(Ended::Gone)) => return Poll::Ready(Ending::Gone),
-                Poll::Pending => {
-                    self.listened(cx);
-                    return Poll::Pending;
-                }
-            }
-        }
-        // There may be more: come back after the others.
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// The client has nothing more to say for now.
-    fn listened(&mut self, cx: &Context<'_>) {
-        if self.rules.listens_at().is_none() {
-            return;
-        }
-        self.rules.listened(self.services.clock.now().instant);
-        match self.rules.listens_at() {
-            Some(at) => self.listen_at(Instant::from_std(at)),
-            None => {
-                self.connection.doze(false);
-                // To look again: what came while it dozed has woken nobody.
-                cx.waker().wake_by_ref();
-            }
-        }
-    }
-
-    /// Leaves the client alone until then.
-    fn listen_at(&mut self, at: Instant) {
-        self.connection.doze(true);
-        self.look_at(at);
-    }
-
-    fn received(&mut self, body: bytes::Bytes) {
-        self.services.metrics.received(body.len());
-        match wire::request(body) {
-            Ok(request) => self.handle(Input::Received(request)),
-            Err(Rejected::Close(farewell)) => self.handle(Input::Dismiss(farewell)),
-            Err(Rejected::Refuse { request, code, message }) => {
-                if self.rules.is_open() {
-                    self.answer(&wire::refused(request, code, &message));
-                }
-                self.handle(Input::Received(Request::Malformed));
-            }
         }
     }
 
@@ -479,7 +317,7 @@ impl<C: Connection> Task<C> {
     }
 
     /// Says goodbye if there is somebody to say it to, and closes.
-    async fn end(mut self, ending: Ending) {
+    pub(super) async fn end(mut self, ending: Ending) {
         for place in 0..PLACES_MAX {
             self.leave(starling_core::session::Place(place as u8));
         }
@@ -515,94 +353,5 @@ const _: () = assert!(
     "every channel of a session has a place"
 );
 
-const _: () = assert!(
-    FRAMES_PER_TURN <= channel::MAILBOX_SIZE as usize,
-    "what is read in one go fits a mailbox: who waits for room for all of it gets it"
-);
-
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-    use std::path::Path;
-    use std::task::Waker;
-    use std::{future, io};
-
-    use bytes::Bytes;
-    use starling_protocol::frame::encode_server;
-    use starling_protocol::v1::{Ping, server_frame};
-
-    use super::*;
-    use crate::auth::Auth;
-    use crate::config::Config;
-    use crate::fanout::Frame;
-    use crate::metrics::Metrics;
-    use crate::transport::Transport;
-    use crate::transport::tcp::Tcp;
-    use crate::transport::websocket::WebSocket;
-
-    /// What a session costs before its buffers: the figure that memory per idle connection grows
-    /// with. Raise it only for something that every session needs.
-    #[test]
-    fn an_idle_session_is_small() {
-        let bytes = size_of::<Serve<WebSocket<Tcp>>>();
-        assert!(bytes <= 800, "a session takes {bytes} bytes");
-    }
-
-    /// Takes all that is queued, as TLS does, and has written it when it is flushed again.
-    #[derive(Default)]
-    struct Buffering {
-        queued: usize,
-        taken: usize,
-    }
-
-    impl Connection for Buffering {
-        const TRANSPORT: Transport = Transport::WebSocket;
-
-        fn poll_receive(&mut self, _: &mut Context<'_>) -> Poll<Result<Bytes, Ended>> {
-            Poll::Pending
-        }
-
-        fn queue(&mut self, frame: &Frame) {
-            self.queued += frame.body_bytes();
-        }
-
-        fn queued_bytes(&self) -> usize {
-            self.queued
-        }
-
-        fn is_written(&self) -> bool {
-            self.queued + self.taken == 0
-        }
-
-        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.taken = std::mem::take(&mut self.queued);
-            if self.taken > 0 {
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(()))
-        }
-
-        fn limit_frames(&mut self, _: usize) {}
-
-        fn close(self, _: u16, _: &str, _: Instant) -> impl Future<Output = ()> + Send {
-            future::ready(())
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_the_transport_has_taken_is_flushed_until_it_is_written() {
-        let config = Config::for_dev(0, Path::new("unused"));
-        let auth = Auth::new(&config.auth).expect("a node without keys");
-        let services = Services::new(config, auth, Arc::new(Metrics::new()), None, None);
-        let registry = Registry::start(Arc::new(services), None).await.expect("starts");
-        let from = (Ipv4Addr::LOCALHOST.into(), Instant::now());
-        let mut task = Task::new(Buffering::default(), registry, Arc::default(), 1, from);
-        let frame = encode_server(server_frame::Body::Ping(Ping { nonce: 1 }));
-        task.connection.queue(&Frame::from(frame));
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(task.poll(&mut cx).is_pending());
-        assert!(!task.connection.is_written(), "its socket is full");
-        assert!(task.poll(&mut cx).is_pending(), "woken, because it has room again");
-        assert!(task.connection.is_written());
-    }
-}
+mod tests;
