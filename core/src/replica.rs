@@ -128,6 +128,8 @@ pub struct Replica {
     owner: Option<Ownership>,
     incoming: Option<Incoming>,
     wanted: Wanted,
+    /// It was said who should hold the slot.
+    is_planned: bool,
     peers: Peers,
     ask: Option<Ask>,
     asked: u64,
@@ -157,6 +159,7 @@ impl Replica {
             owner: None,
             incoming: None,
             wanted: Wanted::default(),
+            is_planned: false,
             peers: Peers::default(),
             ask: None,
             asked: 0,
@@ -174,7 +177,10 @@ impl Replica {
             Input::Received { from, message } => self.received(&from, message, now, out),
             Input::Table(record) => self.recorded(record, now, out),
             Input::Answered { number, outcome } => self.answered(number, &outcome, now, out),
-            Input::Wanted(wanted) => self.wanted = wanted,
+            Input::Wanted(wanted) => {
+                self.wanted = wanted;
+                self.is_planned = true;
+            }
             Input::Down(node) => self.peers.hear(&node, false),
             Input::Up(node) => self.peers.hear(&node, true),
             Input::Wake => self.wake = None,
@@ -214,11 +220,12 @@ impl Replica {
         &self.me
     }
 
-    /// Whether the slot has an owner, and this node is in the in-sync set if it should hold the slot.
+    /// Whether the slot has an owner, and this node is in the in-sync set if it should hold the slot. It is not known to be
+    /// until somebody has said who should: what the table says may be about starts of nodes that are all dead.
     #[must_use]
     pub fn is_placed(&self) -> bool {
         let is_missing = self.wanted.copies.contains(&self.me) && !self.record.isr.contains(&self.me);
-        self.record.owner.is_some() && !is_missing
+        self.is_planned && self.record.owner.is_some() && !is_missing
     }
 
     /// Whether every copy that is wanted is in the in-sync set, as far as the owner knows.

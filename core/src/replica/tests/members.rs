@@ -34,6 +34,19 @@ fn what_a_restarted_node_or_a_stranger_says_counts_for_nobody() {
 }
 
 #[test]
+fn a_slot_is_placed_once_it_is_said_who_should_hold_it_and_this_node_does_if_it_should() {
+    let mut one = One::new();
+    one.record(1, 1, "b", &["b", "c"]);
+    assert!(!one.replica.is_placed(), "all three may have been started again");
+    one.want(&["b", "c", "d"], "b");
+    assert!(one.replica.is_placed(), "others hold it");
+    one.want(&["a", "b", "c"], "b");
+    assert!(!one.replica.is_placed(), "it has to catch up");
+    one.record(2, 1, "b", &["a", "b", "c"]);
+    assert!(one.replica.is_placed());
+}
+
+#[test]
 fn a_silent_member_is_removed_in_the_table_first() {
     let mut one = One::owner_with(&["a", "b", "c"]);
     one.propose();
