@@ -16,6 +16,8 @@ pub trait Instruments: Send + Sync + 'static {
     fn links(&self, up: usize, suspect: usize, down: usize);
     /// A handshake with a peer ended so.
     fn link_handshake(&self, result: &'static str);
+    /// A datagram that belongs to no link came to the port for them.
+    fn link_stray(&self, reason: &'static str);
     /// A round trip to this peer takes so long now.
     fn link_round_trip(&self, peer: &NodeName, took: Duration);
     /// A peer is no longer linked to: its instruments may go.
@@ -36,6 +38,7 @@ impl Instruments for Uncounted {
     fn gossip_dropped(&self, _: &'static str) {}
     fn links(&self, _: usize, _: usize, _: usize) {}
     fn link_handshake(&self, _: &'static str) {}
+    fn link_stray(&self, _: &'static str) {}
     fn link_round_trip(&self, _: &NodeName, _: Duration) {}
     fn link_forgotten(&self, _: &NodeName) {}
     fn link_resends(&self, _: u64) {}

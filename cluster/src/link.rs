@@ -13,7 +13,8 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `links.rs`, `accept.rs`, `transport.rs` | all links and what happened to them; who is let in; QUIC's settings |
+//! | `links.rs`, `accept.rs` | all links and what happened to them; who is let in |
+//! | `transport.rs`, `socket.rs` | QUIC's settings; the socket under it, and what strangers send to it |
 //! | `peer.rs`, `redial.rs`, `probe.rs` | the task of one peer; when it dials, what a client port says |
 //! | `session.rs` | one connection |
 //! | `shared.rs`, `lane.rs` | what outlives connections: the handle, the lanes to the peer |
@@ -36,6 +37,7 @@ mod probe;
 mod redial;
 mod session;
 mod shared;
+mod socket;
 mod tls;
 mod transport;
 

@@ -77,6 +77,12 @@ async fn a_client_that_knows_the_way_but_has_no_certificate_is_not_let_in() {
         dice.fill_bytes(&mut garbage);
         stranger.send_to(&garbage, b.address).expect("loopback takes it");
     }
+    eventually("it is counted", || {
+        let strays = ["version", "unknown"].map(|reason| b.counts.of(&format!("stray {reason}")));
+        // The socket's buffer holds that many, whenever it is read.
+        strays.iter().all(|count| *count > 20)
+    })
+    .await;
     let (mut a, mut b) = (start("a", 1), b);
     join(&mut a, &mut b).await;
 }

@@ -36,6 +36,10 @@ impl Instruments for Metrics {
         self.count(|| counter!("starling_cluster_link_handshakes_total", "result" => result));
     }
 
+    fn link_stray(&self, reason: &'static str) {
+        self.count(|| counter!("starling_cluster_link_strays_total", "reason" => reason));
+    }
+
     fn link_round_trip(&self, peer: &NodeName, took: Duration) {
         metrics::with_local_recorder(&self.recorder, || {
             gauge!("starling_cluster_link_rtt_seconds", "peer" => peer.to_string()).set(took);
@@ -108,6 +112,10 @@ pub(super) fn describe() {
         "starling_cluster_link_handshakes_total",
         "Handshakes with peers, by what became of them."
     );
+    describe_counter!(
+        "starling_cluster_link_strays_total",
+        "Datagrams at the port for links that belong to none, by reason."
+    );
     describe_gauge!("starling_cluster_link_rtt_seconds", "A round trip to a peer.");
     describe_counter!(
         "starling_cluster_resends_total",
@@ -128,6 +136,7 @@ mod tests {
         metrics.gossip_dropped("oversize");
         metrics.links(2, 0, 1);
         metrics.link_handshake("untrusted");
+        metrics.link_stray("unknown");
         metrics.link_round_trip(&peer, Duration::from_millis(250));
         metrics.link_resends(7);
         metrics.limit_reached("cluster.link_queue");
@@ -140,6 +149,7 @@ mod tests {
             "starling_cluster_gossip_dropped_total{reason=\"oversize\"} 1",
             "starling_cluster_links{state=\"up\"} 2",
             "starling_cluster_link_handshakes_total{result=\"untrusted\"} 1",
+            "starling_cluster_link_strays_total{reason=\"unknown\"} 1",
             "starling_cluster_link_rtt_seconds{peer=\"b\"} 0.25",
             "starling_cluster_resends_total 7",
             "starling_cluster_certificate_expiry_timestamp_seconds 1800000000",

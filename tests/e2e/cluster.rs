@@ -1,17 +1,34 @@
-//! Three nodes as processes: what clients are told of them, and what an operator sees and orders.
+//! Nodes as processes that are a cluster: what clients and operators are told, and what nobody can do to it.
+//!
+//! | file | what is shown |
+//! | --- | --- |
+//! | `clients.rs` | what clients are told of the nodes |
+//! | `operator.rs` | what an operator sees and orders |
+//! | `drain.rs` | a node that is drained and serves again: its slots come back, and nobody notices |
+//! | `names.rs` | two processes with one name |
+//! | `replay.rs` | gossip that was captured and is sent again, by way of a [`tap`] |
+//! | `strangers.rs` | nodes of another authority that have the gossip key |
+//! | `garbage.rs` | datagrams that nobody can read, at both ports |
+//! | `store.rs` | persisted channels in a store that the nodes share, and without one |
+//!
+//! What is refused is refused, logged and counted, and has no effect: messages go from node to node, and the slot table is
+//! what it was.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-use starling_mesh::transport::Transport;
-use starling_protocol::close::CloseCode;
+use serde_json::Value;
 
 use crate::cli::verb::{Ended, run_with};
-use crate::support::cluster::{Cluster, is_ready};
-use crate::support::eventually::{becomes, eventually};
 use crate::support::http::Request;
 use crate::support::node::Node;
-use crate::support::raw::Raw;
+
+mod clients;
+mod drain;
+mod garbage;
+mod names;
+mod operator;
+mod replay;
+mod store;
+mod strangers;
+mod tap;
 
 async fn discovery(node: &Node) -> Value {
     Request::get("/.well-known/starling").send(node.address()).await.json()
@@ -30,167 +47,4 @@ async fn status_of(node: &Node, name: &str) -> Value {
     let nodes = status["nodes"].as_array().expect("a list").clone();
     let found = nodes.into_iter().find(|one| one["name"] == name);
     found.unwrap_or_else(|| panic!("{name} is not among {status}"))
-}
-
-#[tokio::test]
-async fn clients_are_told_of_all_nodes_and_where_to_go() {
-    let cluster = Cluster::new();
-    let [mut a, b, c] = cluster.three().await;
-    let mut hashes = BTreeMap::new();
-    for node in [&a, &b, &c] {
-        let own = discovery(node).await;
-        hashes.insert(node.url(), own["webtransport"]["hashes"].clone());
-        assert_eq!(own["nodes"][0]["url"], node.url(), "itself first");
-    }
-    for node in [&a, &b, &c] {
-        // Each has to hear that the others are registered.
-        let told = eventually("three nodes", async || {
-            let told = discovery(node).await["nodes"].clone();
-            (told.as_array().expect("a list").len() == 3).then_some(told)
-        })
-        .await;
-        let told = told.as_array().expect("a list").iter();
-        let told: BTreeMap<_, _> = told
-            .map(|one| {
-                let url = one["url"].as_str().expect("a URL").to_owned();
-                (url, one["webtransport"]["hashes"].clone())
-            })
-            .collect();
-        assert_eq!(told, hashes, "whoever is asked, the same certificates may be pinned");
-    }
-
-    let mut session = Raw::open(&a, Transport::WebSocket).await;
-    a.terminate();
-    let goodbye = session.farewell().await;
-    assert_eq!(goodbye.code, u32::from(CloseCode::Draining.number()));
-    let mut alternates = goodbye.alternates;
-    alternates.sort();
-    let mut others = [b.url(), c.url()];
-    others.sort();
-    assert_eq!(alternates, others);
-    drop(session);
-    assert_eq!(a.ended().await, Some(0), "{}", a.log().text());
-    a.log().has_no_panic();
-    becomes("nodes after one has left", 2, async || {
-        discovery(&b).await["nodes"].as_array().expect("a list").len()
-    })
-    .await;
-    b.stop().await;
-}
-
-#[tokio::test]
-async fn an_operator_sees_the_nodes_and_has_one_drained_at_another() {
-    let cluster = Cluster::new();
-    let [a, b, c] = cluster.three().await;
-    let status = operate(&a, &["status", "--json"]).await.json().remove(0);
-    let names: Vec<_> = ["a", "b", "c"].map(|name| json!(name)).into();
-    let nodes = status["nodes"].as_array().expect("a list");
-    assert_eq!(nodes.iter().map(|node| node["name"].clone()).collect::<Vec<_>>(), names);
-    for node in nodes {
-        assert_eq!(
-            (&node["voter"], &node["registered"], &node["settings_differ"]),
-            (&json!(true), &json!(true), &json!(false))
-        );
-    }
-    assert_eq!(
-        nodes.iter().filter(|node| node["leader"] == true).count(),
-        1,
-        "{status}"
-    );
-    assert_eq!(status["slots"]["all"], 1_024);
-    let text = operate(&b, &["status"]).await;
-    assert_eq!(text.code, Some(0), "{}", text.stderr);
-    assert!(
-        text.stdout.starts_with("cluster test, as b sees it; "),
-        "{}",
-        text.stdout
-    );
-    assert!(text.stdout.contains("NODE"), "{}", text.stdout);
-    assert_eq!(operate(&c, &["slots", "--json"]).await.json().len(), 1_024);
-    let slots = operate(&c, &["slots", "--all"]).await.stdout;
-    assert_eq!(slots.lines().count(), 1_026, "counts, heads, slots");
-
-    let drained = operate(&a, &["drain", "b", "--json"]).await;
-    assert_eq!(
-        drained.json(),
-        [json!({"node": "b", "duty": "drained"})],
-        "{}",
-        drained.stderr
-    );
-    is_ready(&b, 503).await;
-    becomes("what c hears of b", json!("draining"), async || {
-        status_of(&c, "b").await["phase"].clone()
-    })
-    .await;
-    becomes("nodes that take clients", 2, async || {
-        discovery(&a).await["nodes"].as_array().expect("a list").len()
-    })
-    .await;
-    assert_eq!(
-        Request::get("/health/live").send(b.admin()).await.status,
-        200,
-        "it stays up"
-    );
-    let back = operate(&c, &["undrain", "b"]).await;
-    assert_eq!(
-        (back.code, &*back.stdout),
-        (Some(0), "b serves again\n"),
-        "{}",
-        back.stderr
-    );
-    is_ready(&b, 200).await;
-
-    for (arguments, told) in [
-        (&["drain", "z"][..], "no node of this cluster is called \"z\""),
-        (&["reset", "--node", "b", "--accept-loss"], "node \"b\" is there"),
-    ] {
-        let refused = operate(&a, arguments).await;
-        assert_eq!((refused.code, &*refused.stdout), (Some(1), ""));
-        assert!(refused.stderr.contains(told), "{}", refused.stderr);
-    }
-    let unsure = operate(&a, &["reset", "--node", "b"]).await;
-    assert_eq!(unsure.code, Some(2), "the loss has to be accepted: {}", unsure.stderr);
-    let page = Request::post("/cluster/drain", r#"{"node":"b"}"#).header("origin", "http://localhost:1234");
-    assert_eq!(
-        page.send(a.admin()).await.refusal(),
-        (403, "forbidden_origin".to_owned())
-    );
-    for node in [a, b, c] {
-        node.log().has_no_panic();
-    }
-}
-
-#[tokio::test]
-async fn a_node_that_will_not_come_back_is_given_up_and_may_come_back_all_the_same() {
-    let cluster = Cluster::new();
-    let [a, b, mut c] = cluster.three().await;
-    c.kill().await;
-    eventually("c is missed", async || {
-        let state = status_of(&a, "c").await["state"].clone();
-        (state != "live").then_some(())
-    })
-    .await;
-    let reset = async || operate(&a, &["reset", "--node", "c", "--accept-loss"]).await;
-    // Gossip may still hear what its last words were.
-    eventually("it is given up", async || (reset().await.code == Some(0)).then_some(())).await;
-    becomes("what b knows of c", (json!("lost"), json!(false)), async || {
-        let status = status_of(&b, "c").await;
-        (status["state"].clone(), status["registered"].clone())
-    })
-    .await;
-    let c = cluster.start("c").await;
-    is_ready(&c, 200).await;
-    assert_eq!(status_of(&a, "c").await["registered"], true);
-}
-
-#[tokio::test]
-async fn of_two_processes_with_one_name_the_older_drains_and_fails() {
-    let cluster = Cluster::new();
-    let [_a, _b, mut older] = cluster.three().await;
-    let elsewhere = cluster.settings("c").set("node.data_dir", &cluster.path("elsewhere"));
-    let younger = Node::start(elsewhere.set("cluster.gossip_listen", "127.0.0.1:0")).await;
-    assert_eq!(older.ended().await, Some(1), "{}", older.log().text());
-    let said = older.log().text();
-    assert!(said.contains("takes its place in the cluster"), "{said}");
-    is_ready(&younger, 200).await;
 }

@@ -9,7 +9,7 @@
 //! | `slow_readers.rs` | two hundred readers that stop reading: bounded memory, others unhurt, each policy's answer |
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
-//! | `cluster.rs` | three nodes: what clients are told of them, what an operator sees and orders |
+//! | `cluster.rs` | three nodes: what clients are told, what an operator orders, and what no stranger can do to them |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
 //! | `steady.rs` | clients that publish on without waiting, whose publishes are taken together |
@@ -20,7 +20,8 @@
 //! its own node on ports that the system chooses.
 //!
 //! `make test` runs a short form, and `make endurance` the long one of `cuts.rs` and `slow_readers.rs`. How long is said
-//! by the environment, and a profile of the runner lets a test take its time; `STARLING_SEED` repeats a run of cuts:
+//! by the environment, and a profile of the runner lets a test take its time; `STARLING_SEED` repeats a run of cuts, or
+//! of `cluster/garbage.rs`:
 //!
 //! ```text
 //! make endurance CUTS=100 CUTS_SECONDS=120 STALL_SECONDS=60 SEED=8121 ARGS=webtransport

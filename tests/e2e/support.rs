@@ -1,7 +1,7 @@
 //! What the tests stand on.
 //!
 //! * [`node`]: the binary as a child process, with its log; [`settings`]: how it is configured;
-//! * [`cluster`]: several of them;
+//! * [`cluster`]: several of them; [`stream`]: publishes that go on whatever happens to those;
 //! * [`metrics`]: what the node says of itself on the admin port;
 //! * [`raw`]: clients that send whatever they like, over either transport; [`reader`]: one that checks every frame;
 //! * [`directory`]: where a node keeps things, on a small disk if need be;
@@ -26,6 +26,7 @@ pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod stream;
 pub(crate) mod token;
 
 /// Runs each of these tests over both transports, as two tests.

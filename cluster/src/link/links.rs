@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use quinn::Endpoint;
+use quinn::{Endpoint, Runtime as _};
 use starling_core::id::{NodeId, NodeName};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -18,6 +18,7 @@ use super::liveness::{Cause, PeerState};
 use super::peer::{ARRIVALS_MAX, Peer};
 use super::session::FAREWELL;
 use super::shared::{Link, Shared};
+use super::socket::Watched;
 use super::tls::Credentials;
 use super::{LinkError, Settings, Target, transport};
 use crate::instruments::Instruments;
@@ -86,8 +87,10 @@ impl Links {
         socket.set_nonblocking(true)?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let server = transport::server(&credentials);
-        let config = transport::endpoint(&credentials);
-        let endpoint = Endpoint::new(config, Some(server), socket, runtime)?;
+        let config = transport::endpoint(&credentials, &instruments);
+        let socket = runtime.wrap_udp_socket(socket)?;
+        let socket = Arc::new(Watched::new(socket, Arc::clone(&instruments)));
+        let endpoint = Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)?;
         let (doors, inboxes) = Doors::new();
         let inner = Arc::new(Inner {
             me,

@@ -7,9 +7,14 @@ use quinn::{
     ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig,
     VarInt,
 };
+use quinn_proto::InvalidCid;
 
 use super::frame::{FRAME_BYTES_MAX, LANES};
 use super::tls::Credentials;
+use crate::instruments::Instruments;
+
+/// The one version of QUIC that is spoken. Drafts are for others.
+pub(super) const QUIC_VERSION: u32 = 1;
 
 /// Datagrams that QUIC keeps of handshakes which nobody looked at: they are looked at as they come.
 const INCOMING_MAX: usize = 256;
@@ -29,23 +34,31 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(3);
 const ROUND_TRIP_GUESS: Duration = Duration::from_millis(20);
 
 /// Bytes of the ids that connections go by: they cannot meet by chance.
-const CONNECTION_ID_BYTES: usize = 8;
+pub(super) const CONNECTION_ID_BYTES: usize = 8;
 
 /// For the socket.
-pub(super) fn endpoint(credentials: &Credentials) -> EndpointConfig {
+pub(super) fn endpoint(credentials: &Credentials, instruments: &Arc<dyn Instruments>) -> EndpointConfig {
     let mut config = EndpointConfig::new(Arc::clone(&credentials.reset) as _);
-    config.cid_generator(|| Box::new(RandomIds));
+    let instruments = Arc::clone(instruments);
+    config
+        .supported_versions(vec![QUIC_VERSION])
+        .cid_generator(move || Box::new(RandomIds(Arc::clone(&instruments))));
     config
 }
 
 /// QUIC's own ids are signed with a key of each start, and packets with another's are dropped: a peer that restarted would not
 /// answer those of a connection that it lost, and only silence would tell. With these it answers by a reset.
-#[derive(Debug)]
-struct RandomIds;
+struct RandomIds(Arc<dyn Instruments>);
 
 impl ConnectionIdGenerator for RandomIds {
     fn generate_cid(&mut self) -> ConnectionId {
         ConnectionId::new(&rand::random::<[u8; CONNECTION_ID_BYTES]>())
+    }
+
+    /// QUIC asks about the id of a packet that belongs to no connection, and answers by a reset if it may be one of ours.
+    fn validate(&self, _: &ConnectionId) -> Result<(), InvalidCid> {
+        self.0.link_stray("unknown");
+        Ok(())
     }
 
     fn cid_len(&self) -> usize {

@@ -93,6 +93,10 @@ impl Instruments for Counts {
         self.add(format!("handshake {result}"), 1);
     }
 
+    fn link_stray(&self, reason: &'static str) {
+        self.add(format!("stray {reason}"), 1);
+    }
+
     fn link_round_trip(&self, peer: &NodeName, _: Duration) {
         self.add(format!("round trip {peer}"), 1);
     }

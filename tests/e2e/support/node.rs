@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::eventually::{becomes, soon};
+use super::eventually::{becomes, eventually, soon};
 use super::metrics::Metrics;
 use super::settings::Settings;
 
@@ -235,6 +235,15 @@ impl Log {
     /// All of it.
     pub(crate) fn text(&self) -> String {
         self.lines().join("\n")
+    }
+
+    /// Waits for a line that says one of these.
+    pub(crate) async fn says(&self, texts: &[&str]) {
+        let says = |line: &String| texts.iter().any(|text| line.contains(text));
+        eventually(&format!("the log to say {texts:?}"), async || {
+            self.lines().iter().any(says).then_some(())
+        })
+        .await;
     }
 
     /// Fails if anything panicked, or an actor failed.
