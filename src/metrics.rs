@@ -57,6 +57,8 @@ struct Instruments {
     publish_duration: Histogram,
     lifetime: Histogram,
     dropped: Counter,
+    fanout_frames: Counter,
+    fanout_messages: Counter,
     store: StoreInstruments,
 }
 
@@ -115,6 +117,8 @@ impl Metrics {
                 publish_duration: histogram!("starling_publish_duration_seconds"),
                 lifetime: histogram!("starling_connection_duration_seconds"),
                 dropped: counter!("starling_dropped_messages_total", "reason" => "slow_reader"),
+                fanout_frames: counter!("starling_cluster_fanout_frames_total"),
+                fanout_messages: counter!("starling_cluster_fanout_messages_total"),
                 store: StoreInstruments {
                     queue: gauge!("starling_store_queue_batches"),
                     batch: histogram!("starling_store_commit_entries"),

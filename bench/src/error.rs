@@ -28,10 +28,10 @@ pub enum Error {
         source: io::Error,
     },
     /// A server did not start.
-    #[error("the {kind} server did not start: {reason}{log}")]
+    #[error("the server {name} did not start: {reason}{log}")]
     Server {
-        /// Which server.
-        kind: &'static str,
+        /// Which server, or which node of a cluster.
+        name: &'static str,
         /// What happened.
         reason: String,
         /// The end of what it wrote to standard error, on lines of its own; empty if it wrote nothing.

@@ -1,7 +1,8 @@
 //! `bench fanout`: what it costs to deliver one publisher's messages to many subscribers.
 //!
 //! ```text
-//! run         pairs of runs, each server and null server in the order A-B-B-A, then the idle connections
+//! run         pairs of runs in the order A-B-B-A, of a node and a null server, or of three nodes and one; of a node
+//!  │          then the idle connections
 //!  ├─ round       one run, repeated while it is void
 //!  ├─ verdict     whether a run can be trusted
 //!  ├─ memory      resident memory over idle connections, and its slope
@@ -27,10 +28,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-pub use self::attempt::Attempt;
-pub use self::report::Report;
-use self::round::{Case, Order, Round};
-use self::summary::Summary;
+pub use self::attempt::{Across, Attempt};
+pub use self::report::{ClusterReport, NodeReport, Report};
+use self::round::{Case, Pair, Round};
+use self::summary::{Sparse, Summary};
 use crate::load::STAMP_BYTES;
 use crate::proc::core::{Cores, pin};
 use crate::proc::descriptors;
@@ -55,6 +56,8 @@ const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 pub struct Options {
     /// What carries the sessions.
     pub transport: Transport,
+    /// 1 to compare a node with the null server, 3 to compare three nodes with one.
+    pub nodes: u32,
     /// Receivers of every message.
     pub subscribers: usize,
     /// Messages a second.
@@ -65,9 +68,9 @@ pub struct Options {
     pub payload_bytes: usize,
     /// Pairs of runs; the median is over these.
     pub pairs: u32,
-    /// Idle connections in each of the two steps after the first, empty one.
+    /// Idle connections in each of the two steps after the first, empty one. Of one node only.
     pub idle: usize,
-    /// Whether to measure the sparse null server too. A dense case always does.
+    /// Whether to measure the sparse null server too. A dense case of one node always does.
     pub against_sparse_null: bool,
     /// The `starling` binary, which has both servers in it.
     pub program: PathBuf,
@@ -85,12 +88,21 @@ impl Options {
         if self.duration < Duration::from_secs(1) {
             return refuse("a run of less than a second measures the clock: ask for 1s or more");
         }
-        let most = self.subscribers.max(2 * self.idle).max(SPARSE.0) as u64;
-        descriptors::raise(most)
+        let most = match (self.nodes, self.against_sparse_null) {
+            (1, _) => self.subscribers.max(2 * self.idle).max(SPARSE.0),
+            (3, false) => self.subscribers,
+            (3, true) => return refuse("three nodes are compared with one, and not with the null server"),
+            _ => return refuse("a measurement is of 1 node or of 3: one each for publisher, owner and subscribers"),
+        };
+        descriptors::raise(most as u64)
+    }
+
+    fn is_across_nodes(&self) -> bool {
+        self.nodes > 1
     }
 
     fn measures_sparse_null(&self) -> bool {
-        self.against_sparse_null || self.rate > DENSE_RATE
+        !self.is_across_nodes() && (self.against_sparse_null || self.rate > DENSE_RATE)
     }
 }
 
@@ -122,25 +134,31 @@ pub async fn run(options: &Options, mut observe: impl FnMut(Event<'_>)) -> Resul
         )));
     }
     let mut round = Round::new(options, cores);
+    let compared = if options.is_across_nodes() {
+        Pair::ACROSS_NODES
+    } else {
+        Pair::BESIDE_NULL
+    };
     for pair in 0..options.pairs {
-        for case in Order::of_pair(pair) {
+        for case in compared.order(pair) {
             round.run(pair, case, &mut observe).await?;
         }
         if options.measures_sparse_null() {
             round.run(pair, Case::SparseNull, &mut observe).await?;
         }
     }
-    let summary = Summary::of(round.accepted());
+    let (runs, attempts) = (round.accepted(), round.attempts());
+    let machine = Machine::describe(cores.count());
+    if options.is_across_nodes() {
+        let report = ClusterReport::new(options, runs, attempts, machine);
+        return Ok(Report::Cluster(Box::new(report)));
+    }
     let starling = memory::measure(options, Case::Starling, cores, &mut observe).await?;
     let null = memory::measure(options, Case::Null, cores, &mut observe).await?;
-    Ok(Report::new(
-        options,
-        &summary,
-        &starling,
-        &null,
-        round.attempts(),
-        Machine::describe(cores.count()),
-    ))
+    let summary = Summary::of(runs, compared);
+    let sparse = Sparse::of(runs);
+    let report = NodeReport::new(options, &summary, sparse.as_ref(), &starling, &null, attempts, machine);
+    Ok(Report::Node(Box::new(report)))
 }
 
 /// Does blocking work on a thread that stays on the load's core.
@@ -159,4 +177,55 @@ async fn on_load_core<T: Send + 'static>(
     result
         .await
         .expect("the load sends its result before it ends, or has panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(nodes: u32, against_sparse_null: bool) -> Options {
+        Options {
+            transport: Transport::WebSocket,
+            nodes,
+            subscribers: 1,
+            rate: 1,
+            duration: Duration::from_secs(1),
+            payload_bytes: 150,
+            pairs: 1,
+            idle: 1,
+            against_sparse_null,
+            program: PathBuf::from("/no/such/program"),
+        }
+    }
+
+    #[test]
+    fn a_measurement_is_of_one_node_or_of_three() {
+        for (nodes, against_sparse_null) in [(1, false), (1, true), (3, false)] {
+            let checked = options(nodes, against_sparse_null).check();
+            assert!(checked.is_ok(), "{nodes} nodes: {checked:?}");
+        }
+        for (nodes, against_sparse_null, why) in [
+            (0, false, "1 node or of 3"),
+            (2, false, "1 node or of 3"),
+            (3, true, "not with the null server"),
+        ] {
+            let refused = options(nodes, against_sparse_null)
+                .check()
+                .map_err(|error| error.to_string());
+            assert!(
+                refused.as_ref().is_err_and(|error| error.contains(why)),
+                "{nodes} nodes: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dense_case_of_three_nodes_has_no_null_server() {
+        let dense = |nodes| Options {
+            rate: 1_000,
+            ..options(nodes, false)
+        };
+        assert!(dense(1).measures_sparse_null());
+        assert!(!dense(3).measures_sparse_null());
+    }
 }

@@ -3,11 +3,12 @@
 //! One question is answered here: what does a delivery cost, and how much of that is ours? The cost is the processor
 //! time of the server for one message to one subscriber; the part that is not ours is what a *null server* needs for
 //! the same writes to the same sockets, measured in the same minutes on the same core. How to run it and how to read
-//! the numbers stands in `README.md` beside this crate.
+//! the numbers stands in `README.md` beside this crate. A second question follows from the first: what does it cost that the
+//! publisher, the channel's owner and the subscribers are at three different nodes?
 //!
 //! ```text
-//! fanout   rounds of server and null server in turn, verdicts, medians, the report
-//!  ├─ server   one server under test: a child process on its own core
+//! fanout   rounds of two servers in turn, verdicts, medians, the report
+//!  ├─ server   one server under test: a child process on its own core, or the three of a cluster
 //!  └─ load     one run against it, in this process on another core
 //!       ├─ publisher   open loop: messages leave on a schedule, whatever the server does
 //!       ├─ sink        nearly all subscribers: bytes are counted and thrown away

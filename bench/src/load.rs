@@ -12,6 +12,8 @@
 //! All three stay on the load's core. What they share is one clock and a set of counters.
 
 mod alive;
+mod counters;
+mod course;
 mod link;
 mod outcome;
 mod probe;
@@ -28,6 +30,9 @@ mod webtransport;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::counters::Counters;
+pub(crate) use self::counters::Watched;
+pub(crate) use self::course::Course;
 #[cfg(test)]
 pub(crate) use self::link::Link;
 pub(crate) use self::link::Target;
@@ -43,11 +48,6 @@ pub(crate) use self::stamp::{Clock, STAMP_BYTES};
 use self::tally::{Mark, Tallies};
 use crate::Error;
 use crate::proc::core::Cores;
-use crate::proc::{cpu, host};
-
-/// Where messages go. A namespace of `starling dev` that orders and keeps them; every run has a server, and so a
-/// channel, of its own.
-pub(crate) const CHANNEL: &str = "demo:bench";
 
 /// Longest wait for what was published to arrive everywhere. Two hundred times the latency that is promised; what has
 /// not come by then is lost.
@@ -81,16 +81,16 @@ impl Plan {
     }
 }
 
-/// Runs the load against a server, on this thread and two that it starts.
+/// Runs the load against a server whose counters are `watched`, on this thread and two that it starts.
 ///
 /// A run that loses messages has an outcome that says so; an error means that there was nothing to measure.
-pub(crate) fn run(target: &Target, plan: &Plan, server: u32, cores: Cores) -> Result<Outcome, Error> {
+pub(crate) fn run(course: &Course, plan: &Plan, watched: &Watched, cores: Cores) -> Result<Outcome, Error> {
     let clock = Clock::start();
     let warm_up = plan.messages(plan.warm_up);
     let measured = plan.messages(plan.duration);
     let roles = Roles::mostly_sinks(plan.subscribers);
-    let receivers = Receivers::open(target, roles, 0, clock, warm_up)?;
-    let mut publisher = Publisher::open(target, plan.subscribers, clock, plan.payload_bytes)?;
+    let receivers = Receivers::open(course, roles, 0, clock, warm_up)?;
+    let mut publisher = Publisher::open(course, plan.subscribers, clock, plan.payload_bytes)?;
     let mut burst = |first, count| {
         let schedule = Schedule {
             start: Instant::now() + LEAD,
@@ -105,7 +105,7 @@ pub(crate) fn run(target: &Target, plan: &Plan, server: u32, cores: Cores) -> Re
     burst(0, warm_up)?;
     let warmed_up = arrive(receivers.tallies(), &mark, warm_up);
 
-    let before = Counters::take(server, cores)?;
+    let before = Counters::before(watched, cores)?;
     let lateness = if warmed_up {
         burst(warm_up, measured)?
     } else {
@@ -116,7 +116,7 @@ pub(crate) fn run(target: &Target, plan: &Plan, server: u32, cores: Cores) -> Re
         &mark,
         warm_up + if warmed_up { measured } else { 0 },
     );
-    let after = Counters::take(server, cores)?;
+    let after = Counters::after(watched, cores)?;
 
     let arrivals = receivers.finish()?;
     let mut counted = count(&arrivals, &mark, warm_up, measured);
@@ -137,67 +137,6 @@ fn arrive(tallies: &Tallies, mark: &Mark, messages: u64) -> bool {
             return false;
         }
         thread::sleep(GLANCE);
-    }
-}
-
-/// Everything that is read before and after the part that counts.
-struct Counters {
-    at: Instant,
-    server: cpu::Reading,
-    client: cpu::Reading,
-    host: host::Counters,
-}
-
-/// What lies between two sets of [`Counters`].
-struct Spent {
-    wall: Duration,
-    server: cpu::Used,
-    client: cpu::Used,
-    /// Share of both cores in which anything ran.
-    busy_share: f64,
-    stolen_share: f64,
-    datagrams_lost: u64,
-}
-
-impl Counters {
-    fn take(server: u32, cores: Cores) -> Result<Self, Error> {
-        Ok(Self {
-            at: Instant::now(),
-            server: cpu::Reading::take(server)?,
-            client: cpu::Reading::take(std::process::id())?,
-            host: host::Counters::take(&cores.both())?,
-        })
-    }
-
-    fn since(&self, earlier: &Self) -> Spent {
-        Spent {
-            wall: self.at.duration_since(earlier.at),
-            server: self.server.since(&earlier.server),
-            client: self.client.since(&earlier.client),
-            busy_share: self.host.busy_share_since(&earlier.host),
-            stolen_share: self.host.stolen_share_since(&earlier.host),
-            datagrams_lost: self.host.datagrams_lost_since(&earlier.host),
-        }
-    }
-}
-
-impl Spent {
-    fn outcome(self, counted: outcome::Counted, lateness: Lateness) -> Outcome {
-        let share = |used: cpu::Used| used.total().as_secs_f64() / self.wall.as_secs_f64();
-        // Busy is counted over two cores, used time over one.
-        let others_share = (2.0 * self.busy_share - share(self.server) - share(self.client)).max(0.0);
-        Outcome {
-            expected: counted.expected,
-            delivered: counted.delivered,
-            latency: counted.latency,
-            faults: counted.faults,
-            server: self.server,
-            client_share: share(self.client),
-            others_share,
-            stolen_share: self.stolen_share,
-            datagrams_lost: self.datagrams_lost,
-            lateness,
-        }
     }
 }
 
@@ -245,7 +184,11 @@ mod tests {
         };
         let core = crate::proc::core::available().expect("readable")[0];
         let cores = Cores::both_on(core);
-        let outcome = run(&target, &plan, std::process::id(), cores).expect("a run");
+        let watched = Watched {
+            processes: vec![std::process::id()],
+            admins: Vec::new(),
+        };
+        let outcome = run(&Course::within(target), &plan, &watched, cores).expect("a run");
         assert_eq!(outcome.faults, Vec::<String>::new());
         assert_eq!(
             (outcome.delivered, outcome.expected),

@@ -137,7 +137,7 @@ mod tests {
     use starling_protocol::v1::{Publish, client_frame, server_frame};
 
     use super::*;
-    use crate::load::{CHANNEL, Link, Target};
+    use crate::load::{Course, Link, Target};
 
     /// Subscribers of the test: enough that "everyone" means something.
     const SUBSCRIBERS: usize = 5;
@@ -150,7 +150,7 @@ mod tests {
         let target = Target::discover(transport, address).await.expect("answers");
         let mut subscribers = Vec::new();
         for number in 0..SUBSCRIBERS {
-            let (link, _) = Link::attached(&target, number, CHANNEL)
+            let (link, _) = Link::attached(&target, number, Course::CHANNEL)
                 .await
                 .expect("a place in the channel");
             subscribers.push(link);
@@ -181,7 +181,7 @@ mod tests {
 
     fn publish(serial: u64) -> Publish {
         let payload = vec![serial as u8; 150].into();
-        let channel = CHANNEL.into();
+        let channel = Course::CHANNEL.into();
         Publish {
             request: serial,
             channel,

@@ -1,9 +1,10 @@
 //! Just enough of both wires for the load and the null servers.
 //!
 //! A frame of the protocol is one binary message on a WebSocket ([`websocket`]), and a length and a body on a
-//! WebTransport stream. [`http`] opens a WebSocket and asks a server where it can be reached ([`discovery`]). Both ends
-//! are ours and on one machine, so what is left out is left out for both.
+//! WebTransport stream. [`http`] opens a WebSocket, asks a server where it can be reached ([`discovery`]) and a node of a
+//! cluster how it stands ([`admin`]). Both ends are ours and on one machine, so what is left out is left out for both.
 
+pub(crate) mod admin;
 pub(crate) mod discovery;
 pub(crate) mod http;
 pub(crate) mod websocket;

@@ -64,7 +64,7 @@ impl Caller {
             answer,
         };
         let gateway = std::iter::once((&self.gateway, ()));
-        self.peers.tell(&self.channel, &told, gateway, |(), _| {});
+        self.peers.tell(&self.channel, &told, gateway, |(), _, _| {});
     }
 }
 

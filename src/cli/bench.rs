@@ -27,7 +27,7 @@ pub(super) struct Bench {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// One publisher to many subscribers: CPU time for each delivery, latency, memory for each connection
+    /// One publisher to many subscribers, on one node or across three: CPU time for each delivery, latency, memory
     Fanout(Fanout),
     /// Runs a null server, which the measurements compare with
     #[command(hide = true)]
@@ -36,14 +36,18 @@ enum What {
 
 /// One publisher to many subscribers: CPU time for each delivery, latency, memory for each connection.
 ///
-/// Starts its own servers, a node and a null server in turn, each on the first core, with the load on the second. The
-/// last line of the result says whether it can be trusted.
+/// Starts its own servers, a node and a null server in turn, each on the first core, with the load on the second. With
+/// `--nodes 3` it is three nodes and one node in turn: messages are published at one of the three, ordered by the second
+/// and read at the third, all on the first core. The last line of the result says whether it can be trusted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]
 struct Fanout {
     /// What carries the sessions: ws or wt
     #[arg(long, default_value_t = Transport::WebSocket)]
     transport: Transport,
+    /// 1 compares a node with a null server, 3 compares three nodes with one
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    nodes: u32,
     /// Receivers of every message
     #[arg(long, default_value_t = 500, value_name = "N")]
     subscribers: usize,
@@ -59,7 +63,8 @@ struct Fanout {
     /// Pairs of runs; the result is their median
     #[arg(long, default_value_t = 5, value_name = "N")]
     pairs: u32,
-    /// Idle connections at which memory is read, once so many and once twice; from 4000 on with 30 s of rest before
+    /// Idle connections at which a node's memory is read, once so many and once twice; from 4000 on with 30 s of rest
+    /// before
     #[arg(long, default_value_t = 500, value_name = "N")]
     idle: usize,
     /// Compare with the null server at 20 messages/s to 500 subscribers too; always so above 200 messages/s
@@ -136,6 +141,7 @@ impl Fanout {
     fn options(self, program: PathBuf) -> Options {
         Options {
             transport: self.transport,
+            nodes: self.nodes,
             subscribers: self.subscribers,
             rate: self.rate,
             duration: self.duration,
@@ -245,15 +251,15 @@ mod tests {
             (Transport::WebSocket, 500, 20, Duration::from_secs(10), 150)
         );
         assert_eq!(
-            (options.pairs, options.idle, options.against_sparse_null),
-            (5, 500, false)
+            (options.nodes, options.pairs, options.idle, options.against_sparse_null),
+            (1, 5, 500, false)
         );
     }
 
     #[test]
     fn every_option_reaches_the_measurement() {
         let line = "fanout --transport wt --subscribers 20 --rate 1000 --duration 30s --payload 64 --pairs 7 \
-                    --idle 4000 --against-sparse-null --json";
+                    --nodes 3 --idle 4000 --against-sparse-null --json";
         let What::Fanout(fanout) = parse(line) else {
             panic!("fanout was typed")
         };
@@ -270,8 +276,8 @@ mod tests {
             (Transport::WebTransport, 20, 1_000, Duration::from_secs(30), 64)
         );
         assert_eq!(
-            (options.pairs, options.idle, options.against_sparse_null),
-            (7, 4_000, true)
+            (options.nodes, options.pairs, options.idle, options.against_sparse_null),
+            (3, 7, 4_000, true)
         );
     }
 

@@ -27,6 +27,15 @@ pub struct Wish {
     pub change: Change,
 }
 
+/// What the lane of one gateway took of something that was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Frames of the link.
+    pub frames: u64,
+    /// Messages in them.
+    pub messages: u64,
+}
+
 /// See the module.
 pub struct Peers {
     me: NodeId,
@@ -84,12 +93,19 @@ impl Peers {
         channel: &ChannelName,
         told: &Told,
         gateways: impl Iterator<Item = (&'a Link, T)>,
-        mut outcome: impl FnMut(T, Result<(), SendError>),
+        mut outcome: impl FnMut(T, Taken, Result<(), SendError>),
     ) {
         match wire::encode_told(slot_of(channel, self.slots), channel, told) {
             Ok(frames) => gateways.for_each(|(link, name)| {
-                let sent = frames.iter().try_for_each(|frame| link.try_send(frame));
-                outcome(name, sent);
+                let mut taken = Taken::default();
+                let sent = frames.iter().try_for_each(|frame| {
+                    link.try_send(frame)?;
+                    taken.frames += 1;
+                    // Each message has its payload in the frame, an empty one too.
+                    taken.messages += frame.payloads.len() as u64;
+                    Ok(())
+                });
+                outcome(name, taken, sent);
             }),
             Err(error) => tracing::error!(%channel, %error, "an owner's message is longer than a frame; report this"),
         }

@@ -1,4 +1,4 @@
-//! What the cluster counts. None of it is on the way of a message, so instruments are looked up.
+//! What the cluster counts. But for the fan-out none of it is on the way of a message, so instruments are looked up.
 
 use std::time::Duration;
 
@@ -65,6 +65,12 @@ impl Instruments for Metrics {
 }
 
 impl Metrics {
+    /// The link to a gateway that follows a channel took so many frames, with so many messages in them.
+    pub fn cluster_fanned_out(&self, frames: u64, messages: u64) {
+        self.hot.fanout_frames.increment(frames);
+        self.hot.fanout_messages.increment(messages);
+    }
+
     /// A peer has sent what cannot be read.
     pub fn unreadable(&self) {
         self.count(|| counter!("starling_cluster_messages_unreadable_total"));
@@ -86,6 +92,14 @@ impl Metrics {
 }
 
 pub(super) fn describe() {
+    describe_counter!(
+        "starling_cluster_fanout_frames_total",
+        "Frames of new messages that channels owned here sent over links, one for each node that reads the channel."
+    );
+    describe_counter!(
+        "starling_cluster_fanout_messages_total",
+        "Messages in those frames: more than frames where messages were committed together."
+    );
     describe_counter!(
         "starling_cluster_messages_unreadable_total",
         "Messages of peers that could not be read, and were dropped."
@@ -142,6 +156,7 @@ mod tests {
         metrics.limit_reached("cluster.link_queue");
         metrics.cluster_certificate_expires(1_800_000_000);
         metrics.cluster_settings_differ(1);
+        metrics.cluster_fanned_out(2, 6);
         let told = metrics.render(0);
         for line in [
             "starling_cluster_members{state=\"suspected\"} 1",
@@ -154,6 +169,8 @@ mod tests {
             "starling_cluster_resends_total 7",
             "starling_cluster_certificate_expiry_timestamp_seconds 1800000000",
             "starling_cluster_settings_differ 1",
+            "starling_cluster_fanout_frames_total 2",
+            "starling_cluster_fanout_messages_total 6",
             "starling_limits_reached_total{limit=\"cluster.link_queue\"} 1",
         ] {
             assert!(told.contains(line), "{line}\n{told}");

@@ -10,6 +10,7 @@
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
 //! | `cluster.rs` | three nodes: what clients are told, what an operator orders, and what no stranger can do to them |
+//! | `interest.rs` | which nodes a message travels to, counted at the links |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
 //! | `steady.rs` | clients that publish on without waiting, whose publishes are taken together |
@@ -34,6 +35,7 @@ mod cluster;
 mod cuts;
 mod demo;
 mod hostile;
+mod interest;
 mod life;
 mod paging;
 mod persisted;

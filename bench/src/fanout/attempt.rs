@@ -11,7 +11,7 @@ use crate::load::{Outcome, Plan};
 /// One run, void or not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attempt {
-    /// `starling`, `null` or `null_sparse`.
+    /// `starling`, `cluster`, `null` or `null_sparse`.
     pub server: String,
     /// Number of the pair, from 0.
     pub pair: u32,
@@ -52,6 +52,26 @@ pub struct Attempt {
     pub valid: bool,
     /// Why not.
     pub invalid_reason: Option<String>,
+    /// What the nodes of a cluster did; nothing of a server by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub across: Option<Across>,
+}
+
+/// One run on three nodes: what each of them did, and what went between them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Across {
+    /// Messages that were published and counted.
+    pub publishes: u64,
+    /// Frames of links that carried them to nodes whose clients read the channel.
+    pub link_frames: u64,
+    /// Messages in those frames.
+    pub link_messages: u64,
+    /// The part of `cpu_us_per_delivery` that the publisher's node needed.
+    pub publisher_node_us_per_delivery: f64,
+    /// The part of the node that owns the channel.
+    pub owner_node_us_per_delivery: f64,
+    /// The part of the node that the subscribers are at.
+    pub subscribers_node_us_per_delivery: f64,
 }
 
 impl Attempt {
@@ -67,6 +87,19 @@ impl Attempt {
         let deliveries = outcome.map_or(f64::NAN, |outcome| outcome.delivered as f64);
         // Nothing delivered makes this infinite or not a number, which JSON knows as null and a median leaves out.
         let us_each = |time: Duration| time.as_secs_f64() * 1e6 / deliveries;
+        let across = outcome.and_then(|outcome| {
+            let [publisher, owner, subscribers] = outcome.servers.as_slice() else {
+                return None;
+            };
+            Some(Across {
+                publishes: outcome.lateness.messages,
+                link_frames: outcome.links.frames,
+                link_messages: outcome.links.messages,
+                publisher_node_us_per_delivery: us_each(publisher.total()),
+                owner_node_us_per_delivery: us_each(owner.total()),
+                subscribers_node_us_per_delivery: us_each(subscribers.total()),
+            })
+        });
         let of = |figure: fn(&Outcome) -> f64| outcome.map_or(f64::NAN, figure);
         Self {
             server: server.to_owned(),
@@ -76,9 +109,9 @@ impl Attempt {
             rate: plan.rate,
             delivered: outcome.map_or(0, |outcome| outcome.delivered),
             expected: outcome.map_or(0, |outcome| outcome.expected),
-            cpu_us_per_delivery: outcome.map_or(f64::NAN, |outcome| us_each(outcome.server.total())),
-            user_us_per_delivery: outcome.map_or(f64::NAN, |outcome| us_each(outcome.server.user)),
-            system_us_per_delivery: outcome.map_or(f64::NAN, |outcome| us_each(outcome.server.system)),
+            cpu_us_per_delivery: outcome.map_or(f64::NAN, |outcome| us_each(outcome.server().total())),
+            user_us_per_delivery: outcome.map_or(f64::NAN, |outcome| us_each(outcome.server().user)),
+            system_us_per_delivery: outcome.map_or(f64::NAN, |outcome| us_each(outcome.server().system)),
             p50_ms: of(|outcome| quantile_ms(&outcome.latency, 0.50)),
             p99_ms: of(|outcome| quantile_ms(&outcome.latency, 0.99)),
             late_share: of(|outcome| outcome.lateness.share()),
@@ -89,6 +122,7 @@ impl Attempt {
             datagrams_lost: outcome.map_or(0, |outcome| outcome.datagrams_lost),
             valid: invalid_reason.is_none(),
             invalid_reason,
+            across,
         }
     }
 }
@@ -110,6 +144,12 @@ impl fmt::Display for Attempt {
             self.client_cpu_share * 100.0,
             self.others_cpu_share * 100.0,
         )?;
+        if let Some(Across {
+            publishes, link_frames, ..
+        }) = &self.across
+        {
+            write!(f, ", {link_frames} link frames for {publishes} messages")?;
+        }
         match &self.invalid_reason {
             None => Ok(()),
             Some(reason) => write!(f, " VOID: {reason}"),

@@ -7,7 +7,7 @@ use super::round::Case;
 use super::{Event, Options, on_load_core};
 use crate::Error;
 use crate::error::LinkError;
-use crate::load::{Clock, Receivers, Roles, Target};
+use crate::load::{Clock, Course, Receivers, Roles};
 use crate::proc::core::Cores;
 use crate::proc::memory::resident;
 use crate::server::Server;
@@ -43,8 +43,9 @@ pub(super) async fn measure(
     observe: &mut impl FnMut(Event<'_>),
 ) -> Result<Result<Memory, String>, Error> {
     let server = Server::start(case.server(), options.transport, &options.program, cores.server).await?;
-    let (target, pid, idle) = (server.target.clone(), server.pid(), options.idle);
-    let readings = match on_load_core(cores, move || read(&target, pid, idle)).await {
+    let (course, idle) = (server.course.clone(), options.idle);
+    let processes = server.watched().processes;
+    let readings = match on_load_core(cores, move || read(&course, &processes, idle)).await {
         Err(Error::Link(error)) => return Ok(Err(error.to_string())),
         readings => readings?,
     };
@@ -62,17 +63,23 @@ pub(super) async fn measure(
     Ok(Ok(memory))
 }
 
-fn read(target: &Target, pid: u32, idle: usize) -> Result<Vec<(usize, u64)>, Error> {
+fn read(course: &Course, processes: &[u32], idle: usize) -> Result<Vec<(usize, u64)>, Error> {
     let settle = if idle >= LONG_IDLE { SETTLE_LONG } else { SETTLE };
-    let open = |first, connections| Receivers::open(target, Roles::sinks_only(connections), first, Clock::start(), 0);
+    let open = |first, connections| Receivers::open(course, Roles::sinks_only(connections), first, Clock::start(), 0);
+    let resident = || {
+        processes
+            .iter()
+            .map(|process| resident(*process))
+            .sum::<Result<u64, _>>()
+    };
     open(0, FIRST_CONNECTIONS)?.finish()?;
     thread::sleep(settle);
-    let mut readings = vec![(0, resident(pid)?)];
+    let mut readings = vec![(0, resident()?)];
     let mut groups = Vec::new();
     for step in 0..2 {
         groups.push(open(FIRST_CONNECTIONS + step * idle, idle)?);
         thread::sleep(settle);
-        readings.push(((step + 1) * idle, resident(pid)?));
+        readings.push(((step + 1) * idle, resident()?));
     }
     let lost: u64 = groups.iter().map(|group| group.tallies().lost_connections()).sum();
     if lost > 0 {

@@ -23,6 +23,8 @@ const REPEATS_MAX: u32 = 3;
 pub(super) enum Case {
     /// The node, as asked for.
     Starling,
+    /// Three nodes, as asked for.
+    Cluster,
     /// The null server, as asked for.
     Null,
     /// The null server with many subscribers and few messages.
@@ -34,6 +36,7 @@ impl Case {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Starling => "starling",
+            Self::Cluster => "cluster",
             Self::Null => "null",
             Self::SparseNull => "null_sparse",
         }
@@ -43,13 +46,14 @@ impl Case {
     pub(super) fn server(self) -> Kind {
         match self {
             Self::Starling => Kind::Starling,
+            Self::Cluster => Kind::Cluster,
             Self::Null | Self::SparseNull => Kind::Null,
         }
     }
 
     fn plan(self, options: &Options) -> Plan {
         let (subscribers, rate) = match self {
-            Self::Starling | Self::Null => (options.subscribers, options.rate),
+            Self::Starling | Self::Cluster | Self::Null => (options.subscribers, options.rate),
             Self::SparseNull => SPARSE,
         };
         Plan {
@@ -62,16 +66,33 @@ impl Case {
     }
 }
 
-/// Who goes first.
-pub(super) struct Order;
+/// What is measured, and what it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub(super) ours: Case,
+    pub(super) floor: Case,
+}
 
-impl Order {
-    /// A-B-B-A-A-B-B-A: whatever drifts over minutes falls on both alike.
-    pub(super) fn of_pair(pair: u32) -> [Case; 2] {
-        if pair.is_multiple_of(2) {
-            [Case::Starling, Case::Null]
+impl Pair {
+    /// A node and the floor under it.
+    pub(super) const BESIDE_NULL: Self = Self {
+        ours: Case::Starling,
+        floor: Case::Null,
+    };
+
+    /// Three nodes, and one that does without the ways between them.
+    pub(super) const ACROSS_NODES: Self = Self {
+        ours: Case::Cluster,
+        floor: Case::Starling,
+    };
+
+    /// Who goes first in the pair with this number: A-B-B-A-A-B-B-A, so that whatever drifts over minutes falls on both
+    /// alike.
+    pub(super) fn order(self, number: u32) -> [Case; 2] {
+        if number.is_multiple_of(2) {
+            [self.ours, self.floor]
         } else {
-            [Case::Null, Case::Starling]
+            [self.floor, self.ours]
         }
     }
 }
@@ -148,8 +169,28 @@ impl<'a> Round<'a> {
     async fn run_once(&self, case: Case, plan: Plan) -> Result<Outcome, Error> {
         let (cores, options) = (self.cores, self.options);
         let server = Server::start(case.server(), options.transport, &options.program, cores.server).await?;
-        let (target, pid) = (server.target.clone(), server.pid());
-        on_load_core(cores, move || load::run(&target, &plan, pid, cores)).await
+        let (course, watched) = (server.course.clone(), server.watched());
+        let mut outcome = on_load_core(cores, move || load::run(&course, &plan, &watched, cores)).await?;
+        outcome.faults.extend(server.fault().await);
+        Ok(outcome)
+    }
+}
+
+/// A run that stands, with this cost, for tests of what is made of many.
+#[cfg(test)]
+pub(super) fn accepted(case: Case, pair: u32, cpu_us: f64) -> Accepted {
+    let attempt = Attempt {
+        cpu_us_per_delivery: cpu_us,
+        expected: 100,
+        delivered: 100,
+        ..Attempt::new(case.name(), pair, 0, &Plan::default(), None, None)
+    };
+    let mut latency = load::latencies();
+    latency.saturating_record(u64::from(pair + 1) * 10_000_000);
+    Accepted {
+        case,
+        attempt,
+        latency: Some(latency),
     }
 }
 
@@ -159,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_order_is_abba_so_that_a_steady_drift_cancels() {
-        let order: Vec<Case> = (0..4).flat_map(Order::of_pair).collect();
+        let order: Vec<Case> = (0..4).flat_map(|number| Pair::BESIDE_NULL.order(number)).collect();
         let drift = |case| {
             order
                 .iter()

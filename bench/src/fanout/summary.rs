@@ -2,24 +2,30 @@
 
 use hdrhistogram::Histogram;
 
-use super::round::{Accepted, Case};
+use super::round::{Accepted, Case, Pair};
 use crate::load::latencies;
 
 /// What the runs of a measurement say together.
 #[derive(Debug)]
 pub(super) struct Summary {
+    /// Deliveries of what is measured.
     pub(super) expected: u64,
     pub(super) delivered: u64,
-    pub(super) starling: Side,
-    pub(super) null: Side,
-    /// Median cost at the sparse null server; `None` if it was not measured.
-    pub(super) null_sparse_us: Option<f64>,
-    /// The node's cost by the null server's, pair by pair.
+    pub(super) ours: Side,
+    pub(super) floor: Side,
+    /// Our cost by that of the floor, pair by pair.
     pub(super) ratio: Spread,
-    /// The node's cost by the sparse null server's, pair by pair.
-    pub(super) sparse_ratio: Option<Spread>,
     /// Why runs that count are void, one text for each.
     pub(super) void: Vec<String>,
+}
+
+/// The node beside the sparse null server.
+#[derive(Debug)]
+pub(super) struct Sparse {
+    /// Median cost at that one.
+    pub(super) null_us: f64,
+    /// The node's cost by that, pair by pair.
+    pub(super) ratio: Spread,
 }
 
 /// The runs of one server.
@@ -47,35 +53,52 @@ pub(super) struct Spread {
 }
 
 impl Summary {
-    pub(super) fn of(runs: &[Accepted]) -> Self {
-        let cost = |case| {
-            runs.iter()
-                .filter(move |run| run.case == case)
-                .map(|run| run.attempt.cpu_us_per_delivery)
-        };
-        let ratios = |floor| Spread::of(cost(Case::Starling).zip(cost(floor)).map(|(ours, floor)| ours / floor));
-        let sparse_measured = cost(Case::SparseNull).next().is_some();
-        let starling = || runs.iter().filter(|run| run.case == Case::Starling);
+    pub(super) fn of(runs: &[Accepted], pair: Pair) -> Self {
+        let ours = || of_case(runs, pair.ours);
         let void = runs.iter().filter_map(|run| {
             let reason = run.attempt.invalid_reason.as_ref()?;
             Some(format!("{} in pair {}: {reason}", run.case.name(), run.attempt.pair))
         });
         Self {
-            expected: starling().map(|run| run.attempt.expected).sum(),
-            delivered: starling().map(|run| run.attempt.delivered).sum(),
-            starling: Side::of(runs, Case::Starling),
-            null: Side::of(runs, Case::Null),
-            null_sparse_us: sparse_measured.then(|| median(cost(Case::SparseNull))),
-            ratio: ratios(Case::Null),
-            sparse_ratio: sparse_measured.then(|| ratios(Case::SparseNull)),
+            expected: ours().map(|run| run.attempt.expected).sum(),
+            delivered: ours().map(|run| run.attempt.delivered).sum(),
+            ours: Side::of(runs, pair.ours),
+            floor: Side::of(runs, pair.floor),
+            ratio: ratio(runs, pair.ours, pair.floor),
             void: void.collect(),
         }
     }
 }
 
+impl Sparse {
+    /// `None` if it was not measured.
+    pub(super) fn of(runs: &[Accepted]) -> Option<Self> {
+        of_case(runs, Case::SparseNull).next()?;
+        Some(Self {
+            null_us: median(costs(runs, Case::SparseNull)),
+            ratio: ratio(runs, Case::Starling, Case::SparseNull),
+        })
+    }
+}
+
+/// The runs of one case, in order.
+pub(super) fn of_case(runs: &[Accepted], case: Case) -> impl Iterator<Item = &Accepted> {
+    runs.iter().filter(move |run| run.case == case)
+}
+
+fn costs(runs: &[Accepted], case: Case) -> impl Iterator<Item = f64> {
+    of_case(runs, case).map(|run| run.attempt.cpu_us_per_delivery)
+}
+
+/// The cost of the one case by that of the other, pair by pair.
+fn ratio(runs: &[Accepted], ours: Case, floor: Case) -> Spread {
+    let pairs = costs(runs, ours).zip(costs(runs, floor));
+    Spread::of(pairs.map(|(ours, floor)| ours / floor))
+}
+
 impl Side {
     fn of(runs: &[Accepted], case: Case) -> Self {
-        let runs = || runs.iter().filter(move |run| run.case == case);
+        let runs = || of_case(runs, case);
         let mut latency = latencies();
         for histogram in runs().filter_map(|run| run.latency.as_ref()) {
             latency.add(histogram).expect("all histograms have the same bounds");
@@ -115,7 +138,7 @@ pub(super) fn quantile_ms(latency: &Histogram<u64>, quantile: f64) -> f64 {
 
 /// The value in the middle, or between the two in the middle. Runs that broke off have no value and are left out; not a
 /// number if none is left.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     middle(&sorted(values))
 }
 
@@ -135,25 +158,8 @@ fn middle(sorted: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::attempt::Attempt;
+    use super::super::round::accepted;
     use super::*;
-
-    fn run(case: Case, pair: u32, cpu_us: f64) -> Accepted {
-        let attempt = Attempt {
-            pair,
-            cpu_us_per_delivery: cpu_us,
-            expected: 100,
-            delivered: 100,
-            ..Attempt::new(case.name(), pair, 0, &crate::load::Plan::default(), None, None)
-        };
-        let mut latency = latencies();
-        latency.saturating_record(u64::from(pair + 1) * 10_000_000);
-        Accepted {
-            case,
-            attempt,
-            latency: Some(latency),
-        }
-    }
 
     #[test]
     fn the_ratio_is_the_median_of_the_pairs_ratios_not_the_ratio_of_the_medians() {
@@ -162,11 +168,11 @@ mod tests {
         let runs: Vec<Accepted> = (0..)
             .zip(costs)
             .flat_map(|(pair, (ours, floor))| {
-                let (ours, floor) = (run(Case::Starling, pair, ours), run(Case::Null, pair, floor));
+                let (ours, floor) = (accepted(Case::Starling, pair, ours), accepted(Case::Null, pair, floor));
                 if pair % 2 == 0 { [ours, floor] } else { [floor, ours] }
             })
             .collect();
-        let summary = Summary::of(&runs);
+        let summary = Summary::of(&runs, Pair::BESIDE_NULL);
         assert_eq!(
             summary.ratio,
             Spread {
@@ -175,37 +181,37 @@ mod tests {
                 max: 3.0
             }
         );
-        assert!((summary.starling.cpu_us - 15.0).abs() < 1e-12 && (summary.null.cpu_us - 8.0).abs() < 1e-12);
+        assert!((summary.ours.cpu_us - 15.0).abs() < 1e-12 && (summary.floor.cpu_us - 8.0).abs() < 1e-12);
         assert_eq!((summary.expected, summary.delivered), (300, 300));
-        assert_eq!((summary.null_sparse_us, summary.sparse_ratio), (None, None));
+        assert!(Sparse::of(&runs).is_none());
         assert!(summary.void.is_empty());
     }
 
     #[test]
     fn the_sparse_null_server_has_a_ratio_of_its_own() {
         let runs = [
-            run(Case::Starling, 0, 2.0),
-            run(Case::Null, 0, 8.0),
-            run(Case::SparseNull, 0, 10.0),
+            accepted(Case::Starling, 0, 2.0),
+            accepted(Case::Null, 0, 8.0),
+            accepted(Case::SparseNull, 0, 10.0),
         ];
-        let summary = Summary::of(&runs);
-        assert_eq!(summary.null_sparse_us, Some(10.0));
+        let sparse = Sparse::of(&runs).expect("it was measured");
+        assert!((sparse.null_us - 10.0).abs() < 1e-12);
         assert_eq!(
-            summary.sparse_ratio,
-            Some(Spread {
+            sparse.ratio,
+            Spread {
                 median: 0.2,
                 min: 0.2,
                 max: 0.2
-            })
+            }
         );
     }
 
     #[test]
     fn latencies_are_of_all_runs_together() {
         let runs = [
-            run(Case::Starling, 0, 1.0),
-            run(Case::Starling, 1, 1.0),
-            run(Case::Starling, 2, 1.0),
+            accepted(Case::Starling, 0, 1.0),
+            accepted(Case::Starling, 1, 1.0),
+            accepted(Case::Starling, 2, 1.0),
         ];
         let side = Side::of(&runs, Case::Starling);
         assert!((side.p50_ms - 20.0).abs() < 0.1, "{}", side.p50_ms);

@@ -49,6 +49,7 @@ mod tests {
     use super::*;
     use crate::load::{Lateness, latencies};
     use crate::proc::cpu::Used;
+    use crate::wire::admin::FannedOut;
 
     fn sound() -> Outcome {
         Outcome {
@@ -56,11 +57,12 @@ mod tests {
             delivered: 1_000,
             latency: latencies(),
             faults: Vec::new(),
-            server: Used::default(),
+            servers: vec![Used::default()],
             client_share: CLIENT_SHARE_MAX,
             others_share: 0.9,
             stolen_share: STOLEN_SHARE_MAX,
             datagrams_lost: 0,
+            links: FannedOut::default(),
             lateness: Lateness {
                 messages: 100,
                 late: 1,

@@ -7,6 +7,7 @@ use super::receivers::Arrivals;
 use super::schedule::Lateness;
 use super::tally::Mark;
 use crate::proc::cpu::Used;
+use crate::wire::admin::FannedOut;
 
 /// What came of a run: the figures, and what has to be known to trust them.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) latency: Histogram<u64>,
     /// What went wrong on the way.
     pub(crate) faults: Vec<String>,
-    /// Processor time of the server.
-    pub(crate) server: Used,
+    /// Processor time of the server, for each of its processes.
+    pub(crate) servers: Vec<Used>,
     /// Processor time of the load, as a share of its core, 0 to 1.
     pub(crate) client_share: f64,
     /// Processor time of everything else on the two cores, as a share of one of them. Ticks on one side, nanoseconds on
@@ -30,8 +31,17 @@ pub(crate) struct Outcome {
     pub(crate) stolen_share: f64,
     /// Datagrams lost in full receive buffers, on the whole machine.
     pub(crate) datagrams_lost: u64,
+    /// What nodes of a cluster sent over links for readers at others.
+    pub(crate) links: FannedOut,
     /// How well the schedule was kept.
     pub(crate) lateness: Lateness,
+}
+
+impl Outcome {
+    /// Processor time of the server, all its processes together.
+    pub(crate) fn server(&self) -> Used {
+        self.servers.iter().copied().sum()
+    }
 }
 
 /// Deliveries, from what the receivers saw.

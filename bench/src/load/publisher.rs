@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use starling_protocol::v1::{Ack, Publish, Welcome, client_frame, server_frame};
 use tokio::sync::mpsc as commands;
 
-use super::CHANNEL;
-use super::link::{Link, Target};
+use super::course::Course;
+use super::link::Link;
 use super::schedule::{Lateness, Next, Schedule};
 use super::stamp::{Clock, Stamp};
 use super::ticker::Ticker;
@@ -38,11 +38,11 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// Connects as the link with this number.
-    pub(super) fn open(target: &Target, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
+    pub(super) fn open(course: &Course, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
         let (orders, ordered) = commands::channel(ORDERS);
         let (report, done) = mpsc::sync_channel(ORDERS);
-        let target = target.clone();
-        let session = async move || Session::open(&target, number, clock, payload_bytes).await;
+        let course = course.clone();
+        let session = async move || Session::open(&course, number, clock, payload_bytes).await;
         thread::Builder::new()
             .name("publisher".into())
             .spawn(move || {
@@ -93,6 +93,7 @@ fn serve(
 /// The publisher's session.
 struct Session {
     link: Link,
+    channel: String,
     ticker: Ticker,
     clock: Clock,
     payload_bytes: usize,
@@ -106,11 +107,12 @@ struct Session {
 }
 
 impl Session {
-    async fn open(target: &Target, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
-        let (link, welcome) = Link::open(target, number).await?;
+    async fn open(course: &Course, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
+        let (link, welcome) = Link::open(&course.publisher, number).await?;
         let Welcome { limits, time_ms, .. } = welcome;
         Ok(Self {
             link,
+            channel: course.channel.clone(),
             ticker: Ticker::new().map_err(Error::system("get a timer"))?,
             clock,
             payload_bytes,
@@ -157,7 +159,7 @@ impl Session {
         };
         let publish = Publish {
             request: self.sent,
-            channel: CHANNEL.into(),
+            channel: self.channel.clone(),
             serial: self.sent,
             base: self.acknowledged + 1,
             since_ms: self.server_ms,

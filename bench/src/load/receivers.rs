@@ -7,12 +7,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::alive::Alive;
-use super::link::{Link, Target};
+use super::course::Course;
+use super::link::Link;
 use super::probe::Probe;
 use super::roles::Roles;
 use super::stamp::Clock;
 use super::tally::Tallies;
-use super::{CHANNEL, websocket, webtransport};
+use super::{websocket, webtransport};
 use crate::error::LinkError;
 use crate::{Error, Transport};
 
@@ -56,7 +57,7 @@ impl Shared {
 impl Receivers {
     /// Opens and attaches the subscribers, which are links `first` and following. Returns when all are attached.
     pub(crate) fn open(
-        target: &Target,
+        course: &Course,
         roles: Roles,
         first: usize,
         clock: Clock,
@@ -71,11 +72,11 @@ impl Receivers {
             clock,
             measured_from,
         };
-        let target = target.clone();
+        let course = course.clone();
         let (attached, is_attached) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("receivers".into())
-            .spawn(move || receive(&target, first, &shared, &attached))
+            .spawn(move || receive(&course, first, &shared, &attached))
             .map_err(Error::system("start the receivers"))?;
         let mut receivers = Self {
             tallies,
@@ -125,7 +126,7 @@ impl Drop for Receivers {
 
 /// The thread of the receivers.
 fn receive(
-    target: &Target,
+    course: &Course,
     first: usize,
     shared: &Shared,
     attached: &mpsc::SyncSender<()>,
@@ -134,12 +135,12 @@ fn receive(
         .enable_all()
         .build()
         .map_err(Error::system("start the receivers' runtime"))?;
-    let (links, alive) = runtime.block_on(open_all(target, first, shared))?;
+    let (links, alive) = runtime.block_on(open_all(course, first, shared))?;
     // Nobody waits any more if the run was given up, which the stop flag tells as well.
     let ready = || {
         let _ = attached.send(());
     };
-    match target.transport {
+    match course.subscribers.transport {
         Transport::WebSocket => {
             let sockets = runtime.block_on(async { websocket::sockets(links, shared) })?;
             ready();
@@ -154,11 +155,11 @@ fn receive(
 
 /// Opens the links one after the other, so that their order is the order in which the server learns of them, and keeps
 /// those alive that are open.
-async fn open_all(target: &Target, first: usize, shared: &Shared) -> Result<(Vec<Link>, Alive), LinkError> {
+async fn open_all(course: &Course, first: usize, shared: &Shared) -> Result<(Vec<Link>, Alive), LinkError> {
     let mut links: Vec<Link> = Vec::with_capacity(shared.roles.subscribers());
     let mut alive = Alive::default();
     for number in 0..shared.roles.subscribers() {
-        let (link, welcome) = Link::attached(target, first + number, CHANNEL).await?;
+        let (link, welcome) = Link::attached(&course.subscribers, first + number, &course.channel).await?;
         links.push(link);
         alive.add(
             number,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter::Sum;
 use std::time::Duration;
 
 use super::{malformed, read};
@@ -31,6 +32,15 @@ impl Used {
     /// User and system time together.
     pub(crate) fn total(self) -> Duration {
         self.user + self.system
+    }
+}
+
+impl Sum for Used {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            user: sum.user + one.user,
+            system: sum.system + one.system,
+        })
     }
 }
 

@@ -3,17 +3,12 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::http;
 use crate::error::LinkError;
 
 /// Where every server answers.
 pub(crate) const PATH: &str = "/.well-known/starling";
-
-/// Longest answer taken, in bytes. A node of a large cluster lists its peers in a few KiB; a longer answer is refused.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 /// The transports of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,17 +48,7 @@ pub(crate) struct CertificateHash {
 impl Discovery {
     /// Asks the server at `address`.
     pub(crate) async fn fetch(address: SocketAddr) -> Result<Self, LinkError> {
-        let mut stream = TcpStream::connect(address).await?;
-        stream
-            .write_all(http::get(&address.to_string(), PATH).as_bytes())
-            .await?;
-        let head = http::read_head(&mut stream).await?;
-        if !head.starts_with("HTTP/1.1 200 ") {
-            let status = head.lines().next().unwrap_or_default().to_owned();
-            return Err(LinkError::Protocol(format!("{PATH} was answered with {status:?}")));
-        }
-        let mut body = Vec::new();
-        stream.take(ANSWER_BYTES_MAX).read_to_end(&mut body).await?;
+        let body = http::fetch(address, PATH).await?;
         serde_json::from_slice(&body).map_err(|error| LinkError::Protocol(format!("{PATH} is not understood: {error}")))
     }
 

@@ -1,6 +1,9 @@
-//! The little HTTP/1.1 that opens a WebSocket and fetches one JSON document.
+//! The little HTTP/1.1 that opens a WebSocket and fetches one document.
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::error::LinkError;
 
@@ -8,6 +11,10 @@ use crate::error::LinkError;
 /// server needs no SHA-1, and the load can still check that it speaks to a WebSocket server.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Longest document taken, in bytes. A large cluster lists its nodes in a few KiB, and 32,768 slots, the most there are,
+/// in some 5 MiB; a longer one ends early and is not understood.
+const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Longest head of a request or an answer, in bytes. Ours are near 200; a longer one ends the connection.
 const HEAD_BYTES_MAX: usize = 4 * 1024;
@@ -33,12 +40,27 @@ pub(crate) fn is_upgraded(head: &str) -> bool {
     head.starts_with("HTTP/1.1 101 ") && head.lines().any(|line| line.trim_end().ends_with(ACCEPT))
 }
 
-/// Asks for a document, and for the end of the connection after it.
-pub(crate) fn get(authority: &str, path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\nConnection: close\r\n\r\n")
+/// Fetches a document on a connection of its own. Any answer but 200 is an error.
+pub(crate) async fn fetch(address: SocketAddr, path: &str) -> Result<Vec<u8>, LinkError> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let head = read_head(&mut stream).await?;
+    let mut body = Vec::new();
+    stream.take(DOCUMENT_BYTES_MAX).read_to_end(&mut body).await?;
+    if !head.starts_with("HTTP/1.1 200 ") {
+        let status = head.lines().next().unwrap_or_default();
+        // What a node is not ready for stands there.
+        let why = String::from_utf8_lossy(&body);
+        return Err(LinkError::Protocol(format!(
+            "{path} was answered with {status:?}: {}",
+            why.trim()
+        )));
+    }
+    Ok(body)
 }
 
-/// A JSON document as the answer to [`get`].
+/// A JSON document as the answer to [`fetch`].
 pub(crate) fn json_answer(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

@@ -103,7 +103,7 @@ impl Actor for ChannelActor {
             standing,
             effects: Vec::new(),
             feeding,
-            followers: Followers::new(&channel, registry.peers().cloned()),
+            followers: Followers::new(&channel, registry.peers().cloned(), Arc::clone(&services.metrics)),
             used: Instant::now(),
             channel,
             registry,

@@ -9,6 +9,7 @@ use starling_core::relay::Told;
 use starling_runtime::mailbox::Address;
 
 use crate::cluster::peers::Peers;
+use crate::metrics::Metrics;
 
 /// A gateway that follows.
 struct Follower {
@@ -38,6 +39,7 @@ impl Follower {
 pub(super) struct Followers {
     channel: ChannelName,
     peers: Option<Arc<Peers>>,
+    metrics: Arc<Metrics>,
     gateways: Vec<Follower>,
     /// Messages of this turn.
     batch: Vec<Arc<Message>>,
@@ -45,10 +47,11 @@ pub(super) struct Followers {
 
 impl Followers {
     /// None yet. Without peers there never are.
-    pub(super) fn new(channel: &ChannelName, peers: Option<Arc<Peers>>) -> Self {
+    pub(super) fn new(channel: &ChannelName, peers: Option<Arc<Peers>>, metrics: Arc<Metrics>) -> Self {
         Self {
             channel: channel.clone(),
             peers,
+            metrics,
             gateways: Vec::new(),
             batch: Vec::new(),
         }
@@ -95,7 +98,8 @@ impl Followers {
         let gateways = self.gateways.iter().enumerate();
         let up_to_date = gateways.filter(|(_, one)| one.notice.is_none());
         let named = up_to_date.map(|(at, one)| (&one.link, at));
-        peers.tell(&self.channel, &live, named, |at, sent| {
+        peers.tell(&self.channel, &live, named, |at, taken, sent| {
+            self.metrics.cluster_fanned_out(taken.frames, taken.messages);
             unsent.extend(sent.err().map(|error| (at, error)));
         });
         // The last first: one that is gone leaves the places before it as they are.
