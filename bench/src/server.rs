@@ -67,14 +67,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on a core and waits until it answers. `program` is the `starling` binary.
     pub(crate) async fn start(kind: Kind, transport: Transport, program: &Path, core: usize) -> Result<Self, Error> {
-        if kind == Kind::Cluster {
-            return cluster::start(transport, program, core).await;
-        }
         let directory = Directory::new().map_err(Error::system("make a directory"))?;
         let [port] = ports::free().map_err(Error::system("find a free port"))?;
         let arguments = match kind {
+            Kind::Cluster => return cluster::start(directory, transport, program, core).await,
             // Its admin port is not needed, and the one after the client's may be taken.
-            Kind::Starling | Kind::Cluster => node("bench", port, 0, directory.path()),
+            Kind::Starling => node("bench", port, 0, directory.path()),
             Kind::Null => {
                 let (transport, port) = (transport.to_string(), port.to_string());
                 ["bench", "null", "--transport", &transport, "--port", &port]

@@ -37,7 +37,7 @@ enum What {
 /// One publisher to many subscribers: CPU time for each delivery, latency, memory for each connection.
 ///
 /// Starts its own servers, a node and a null server in turn, each on the first core, with the load on the second. With
-/// `--nodes 3` it is three nodes and one node in turn: messages are published at one of the three, ordered by the second
+/// --nodes 3 it is three nodes and one node in turn: messages are published at one of the three, ordered by the second
 /// and read at the third, all on the first core. The last line of the result says whether it can be trusted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::exit::HELP)]

@@ -46,8 +46,12 @@ pub(super) struct Home {
 }
 
 /// Starts them and waits until each is ready and every slot has its copies.
-pub(super) async fn start(transport: Transport, program: &Path, core: usize) -> Result<Server, Error> {
-    let directory = Directory::new().map_err(Error::system("make a directory"))?;
+pub(super) async fn start(
+    directory: Directory,
+    transport: Transport,
+    program: &Path,
+    core: usize,
+) -> Result<Server, Error> {
     make_secrets(program, &directory)?;
     let free: [u16; 4 * NAMES.len()] = ports::free().map_err(Error::system("find free ports"))?;
     let ports: Vec<Ports> = free
