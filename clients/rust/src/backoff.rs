@@ -36,6 +36,11 @@ impl Backoff {
         ceiling.min(self.cap).mul_f64(rng.f64())
     }
 
+    /// So many failures are made up for.
+    pub(crate) fn forgive(&mut self, failures: u32) {
+        self.failures = self.failures.saturating_sub(failures);
+    }
+
     /// A success: the next failure is the first.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
@@ -86,6 +91,8 @@ mod tests {
         assert_eq!(backoff.failures(), 3);
         backoff.reset();
         assert!(backoff.next(1, &mut rng) <= BASE);
+        backoff.forgive(2);
+        assert_eq!(backoff.failures(), 0, "there was one");
         let mut worn_out = Backoff {
             base: BASE,
             cap: CAP,

@@ -19,8 +19,8 @@ export class Backoff {
     return Math.min(this.cap, this.base * 2 ** exponent) * random();
   }
 
-  /** A success: the next failure is the first. */
-  reset(): void {
-    this.failures = 0;
+  /** So many failures are made up for; not said how many, all of them: the next is the first. */
+  forgive(failures = this.failures): void {
+    this.failures = Math.max(0, this.failures - failures);
   }
 }

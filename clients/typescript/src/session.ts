@@ -34,6 +34,9 @@ const RECONNECT_MS = [500, 30_000] as const;
 /** A session that lasted so long was a success. One that is dropped soon is not, and must not be asked twice a second. */
 const STEADY_MS = 60_000;
 
+/** A shorter one makes up for a failure for each time that it lasted this long: nodes are replaced one after another. */
+const MAKES_UP_MS = 5_000;
+
 /** How long a client that closes waits for publishes without a result: longer than a change of owner. */
 const CLOSE_PATIENCE_MS = 5_000;
 
@@ -419,7 +422,10 @@ export class Session {
     const phase = this.#phase;
     const { now } = this.#shared;
     if (phase.kind !== 'open' && phase.kind !== 'greeting') return;
-    if (phase.kind === 'open' && now - phase.since >= STEADY_MS) this.#backoff.reset();
+    if (phase.kind === 'open') {
+      const lasted = now - phase.since;
+      this.#backoff.forgive(lasted < STEADY_MS ? Math.floor(lasted / MAKES_UP_MS) : undefined);
+    }
     this.#phase = { kind: 'waiting', until: now, notBefore: now };
     this.#shared.requests.clear();
     this.#subscriptions.disconnected();

@@ -20,6 +20,10 @@ use crate::{CloseReason, State, TokenError, TokenRequest, Transport};
 /// A server that takes every client and drops it soon is not a success, and must not be asked twice a second.
 const STEADY: Duration = Duration::from_secs(60);
 
+/// A shorter one makes up for a failure for each time that it lasted this long. So a client whose nodes are replaced one after
+/// the other goes on at once each time, and one that is dropped soon asks less and less often.
+const MAKES_UP: Duration = Duration::from_secs(5);
+
 /// Between a provider's "not now" and the next question, while the old token still holds.
 const REFRESH_RETRY: Duration = Duration::from_secs(5);
 
@@ -199,8 +203,8 @@ impl Session {
     /// The connection is over.
     pub(super) fn lost(&mut self, ending: Ending, now: Instant, effects: &mut Vec<Effect>) {
         match &self.phase {
-            Phase::Open(open) if now.saturating_duration_since(open.since) >= STEADY => self.backoff.reset(),
-            Phase::Open(_) | Phase::Greeting { .. } => {}
+            Phase::Open(open) => self.backoff.forgive(made_up(now.saturating_duration_since(open.since))),
+            Phase::Greeting { .. } => {}
             Phase::New | Phase::Asking | Phase::Dialing | Phase::Waiting { .. } | Phase::Closed => return,
         }
         self.phase = Phase::Waiting { until: now };
@@ -251,6 +255,14 @@ impl Session {
             error: reason,
         }));
     }
+}
+
+/// Failures that a session makes up for which lasted so long.
+fn made_up(lasted: Duration) -> u32 {
+    if lasted >= STEADY {
+        return u32::MAX;
+    }
+    u32::try_from(lasted.as_millis() / MAKES_UP.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// What a provider gave, if it can be sent.

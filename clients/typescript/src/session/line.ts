@@ -123,7 +123,7 @@ export class Line {
     const entry = this.#find(serial);
     if (!entry) return;
     if (skipped && entry.body) throw new Violation('an ack that says skipped, to a publish');
-    this.#retry.reset();
+    this.#retry.forgive();
     this.#remove(entry, position ? { position, copies, duplicate } : entry.error);
   }
 

@@ -78,7 +78,7 @@ export class Subscriptions {
     }
     if (entry.reading.channel !== channel) throw new Violation('attached as another channel');
     entry.reading.attached(frame);
-    entry.retry.reset();
+    entry.retry.forgive();
   }
 
   /** The server refused to attach a subscription. */

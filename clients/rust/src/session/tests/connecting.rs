@@ -79,6 +79,22 @@ fn attempts_are_spread_and_rarer() {
 }
 
 #[test]
+fn a_session_makes_up_for_a_failure_with_each_five_seconds_with_a_minute_for_all_and_dropped_soon_for_none() {
+    let mut bench = Bench::open();
+    let mut attempts = Vec::new();
+    for lasted in [0, 4_999, 0, 10_000, 60_000] {
+        bench.now += Duration::from_millis(lasted);
+        let did = bench.lost();
+        let [State::Reconnecting { attempt, .. }] = &did.states[..] else {
+            panic!("{did:?}")
+        };
+        attempts.push(*attempt);
+        bench.reconnect();
+    }
+    assert_eq!(attempts, [1, 2, 3, 2, 1]);
+}
+
+#[test]
 fn goodbye_says_whether_when_and_where_to_return() {
     let mut bench = Bench::open();
     let did = bench.frame(v1::Goodbye {
