@@ -71,10 +71,18 @@ impl<F> Ring<F> {
         }
     }
 
-    /// Adds the message after the head, dropping the oldest ones that no longer fit.
-    /// The newest is always kept, however large.
-    pub fn push(&mut self, slot: Slot<F>) {
-        self.head = self.head.next();
+    /// Adds the message `seq`, dropping the oldest ones that no longer fit. The newest is always kept, however large.
+    ///
+    /// One that the readers were given before is passed over: a new owner that is alone shows less at first than the
+    /// owner before it did. One that leaves a gap starts the ring over, and readers read back what lies between.
+    pub fn push(&mut self, seq: Seq, slot: Slot<F>) {
+        if seq <= self.head {
+            return;
+        }
+        if seq > self.head.next() {
+            self.restart(Seq(seq.0 - 1));
+        }
+        self.head = seq;
         self.bytes += slot.bytes;
         self.slots.push_back(slot);
         while self.slots.len() > 1 && (self.slots.len() > self.bounds.messages || self.bytes > self.bounds.bytes) {
@@ -130,12 +138,13 @@ mod tests {
     };
 
     fn push(ring: &mut Ring<u64>, bytes: usize) {
-        let frame = ring.span().head.0 + 1;
-        ring.push(Slot {
-            frame,
-            bytes,
-            key: None,
-        });
+        let next = ring.span().head.next();
+        push_at(ring, next.0, bytes);
+    }
+
+    fn push_at(ring: &mut Ring<u64>, seq: u64, bytes: usize) {
+        let (frame, key) = (seq, None);
+        ring.push(Seq(seq), Slot { frame, bytes, key });
     }
 
     fn held(ring: &Ring<u64>, cursor: u64) -> Vec<(u64, u64)> {
@@ -159,6 +168,18 @@ mod tests {
         assert_eq!(held(&ring, 10), [(11, 11), (12, 12), (13, 13)]);
         assert_eq!(held(&ring, 12), [(13, 13)]);
         assert_eq!(held(&ring, 13), []);
+    }
+
+    #[test]
+    fn what_was_given_before_is_passed_over_and_a_gap_starts_the_ring_over() {
+        let mut ring = Ring::new(BOUNDS, Seq(10));
+        for seq in [11, 12, 11, 12, 13] {
+            push_at(&mut ring, seq, 1);
+        }
+        assert_eq!(held(&ring, 10), [(11, 11), (12, 12), (13, 13)]);
+        push_at(&mut ring, 16, 1);
+        assert_eq!((held(&ring, 15), ring.bytes()), (vec![(16, 16)], 1));
+        assert!(!ring.span().reaches(Seq(13)), "its readers read back what they lack");
     }
 
     #[test]

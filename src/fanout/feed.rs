@@ -88,7 +88,8 @@ impl Feed {
         look(&self.fed().ring)
     }
 
-    /// Adds the channel's next message. Encodes it, once for all. Readers are told by [`Self::moved`].
+    /// Adds a message of the channel, unless the readers have it. Encodes it, once for all. Readers are told by
+    /// [`Self::moved`].
     pub fn push(&self, message: &Message) {
         let frame = wire::publication(self.channel_id, message);
         let slot = ring::Slot {
@@ -96,7 +97,7 @@ impl Feed {
             key: message.key.as_ref().map(|key| xxh3_64(key.as_str().as_bytes())),
             frame: Arc::new(frame),
         };
-        self.fed_mut().ring.push(slot);
+        self.fed_mut().ring.push(message.seq, slot);
     }
 
     /// Starts over at `head`, without messages: what came before is read in pages.

@@ -29,11 +29,12 @@ pub(super) struct Feed {
 
 impl Feed {
     fn push(&mut self, message: &Arc<Message>) {
-        self.ring.push(Slot {
+        let slot = Slot {
             frame: Arc::clone(message),
             bytes: message.payload.len() + 16,
             key: message.key.as_ref().map(|key| xxh3_64(key.as_str().as_bytes())),
-        });
+        };
+        self.ring.push(message.seq, slot);
     }
 }
 
