@@ -52,6 +52,12 @@ pub struct Faults {
     pub no_hand_over: bool,
     /// An owner waits for members that are silent, for ever.
     pub no_shrink: bool,
+    /// A gateway shows its readers a message whose predecessor it lacks (against R12).
+    pub feed_gap_shown: bool,
+    /// A gateway does not attach again when another node owns the channel (against R12).
+    pub feed_not_resumed: bool,
+    /// A relay numbers what it asks as one that was there before it did.
+    pub numbers_reused: bool,
 }
 
 /// Which faults are planted: none, in this build.
@@ -122,6 +128,12 @@ switches! {
     no_hand_over,
     /// Whether to wait for silent members.
     no_shrink,
+    /// Whether to show messages across a gap.
+    feed_gap_shown,
+    /// Whether to follow an owner of the past for ever.
+    feed_not_resumed,
+    /// Whether to take an answer for another's.
+    numbers_reused,
 }
 
 #[cfg(all(test, not(feature = "sim")))]

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::channel::{Attachment, Refusal, Request};
+use crate::fault::Faults;
 use crate::id::{NodeId, Position};
 
 mod following;
@@ -58,21 +59,33 @@ pub struct Relay<R> {
     held: Vec<(R, Attachment)>,
     /// The wake that is on its way.
     wake: Option<Instant>,
+    faults: Faults,
 }
 
 impl<R> Relay<R> {
     /// A channel of a slot that `owner` has. `fed` is what its readers here were given before, by whoever owned it.
+    ///
+    /// `nth` tells apart the relays that this process has had: what one that was here before has asked may still be
+    /// answered, and is nothing to this one.
     #[must_use]
-    pub fn new(owner: Option<NodeId>, fed: Option<Position>) -> Self {
+    pub fn new(nth: u32, owner: Option<NodeId>, fed: Option<Position>) -> Self {
         Self {
             owner,
-            number: 0,
+            number: u64::from(nth) << 32,
             pending: BTreeMap::new(),
             retry_at: None,
             feed: fed.map(Feed::interrupted),
             held: Vec::new(),
             wake: None,
+            faults: Faults::default(),
         }
+    }
+
+    /// The same, with faults planted in it.
+    #[must_use]
+    pub fn with_faults(self, faults: Faults) -> Self {
+        let number = if faults.numbers_reused() { 0 } else { self.number };
+        Self { number, faults, ..self }
     }
 
     /// The one entrance.

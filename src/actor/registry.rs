@@ -6,7 +6,7 @@
 //! which starts a new actor. So nothing is lost between looking up and sending.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
@@ -44,6 +44,8 @@ struct Inner {
     slots: Box<[Entry]>,
     /// Channels of all slots.
     channels: AtomicUsize,
+    /// Relays that were started.
+    relays: AtomicU32,
     running: DashMap<ActorId, Who>,
     supervisor: OnceLock<ActorCell>,
 }
@@ -101,6 +103,7 @@ impl Registry {
             services,
             peers,
             channels: AtomicUsize::new(0),
+            relays: AtomicU32::new(0),
             running: DashMap::new(),
             supervisor: OnceLock::new(),
         }));
@@ -153,6 +156,11 @@ impl Registry {
                 }
             };
         }
+    }
+
+    /// A number for a relay that starts: no other of this process has it, but after four thousand million.
+    pub(super) fn next_relay(&self) -> u32 {
+        self.0.relays.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Passes a request on, with the room it has, to the actor that has taken the place of another.

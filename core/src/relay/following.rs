@@ -15,6 +15,7 @@ use super::pending::Pending;
 use super::turn::Effect;
 use super::{PATIENCE, RETRY_AFTER, Relay};
 use crate::channel::{Attachment, From, Message, Outcome, Page, Range, Reason, Refusal, Request};
+use crate::fault::Faults;
 use crate::id::{Epoch, Position, Seq};
 
 /// What is read back at once: a page as sessions get them.
@@ -80,11 +81,12 @@ impl Feed {
     }
 
     /// Takes a message if it is the next one. Whether the feed holds it by now.
-    fn take<R>(&mut self, message: Arc<Message>, out: &mut Vec<Effect<R>>) -> bool {
-        if message.seq > self.last.seq.next() {
+    fn take<R>(&mut self, message: Arc<Message>, faults: Faults, out: &mut Vec<Effect<R>>) -> bool {
+        let is_late = message.seq > self.last.seq.next();
+        if is_late && !faults.feed_gap_shown() {
             return false;
         }
-        if message.seq == self.last.seq.next() {
+        if message.seq > self.last.seq {
             (self.last.seq, self.last.term) = (message.seq, message.term);
             self.head = self.head.max(message.seq);
             out.push(Effect::Push(message));
@@ -96,7 +98,7 @@ impl Feed {
 impl<R> Relay<R> {
     /// Attaches again with what the feed has reached: to another owner, or because this one sends nothing any more.
     pub(super) fn follow(&mut self, now: Instant, out: &mut Vec<Effect<R>>) {
-        if let Some(feed) = &mut self.feed {
+        if let Some(feed) = self.feed.as_mut().filter(|_| !self.faults.feed_not_resumed()) {
             (feed.follows, feed.asked, feed.retry_at) = (false, None, None);
             self.go_on(now, out);
         }
@@ -163,6 +165,7 @@ impl<R> Relay<R> {
 
     /// The owner has answered what the relay itself has asked.
     pub(super) fn feed_answered(&mut self, answer: Answer, now: Instant, out: &mut Vec<Effect<R>>) {
+        let faults = self.faults;
         let Some(feed) = &mut self.feed else {
             return;
         };
@@ -172,7 +175,7 @@ impl<R> Relay<R> {
             Answer::Page(Page::Messages { messages, head, .. }) if head.epoch == feed.last.epoch => {
                 feed.head = feed.head.max(head.seq);
                 for message in messages {
-                    if !feed.take(message, out) {
+                    if !feed.take(message, faults, out) {
                         break;
                     }
                 }
@@ -209,6 +212,7 @@ impl<R> Relay<R> {
 
     /// Messages for everybody here.
     pub(super) fn live(&mut self, epoch: &Epoch, messages: Vec<Arc<Message>>, now: Instant, out: &mut Vec<Effect<R>>) {
+        let faults = self.faults;
         let Some(feed) = &mut self.feed else {
             // Nobody reads it any more, and the owner has not heard of that.
             return self.leave(out);
@@ -219,7 +223,7 @@ impl<R> Relay<R> {
         let newest = messages.last().map_or(feed.head, |message| message.seq);
         feed.head = feed.head.max(newest);
         for message in messages {
-            if !feed.take(message, out) {
+            if !feed.take(message, faults, out) {
                 break;
             }
         }

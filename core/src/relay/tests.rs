@@ -54,7 +54,7 @@ impl World {
             dice: SmallRng::seed_from_u64(seed),
             start,
             now: start,
-            relay: Relay::new(Some(node(0)), None),
+            relay: Relay::new(0, Some(node(0)), None),
             wake: None,
             owner: Owner::default(),
             at: 0,

@@ -65,7 +65,7 @@ impl Actor for RelayActor {
         });
         // A change since then is in the mailbox already.
         let mut state = State {
-            rules: Some(Relay::new(None, fed)),
+            rules: Some(Relay::new(registry.next_relay(), None, fed)),
             effects: Vec::new(),
             feeding,
             used: Instant::now(),

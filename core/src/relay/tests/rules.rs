@@ -30,7 +30,7 @@ fn refused(to: u64, refusal: Refusal) -> Effect<u64> {
 #[test]
 fn what_may_have_been_published_and_is_not_recognised_is_not_sent_again() {
     let now = start();
-    let mut relay = Relay::new(Some(node(0)), None);
+    let mut relay = Relay::new(0, Some(node(0)), None);
     handle(&mut relay, Input::Request(anonymous(1)), now);
     let out = handle(&mut relay, Input::Route(Some(node(1))), now);
     assert_eq!(out, [refused(1, Refusal::Unavailable)]);
@@ -40,7 +40,7 @@ fn what_may_have_been_published_and_is_not_recognised_is_not_sent_again() {
 #[test]
 fn what_was_never_sent_waits_for_an_owner_and_is_refused_in_the_end() {
     let now = start();
-    let mut relay = Relay::new(None, None);
+    let mut relay = Relay::new(0, None, None);
     assert_eq!(handle(&mut relay, Input::Request(anonymous(1)), now), []);
     let out = handle(&mut relay, Input::Wake, now + PATIENCE - Duration::from_millis(1));
     assert_eq!(out, []);
@@ -54,7 +54,7 @@ fn what_was_never_sent_waits_for_an_owner_and_is_refused_in_the_end() {
 #[test]
 fn a_way_that_is_full_is_told() {
     let now = start();
-    let mut relay = Relay::new(Some(node(0)), None);
+    let mut relay = Relay::new(0, Some(node(0)), None);
     handle(&mut relay, Input::Request(anonymous(1)), now);
     let out = handle(&mut relay, Input::Unsent { number: 1 }, now);
     assert_eq!(out, [refused(1, Refusal::Busy)]);
@@ -63,7 +63,7 @@ fn a_way_that_is_full_is_told() {
 #[test]
 fn messages_that_nobody_reads_are_answered_with_leave() {
     let now = start();
-    let mut relay = Relay::new(Some(node(0)), None);
+    let mut relay = Relay::new(0, Some(node(0)), None);
     let told = Told::Live {
         epoch: epoch(0),
         messages: Vec::new(),
@@ -82,7 +82,7 @@ fn messages_that_nobody_reads_are_answered_with_leave() {
 #[test]
 fn what_is_left_goes_to_the_channel_itself_in_order() {
     let now = start();
-    let mut relay = Relay::new(Some(node(0)), None);
+    let mut relay = Relay::new(0, Some(node(0)), None);
     for to in 1..=3 {
         handle(&mut relay, Input::Request(anonymous(to)), now);
     }
@@ -92,4 +92,23 @@ fn what_is_left_goes_to_the_channel_itself_in_order() {
         [1, 2, 3]
     );
     assert!(joining.is_empty());
+}
+
+#[test]
+fn an_answer_to_a_relay_that_was_here_before_is_none_to_this_one() {
+    let now = start();
+    let number_of_first = |nth| {
+        let mut relay = Relay::new(nth, Some(node(0)), None);
+        let out = handle(&mut relay, Input::Request(anonymous(1)), now);
+        match &out[..] {
+            [
+                Effect::Send {
+                    asked: Asked::Request(request),
+                    ..
+                },
+            ] => request.number(),
+            out => panic!("it is asked of the owner: {out:?}"),
+        }
+    };
+    assert_ne!(number_of_first(1), number_of_first(2));
 }
