@@ -9,22 +9,25 @@ use starling_core::sim::cluster::sight::Sights;
 use starling_core::sim::cluster::{FAULTS, run};
 
 /// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
-const CAUGHT: [(&str, u64); 15] = [
+const CAUGHT: [(&str, u64); 18] = [
     ("commit_alone", 0),
-    ("no_term_check", 356),
+    ("no_term_check", 852),
     ("no_generation", 20),
-    ("claim_by_anyone", 0),
-    ("grow_before_ack", 2),
-    ("pending_counts", 102),
+    ("claim_by_anyone", 3),
+    ("grow_before_ack", 1),
+    ("pending_counts", 36),
     ("fan_out_before_commit", 0),
     ("publishers_not_replicated", 0),
     ("epoch_kept_on_reset", 20),
-    ("attach_before_safe", 5),
-    ("reset_after_silence", 8),
-    ("doubt_not_confirmed", 5),
+    ("attach_before_safe", 84),
+    ("reset_after_silence", 6),
+    ("doubt_not_confirmed", 49),
     ("no_claim", 0),
-    ("no_hand_over", 1),
+    ("no_hand_over", 2),
     ("no_shrink", 18),
+    ("feed_gap_shown", 6),
+    ("feed_not_resumed", 0),
+    ("numbers_reused", 276),
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {

@@ -1,21 +1,22 @@
 //! The simulation of a cluster: several nodes that hold the same slots, replayed from a seed.
 //!
 //! ```text
-//!   publishers, readers ──▶ any node ──▶ owner ⇄ copies        one queue of events, one seed
+//!   publishers, readers ──▶ any node ══▶ owner ⇄ copies        one queue of events, one seed
 //!                             │            │        │
 //!                             └── slot table (late, lost, out of reach) ──▶ truth: what must hold
 //! ```
 //!
-//! The machines are the ones that ship: replica, slot, channel and table. Links lose, double, delay
-//! and reorder what they carry, and are cut in one direction or both, for milliseconds or minutes;
+//! The machines are the ones that ship: relay, replica, slot, channel and table. Links lose, double, delay
+//! and reorder what copies say, keep the order of what gateways and owners say until they begin anew,
+//! and are cut in one direction or both, for milliseconds or minutes;
 //! nodes crash and come back without memory, stand still, come and go; their clocks differ; the
 //! table cannot be reached, by some or by all, and what they learn of it may be old; some are gone for
 //! good and declared lost. A truth of its own says what must hold all the time ([`truth`]); in the end
 //! everything is healed and must work again. In some runs one node at a time is in trouble, or all are
 //! restarted one by one, and publishers must be served all the while.
 //!
-//! * `world`: one run; `node`, `turn`, `watch`: the shell around a node's machines; `event`: what happens to
-//!   it; `network`: what links do;
+//! * `world`: one run; `node`, `turn`, `watch`: the shell around a node's machines; `gateway`, `followers`: what it does
+//!   for its own clients, and for those of others; `event`: what happens to it; `network`, `lane`: what links do;
 //! * `clock`: a node's own; `authority`: the slot table as nodes reach it;
 //! * `publisher`, `reader`: clients; `service`: how well they are served;
 //! * `plan`: what breaks when; `rolling`: a restart of all nodes;
@@ -28,6 +29,9 @@ use crate::fault::Faults;
 mod authority;
 mod clock;
 mod event;
+mod followers;
+mod gateway;
+mod lane;
 mod network;
 mod node;
 mod plan;
@@ -80,7 +84,7 @@ pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
 pub type Plant = fn(&mut Faults);
 
 /// Every fault of replication that can be planted, by name.
-pub const FAULTS: [(&str, Plant); 15] = [
+pub const FAULTS: [(&str, Plant); 18] = [
     ("commit_alone", |faults| faults.commit_alone = true),
     ("no_term_check", |faults| faults.no_term_check = true),
     ("no_generation", |faults| faults.no_generation = true),
@@ -98,6 +102,9 @@ pub const FAULTS: [(&str, Plant); 15] = [
     ("no_claim", |faults| faults.no_claim = true),
     ("no_hand_over", |faults| faults.no_hand_over = true),
     ("no_shrink", |faults| faults.no_shrink = true),
+    ("feed_gap_shown", |faults| faults.feed_gap_shown = true),
+    ("feed_not_resumed", |faults| faults.feed_not_resumed = true),
+    ("numbers_reused", |faults| faults.numbers_reused = true),
 ];
 
 impl fmt::Display for Report {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::channel::{self, Refusal};
-use crate::id::{ChannelName, NodeId, SlotId};
+use crate::id::{ChannelName, Epoch, NodeId, Position, SlotId};
 use crate::replica::Message;
 use crate::table::{self, Change, Record, Registry};
 
@@ -57,8 +57,21 @@ pub(super) enum Event {
     },
     Request {
         to: NodeId,
-        forwarded: bool,
         request: Request,
+    },
+    /// Something that was sent may have arrived.
+    Lane {
+        to: NodeId,
+        from: NodeId,
+    },
+    /// What did not get through is sent again.
+    LaneAgain {
+        to: NodeId,
+        from: NodeId,
+    },
+    RelayWake {
+        to: NodeId,
+        channel: ChannelName,
     },
     Resume {
         node: usize,
@@ -77,13 +90,12 @@ pub(super) enum Event {
     },
 }
 
-/// Whom to answer, through which gateway.
+/// Whom to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) client: Client,
     /// Numbers what the client asked.
     pub(super) number: u64,
-    pub(super) gateway: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,5 +138,9 @@ pub(super) enum Told {
     Refused(Refusal),
     Attached(channel::Attachment),
     Page(channel::Page),
-    Live(crate::id::Epoch, Arc<channel::Message>),
+    Live(Epoch, Arc<channel::Message>),
+    /// What comes next follows this; what lies before is read back.
+    Restarted(Position),
+    /// There is nothing to follow any more: attach again.
+    Dismissed,
 }

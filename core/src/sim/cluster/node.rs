@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::event::{Asked, Event, Reply, Request, Response, Told};
+use super::event::{Event, Reply};
+use super::gateway::Feed;
 use super::world::World;
-use crate::channel::{self, Channel, Refusal};
-use crate::id::{ChannelName, NodeId, SlotId, slot_of};
+use crate::channel::{self, Channel};
+use crate::id::{ChannelName, NodeId, SlotId};
 use crate::placement::planner::{self, Member, Planner};
+use crate::relay::Relay;
 use crate::replica::{self, Replica};
-use crate::slot;
 use crate::table::Registry;
 use crate::time::Now;
 
@@ -25,10 +26,16 @@ pub(super) struct Node {
     pub(super) backlog: VecDeque<Event>,
     pub(super) clock: Clock,
     pub(super) replicas: BTreeMap<SlotId, Replica>,
-    pub(super) channels: BTreeMap<ChannelName, Channel<Reply>>,
-    pub(super) opening: BTreeMap<ChannelName, Vec<channel::Input<Reply>>>,
-    /// Who follows a channel here.
-    pub(super) readers: BTreeMap<ChannelName, BTreeMap<usize, Reply>>,
+    /// Where each slot's channels are worked on.
+    pub(super) routes: BTreeMap<SlotId, Route>,
+    pub(super) channels: BTreeMap<ChannelName, Channel<Asker>>,
+    pub(super) opening: BTreeMap<ChannelName, Vec<channel::Input<Asker>>>,
+    /// Gateways that are sent what is new.
+    pub(super) followers: BTreeMap<ChannelName, BTreeSet<NodeId>>,
+    /// What its own readers are given, whoever owns the channel.
+    pub(super) feeds: BTreeMap<ChannelName, Feed>,
+    pub(super) relays: BTreeMap<ChannelName, Relay<Reply>>,
+    pub(super) relays_begun: u32,
     pub(super) registry: Registry,
     pub(super) heard: BTreeMap<NodeId, Heard>,
     /// Who was said to be down.
@@ -49,10 +56,40 @@ pub(super) struct Heard {
     pub(super) is_draining: bool,
 }
 
+/// Where a slot's channels are worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    Here,
+    At(NodeId),
+    Nowhere,
+}
+
+impl Route {
+    pub(super) fn owner(&self) -> Option<NodeId> {
+        match self {
+            Self::At(owner) => Some(owner.clone()),
+            Self::Here | Self::Nowhere => None,
+        }
+    }
+}
+
+/// Whom a channel answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A client of its own node.
+    Client(Reply),
+    /// What another gateway asks under a number.
+    Gateway(NodeId, u64),
+}
+
 /// Something to be done in the node, at once.
 pub(super) enum Work {
     Replica(replica::Input),
-    Channel(ChannelName, channel::Input<Reply>),
+    Channel(ChannelName, channel::Input<Asker>),
+    /// A request, for which the channel is opened.
+    Asked(ChannelName, channel::Request<Asker>),
+    /// Opens the channel for those who read it.
+    Open(ChannelName),
 }
 
 impl Node {
@@ -65,9 +102,13 @@ impl Node {
             backlog: VecDeque::new(),
             clock,
             replicas: BTreeMap::new(),
+            routes: BTreeMap::new(),
             channels: BTreeMap::new(),
             opening: BTreeMap::new(),
-            readers: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            relays: BTreeMap::new(),
+            relays_begun: 0,
             registry: Registry::default(),
             heard: BTreeMap::new(),
             down: BTreeSet::new(),
@@ -75,6 +116,19 @@ impl Node {
             gossip_lag,
             is_draining: false,
             beats: 0,
+        }
+    }
+
+    /// Where a slot's channels are to be worked on.
+    pub(super) fn route(&self, slot: SlotId) -> Route {
+        let owner = self
+            .replicas
+            .get(&slot)
+            .and_then(|replica| replica.record().owner.as_ref());
+        match owner {
+            _ if self.owns(slot) => Route::Here,
+            Some(owner) if *owner != self.id => Route::At(owner.clone()),
+            Some(_) | None => Route::Nowhere,
         }
     }
 
@@ -110,69 +164,6 @@ impl World {
         Now {
             instant: now.instant - passed + shown,
             wall: now.wall,
-        }
-    }
-
-    /// A client's request, straight from it or from the node it asked.
-    pub(super) fn request(&mut self, index: usize, forwarded: bool, request: Request) {
-        let slot = slot_of(&request.channel, self.plan.slots);
-        if !self.nodes[index].owns(slot) {
-            let owner = self.nodes[index].replicas[&slot].record().owner.clone();
-            return match owner.filter(|owner| !forwarded && *owner != self.nodes[index].id) {
-                Some(to) => {
-                    let there = self.index_of(&to);
-                    for delay in self.network.carry(index, there) {
-                        let (to, request) = (to.clone(), request.clone());
-                        let forwarded = true;
-                        self.agenda.after(delay, Event::Request { to, forwarded, request });
-                    }
-                }
-                None => self.respond(index, request.reply, Told::Refused(Refusal::Unavailable)),
-            };
-        }
-        let to = request.reply;
-        let input = match request.what {
-            Asked::Publish {
-                serial,
-                base,
-                since,
-                skip,
-            } => self.publisher_request(to, serial, base, since, skip).into(),
-            Asked::Attach(from) => channel::Request::Attach { to, from }.into(),
-            Asked::Read(range) => channel::Request::Read { to, range }.into(),
-        };
-        let channel = request.channel;
-        if self.nodes[index].channels.contains_key(&channel) {
-            return self.work(index, slot, Work::Channel(channel, input));
-        }
-        let opening = self.nodes[index].opening.entry(channel.clone()).or_default();
-        opening.push(input);
-        if opening.len() == 1 {
-            let open = slot::Input::Open { channel };
-            self.turn(index, slot, replica::Input::Slot(open));
-        }
-    }
-
-    pub(super) fn respond(&mut self, from: usize, to: Reply, what: Told) {
-        let Reply {
-            client,
-            number,
-            gateway,
-        } = to;
-        let ways = if from == gateway {
-            vec![Duration::ZERO]
-        } else {
-            self.network.carry(from, gateway)
-        };
-        let delay = self.network.delay();
-        for way in ways.into_iter().take(1) {
-            let response = Response {
-                client,
-                number,
-                what: what.clone(),
-            };
-            let at = self.in_order(client, self.agenda.now().instant + way + delay);
-            self.agenda.at(at, Event::Response { response });
         }
     }
 }

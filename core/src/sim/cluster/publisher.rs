@@ -117,7 +117,6 @@ impl World {
             reply: Reply {
                 client: Client::Publisher(index),
                 number: pending.number,
-                gateway,
             },
             channel: publisher.channel.clone(),
             what: Asked::Publish {
@@ -128,8 +127,7 @@ impl World {
             },
         };
         let to = self.nodes[gateway].id.clone();
-        let forwarded = false;
-        self.agenda.after(delay, Event::Request { to, forwarded, request });
+        self.agenda.after(delay, Event::Request { to, request });
     }
 
     pub(super) fn publisher_request(

@@ -51,6 +51,22 @@ pub enum Sight {
     Buried,
     /// All nodes were restarted, one after another.
     Rolled,
+    /// A gateway read back what its feed lacked.
+    ReadBack,
+    /// A gateway's feed went on at another owner.
+    FollowedOn,
+    /// A relay went on with the feed of a channel that its node had owned.
+    TookUp,
+    /// A node became the owner of what it had relayed.
+    GaveWay,
+    /// An owner committed what its readers had from the owner before it.
+    ShownBefore,
+    /// A gateway was told that it missed messages.
+    Notified,
+    /// A lane had no room.
+    LaneFull,
+    /// A link began anew.
+    LaneReset,
 }
 
 /// What was seen, and how often.
@@ -84,7 +100,7 @@ impl Sights {
 
 impl Sight {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 31] = [
         Self::Virgin,
         Self::Claim,
         Self::HeirClaim,
@@ -108,5 +124,13 @@ impl Sight {
         Self::WokeAsOwner,
         Self::Buried,
         Self::Rolled,
+        Self::ReadBack,
+        Self::FollowedOn,
+        Self::TookUp,
+        Self::GaveWay,
+        Self::ShownBefore,
+        Self::Notified,
+        Self::LaneFull,
+        Self::LaneReset,
     ];
 }

@@ -1,15 +1,15 @@
 //! What a node does with what happens to a replica or a channel of it, until nothing is left to be done.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::event::{Client, Event, Reply, Told};
-use super::node::Work;
+use super::event::{Event, Told};
+use super::node::{Asker, Work};
 use super::sight::Sight;
 use super::world::World;
 use crate::channel::{self, Channel, Refusal};
 use crate::id::{ChannelName, SlotId};
+use crate::relay::Answer;
 use crate::replica;
 use crate::slot;
 
@@ -28,7 +28,30 @@ impl World {
             match work {
                 Work::Replica(input) => self.replica_turn(index, slot, input, &mut queue),
                 Work::Channel(channel, input) => self.channel_turn(index, slot, &channel, input, &mut queue),
+                Work::Asked(channel, request) => self.open(index, channel, Some(request), &mut queue),
+                Work::Open(channel) => self.open(index, channel, None, &mut queue),
             }
+        }
+    }
+
+    /// Has a channel do something, once it is open.
+    fn open(
+        &mut self,
+        index: usize,
+        channel: ChannelName,
+        request: Option<channel::Request<Asker>>,
+        queue: &mut VecDeque<Work>,
+    ) {
+        let node = &mut self.nodes[index];
+        let input = request.map(channel::Input::from);
+        if node.channels.contains_key(&channel) {
+            queue.extend(input.map(|input| Work::Channel(channel, input)));
+            return;
+        }
+        let is_new = !node.opening.contains_key(&channel);
+        node.opening.entry(channel.clone()).or_default().extend(input);
+        if is_new {
+            queue.push_back(Work::Replica(replica::Input::Slot(slot::Input::Open { channel })));
         }
     }
 
@@ -105,12 +128,14 @@ impl World {
                 replica::Effect::Slot(effect) => self.slot_effect(index, slot, effect, queue),
             }
         }
+        let route = self.nodes[index].route(slot);
+        if self.nodes[index].routes.insert(slot, route.clone()) != Some(route.clone()) {
+            self.routed(index, slot, route, queue);
+        }
     }
 
     pub(super) fn wake(&mut self, index: usize, slot: SlotId, at: Instant, of_slot: bool) {
-        let node = &self.nodes[index];
-        let start = self.agenda.now().instant - self.agenda.passed();
-        let (to, at) = (node.id.clone(), start + node.clock.passed_at(at - start));
+        let (to, at) = (self.nodes[index].id.clone(), self.true_time(index, at));
         self.agenda.at(at, Event::Wake { to, slot, of_slot });
     }
 
@@ -123,22 +148,23 @@ impl World {
                 let node = &mut self.nodes[index];
                 node.channels.insert(channel.clone(), machine);
                 let waiting = node.opening.remove(&channel).unwrap_or_default();
+                self.resume_feed(index, &channel);
                 queue.extend(waiting.into_iter().map(|input| Work::Channel(channel.clone(), input)));
             }
             slot::Effect::Barred { channel, reason } => {
                 for input in self.nodes[index].opening.remove(&channel).unwrap_or_default() {
                     if let Input::Request(request) = input {
-                        self.respond(index, request.into_asker(), Told::Refused(reason.clone()));
+                        self.refuse(index, &channel, request.into_asker(), reason.clone());
                     }
                 }
             }
             slot::Effect::Closed { channel, reason } => {
-                self.nodes[index].readers.remove(&channel);
                 if let Some(machine) = self.nodes[index].channels.remove(&channel) {
                     for to in machine.into_waiting() {
-                        self.respond(index, to, Told::Refused(reason.clone()));
+                        self.refuse(index, &channel, to, reason.clone());
                     }
                 }
+                self.end_followers(index, &channel);
             }
             slot::Effect::Committed {
                 channel,
@@ -177,7 +203,7 @@ impl World {
         index: usize,
         slot: SlotId,
         name: &ChannelName,
-        input: channel::Input<Reply>,
+        input: channel::Input<Asker>,
         queue: &mut VecDeque<Work>,
     ) {
         let now = self.now_at(index);
@@ -188,6 +214,7 @@ impl World {
         machine.handle(input, now, &mut effects);
         let epoch = machine.view().map(|view| view.epoch().clone());
         let mut proposals = Vec::new();
+        let mut messages = Vec::new();
         for effect in effects {
             match effect {
                 channel::Effect::Propose(proposal) => proposals.push(proposal),
@@ -198,30 +225,37 @@ impl World {
                     if ack.duplicate {
                         self.sights.see(Sight::Duplicate);
                     }
-                    self.respond(index, to, Told::Ack(ack));
+                    match to {
+                        Asker::Client(to) => self.respond(to, Told::Ack(ack)),
+                        Asker::Gateway(to, number) => {
+                            self.answer(index, &to, name, number, Answer::Acknowledged(ack));
+                        }
+                    }
                 }
                 channel::Effect::Refuse { to, refusal } => {
                     if refusal == Refusal::InsufficientReplicas {
                         self.sights.see(Sight::Lacking);
                     }
-                    self.respond(index, to, Told::Refused(refusal));
+                    self.refuse(index, name, to, refusal);
                 }
-                channel::Effect::Attached { to, attachment } => {
-                    if let Client::Reader(reader) = to.client {
-                        let readers = self.nodes[index].readers.entry(name.clone()).or_default();
-                        readers.insert(reader, to);
+                channel::Effect::Attached { to, attachment } => match to {
+                    Asker::Client(to) => self.join(index, name, to, attachment),
+                    Asker::Gateway(to, number) => {
+                        // What it follows from is behind all that was fanned out in this turn.
+                        self.tell_followers(index, name, &mut messages);
+                        self.follow(index, to.clone(), name);
+                        self.answer(index, &to, name, number, Answer::Attached(attachment));
                     }
-                    self.respond(index, to, Told::Attached(attachment));
-                }
-                channel::Effect::Page { to, page } => self.respond(index, to, Told::Page(page)),
+                },
+                channel::Effect::Page { to, page } => match to {
+                    Asker::Client(to) => self.respond(to, Told::Page(page)),
+                    Asker::Gateway(to, number) => self.answer(index, &to, name, number, Answer::Page(page)),
+                },
                 channel::Effect::FanOut(message) => {
-                    let Some(epoch) = epoch.clone() else {
-                        continue;
-                    };
-                    self.truth.shown(name, &epoch, &message);
-                    let readers = self.nodes[index].readers.get(name).cloned().unwrap_or_default();
-                    for to in readers.into_values() {
-                        self.respond(index, to, Told::Live(epoch.clone(), Arc::clone(&message)));
+                    if let Some(epoch) = &epoch {
+                        self.truth.shown(name, epoch, &message);
+                        self.push(index, name, epoch, &message);
+                        messages.push(message);
                     }
                 }
                 channel::Effect::Doubt { through } => {
@@ -236,10 +270,17 @@ impl World {
                 channel::Effect::Inspected { .. } => {}
             }
         }
+        self.tell_followers(index, name, &mut messages);
         if !proposals.is_empty() {
             let channel = name.clone();
             let propose = slot::Input::Propose { channel, proposals };
             queue.push_back(Work::Replica(replica::Input::Slot(propose)));
+        }
+    }
+    fn refuse(&mut self, index: usize, channel: &ChannelName, to: Asker, refusal: Refusal) {
+        match to {
+            Asker::Client(to) => self.respond(to, Told::Refused(refusal)),
+            Asker::Gateway(to, number) => self.answer(index, &to, channel, number, Answer::Refused(refusal)),
         }
     }
 }

@@ -44,6 +44,7 @@ impl World {
         }
         self.judge(index);
         self.want(index);
+        self.tend_feeds(index);
     }
 
     /// Another node is heard of.

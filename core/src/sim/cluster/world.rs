@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Report;
 use super::clock::Clock;
 use super::event::{Client, Event, Response};
+use super::lane::Lanes;
 use super::network::Network;
 use super::node::Node;
 use super::plan::{Action, Course, Plan};
@@ -19,6 +20,7 @@ use crate::channel;
 use crate::fault::Faults;
 use crate::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, slot_of};
 use crate::placement::{COPIES, planner};
+use crate::relay;
 use crate::replica::{self, Replica};
 use crate::sim::agenda::Agenda;
 use crate::sim::dice::Dice;
@@ -39,6 +41,7 @@ pub(super) struct World {
     pub(super) agenda: Agenda<Event>,
     pub(super) dice: Dice,
     pub(super) network: Network,
+    pub(super) lanes: Lanes,
     pub(super) plan: Plan,
     pub(super) table: Table,
     pub(super) nodes: Vec<Node>,
@@ -75,6 +78,12 @@ impl World {
             entries,
             bytes: 1 << 20,
         };
+        let room = *dice.pick(&[2, 8, Lanes::WIDE]);
+        let lanes = Lanes::new(if plan.course == Course::Storm {
+            room
+        } else {
+            Lanes::WIDE
+        });
         let channel_config = channel::Config {
             faults,
             ..channel::Config::default()
@@ -98,7 +107,8 @@ impl World {
             .collect();
         let readers: Vec<_> = (0..4)
             .map(&mut client)
-            .map(|(channel, gateway)| Reader::new(channel, gateway, start))
+            .enumerate()
+            .map(|(number, (channel, gateway))| Reader::new(channel, gateway, number % 2 == 0, start))
             .collect();
         for (number, (at, _)) in plan.actions.iter().enumerate() {
             agenda.after(*at, Event::Plan(number));
@@ -115,6 +125,7 @@ impl World {
             agenda,
             dice,
             network,
+            lanes,
             table: Table::new(plan.slots).with_faults(faults),
             plan,
             nodes,
@@ -185,6 +196,9 @@ impl World {
             | Event::Answered { to, .. }
             | Event::Record { to, .. }
             | Event::Registered { to, .. }
+            | Event::Lane { to, .. }
+            | Event::LaneAgain { to, .. }
+            | Event::RelayWake { to, .. }
             | Event::Request { to, .. } => Some(self.index_of(to)).filter(|index| self.nodes[*index].id == *to),
             _ => None,
         };
@@ -226,7 +240,10 @@ impl World {
             }
             (Event::Record { slot, record, .. }, Some(to)) => self.turn(to, slot, replica::Input::Table(record)),
             (Event::Registered { registry, .. }, Some(to)) => self.registered(to, registry),
-            (Event::Request { forwarded, request, .. }, Some(to)) => self.request(to, forwarded, request),
+            (Event::Request { request, .. }, Some(to)) => self.request(to, request),
+            (Event::Lane { from, .. }, Some(to)) => self.lane(to, &from, false),
+            (Event::LaneAgain { from, .. }, Some(to)) => self.lane(to, &from, true),
+            (Event::RelayWake { channel, .. }, Some(to)) => self.relay_turn(to, &channel, relay::Input::Wake),
             (
                 Event::Asked {
                     by,
@@ -343,6 +360,7 @@ impl World {
         self.line(|| "everything is healed".into());
         self.is_healed = true;
         self.network.heal();
+        self.lanes.widen();
         self.isolated.clear();
         for node in self.gone.clone() {
             self.bury(node);
