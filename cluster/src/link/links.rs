@@ -165,6 +165,11 @@ impl Links {
         peers.get(name).map(|entry| self.inner.link(&entry.shared))
     }
 
+    /// Counts that a limit was reached.
+    pub(crate) fn limit_reached(&self, limit: &'static str) {
+        self.inner.instruments.limit_reached(limit);
+    }
+
     /// All links that are kept.
     #[must_use]
     pub fn all(&self) -> Vec<Link> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bincode::{Decode, Encode};
 use bytes::Bytes;
-use starling_core::id::NodeName;
+use starling_core::id::{NodeId, NodeName};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tracing::debug;
@@ -44,9 +44,12 @@ pub trait Desk: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Post(Arc<Office>);
 
+type Questions = HashMap<u64, (NodeId, oneshot::Sender<Bytes>)>;
+
 struct Office {
     links: Arc<Links>,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Bytes>>>,
+    /// Who was asked, by the number of the question, and who waits for the answer.
+    waiting: Mutex<Questions>,
     next: AtomicU64,
     handling: Arc<Semaphore>,
     desk: OnceLock<Arc<dyn Desk>>,
@@ -89,32 +92,35 @@ impl Post {
         };
         match mail {
             Mail::Answer(id) => {
-                if let Some(waits) = self.0.waiting().remove(&id) {
+                if let Some(waits) = self.0.waits(id, &incoming.from) {
                     let _ = waits.send(body); // it has given up
                 }
             }
             Mail::Request(id) => {
                 let service = service.clone();
-                self.handle(incoming, id, async move { service.handle(body).await });
+                self.handle(&incoming.from, id, async move { service.handle(body).await });
             }
             Mail::Errand(id) => {
                 let desk = self.0.desk.get().cloned();
                 let from = incoming.from.name.clone();
-                self.handle(incoming, id, async move { desk?.answer(&from, &body) });
+                self.handle(&incoming.from, id, async move { desk?.answer(&from, &body) });
             }
         }
     }
 
-    /// Works a request off, and brings the answer back.
-    fn handle(&self, incoming: &Incoming, id: u64, answer: impl Future<Output = Option<Bytes>> + Send + 'static) {
+    /// Works a request off, and brings the answer back: to the process that asked, for the next of its name has asked
+    /// something else under the number.
+    fn handle(&self, from: &NodeId, id: u64, answer: impl Future<Output = Option<Bytes>> + Send + 'static) {
         let Ok(room) = Arc::clone(&self.0.handling).try_acquire_owned() else {
-            return debug!(from = %incoming.from, "too many requests of other nodes; it will ask again");
+            self.0.links.limit_reached("cluster.requests");
+            return debug!(%from, "too many requests of other nodes; it will ask again");
         };
         let office = Arc::clone(&self.0);
-        let from = incoming.from.name.clone();
+        let from = from.clone();
         tokio::spawn(async move {
             if let Some(answer) = answer.await
-                && let Some(link) = office.links.of(&from)
+                && let Some(link) = office.links.of(&from.name)
+                && *link.node() == from
                 && let Ok(outgoing) = Outgoing::new(Lane::Control, &Mail::Answer(id), [answer])
                 && let Err(error) = link.try_send(&outgoing)
             {
@@ -126,8 +132,18 @@ impl Post {
 }
 
 impl Office {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Bytes>>> {
+    fn waiting(&self) -> MutexGuard<'_, Questions> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who waits for an answer from this process.
+    fn waits(&self, id: u64, from: &NodeId) -> Option<oneshot::Sender<Bytes>> {
+        let mut waiting = self.waiting();
+        let (asked, _) = waiting.get(&id)?;
+        if asked != from {
+            return None;
+        }
+        waiting.remove(&id).map(|(_, waits)| waits)
     }
 
     async fn exchange(
@@ -136,11 +152,10 @@ impl Office {
         request: Bytes,
         mail: impl FnOnce(u64) -> Mail,
     ) -> Result<Bytes, Unreachable> {
-        let link = self.links.of(to);
-        let link = link.ok_or(Unreachable)?;
+        let link = self.links.of(to).ok_or(Unreachable)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
-        self.waiting().insert(id, answer);
+        self.waiting().insert(id, (link.node().clone(), answer));
         let waiting = Waiting { office: self, id };
         if request.len() > network::REQUEST_BYTES_MAX {
             return Err(Unreachable);
@@ -172,5 +187,84 @@ impl Drop for Waiting<'_> {
 impl Courier for Post {
     async fn call(&self, to: &NodeName, request: Bytes) -> Result<Bytes, Unreachable> {
         self.0.exchange(to, request, Mail::Request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::net::UdpSocket;
+    use std::sync::atomic::AtomicUsize;
+
+    use starling_core::id::Generation;
+
+    use super::*;
+    use crate::ca::{AUTHORITY_TIME, Authority, NODE_TIME};
+    use crate::instruments::{Instruments, Uncounted};
+    use crate::link::{Agreement, Credentials, Settings};
+
+    fn node(name: &str, generation: u64) -> NodeId {
+        NodeId {
+            name: NodeName::parse(name).expect("a name"),
+            generation: Generation(generation),
+        }
+    }
+
+    /// The office of a node that is linked to nobody.
+    fn office() -> Post {
+        let (authority, root) = Authority::create(AUTHORITY_TIME).expect("made");
+        let me = node("a", 1);
+        let pair = authority.issue(&me.name, &[], NODE_TIME).expect("issued");
+        let (root, certificate, key) = (root.certificate, pair.certificate, pair.key);
+        let credentials = Credentials::from_pem(&me.name, root.as_bytes(), certificate.as_bytes(), key.as_bytes());
+        let agreement = Agreement {
+            cluster: "test".to_owned(),
+            slots: 1,
+            hash_seed: 0,
+            wire: (1, 1),
+        };
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let counts = Arc::new(Uncounted) as Arc<dyn Instruments>;
+        let started = Links::start(
+            me,
+            agreement,
+            Settings::default(),
+            socket,
+            credentials.expect("a pair"),
+            counts,
+        );
+        Post::new(Arc::new(started.expect("it starts").0))
+    }
+
+    #[tokio::test]
+    async fn so_many_requests_are_worked_on_at_once_and_no_more() {
+        let post = office();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let ask = |id| {
+            let begun = Arc::clone(&begun);
+            post.handle(&node("b", 1), id, async move {
+                begun.fetch_add(1, Ordering::Relaxed);
+                pending().await
+            });
+        };
+        (0..2 * HANDLING_MAX as u64).for_each(ask);
+        // Each turn of the runtime begins some of those that were spawned: these are turns for all that were asked for.
+        for _ in 0..2 * HANDLING_MAX {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(begun.load(Ordering::Relaxed), HANDLING_MAX);
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_only_from_the_process_that_was_asked() {
+        let post = office();
+        let (answer, _answered) = oneshot::channel();
+        post.0.waiting().insert(7, (node("b", 2), answer));
+        for other in [node("b", 1), node("c", 2)] {
+            assert!(post.0.waits(7, &other).is_none(), "{other}");
+        }
+        assert!(post.0.waits(8, &node("b", 2)).is_none());
+        assert!(post.0.waits(7, &node("b", 2)).is_some());
+        assert!(post.0.waits(7, &node("b", 2)).is_none(), "it is answered once");
     }
 }
