@@ -14,7 +14,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `links.rs`, `accept.rs` | all links and what happened to them; who is let in |
-//! | `transport.rs`, `socket.rs` | QUIC's settings; the socket under it, and what strangers send to it |
+//! | `transport.rs`, `congestion.rs`, `socket.rs` | QUIC's settings; how much is on its way; the socket under it, and what strangers send to it |
 //! | `peer.rs`, `redial.rs`, `probe.rs` | the task of one peer; when it dials, what a client port says |
 //! | `session.rs` | one connection |
 //! | `shared.rs`, `lane.rs` | what outlives connections: the handle, the lanes to the peer |
@@ -25,6 +25,7 @@
 
 mod accept;
 pub(crate) mod codec;
+mod congestion;
 mod dial;
 mod frame;
 mod hello;

@@ -9,6 +9,7 @@ use quinn::{
 };
 use quinn_proto::InvalidCid;
 
+use super::congestion::Floored;
 use super::frame::{FRAME_BYTES_MAX, LANES};
 use super::tls::Credentials;
 use crate::instruments::Instruments;
@@ -95,6 +96,7 @@ fn transport() -> Arc<TransportConfig> {
         // Twice what the other end takes: a lane that stands still there must not use up what all may send.
         .send_window(2 * u64::from(CONNECTION_WINDOW))
         .datagram_receive_buffer_size(None)
+        .congestion_controller_factory(Arc::new(Floored::default()))
         .initial_rtt(ROUND_TRIP_GUESS)
         .max_idle_timeout(Some(
             IdleTimeout::try_from(IDLE_TIME_MAX).expect("seconds fit a varint of milliseconds"),
