@@ -126,14 +126,14 @@ impl Scenario {
                 reconnect_gap_ms_p99: Some(5_000),
                 ..silent
             },
-            Self::Isolate | Self::OneWay => silent,
+            Self::Isolate | Self::OneWay | Self::Lossy => silent,
             Self::RollingRestart => Goals {
                 publish_gap_ms_p50: None,
                 publish_gap_ms_max: Some(200),
                 publishes_all: true,
                 ..killed
             },
-            // Nobody is left to publish to, or links are too bad for a time to mean something.
+            // Nobody is left to publish to, so a time means nothing.
             Self::KillOne => Goals {
                 resumes: true,
                 ..Goals::default()
@@ -142,7 +142,7 @@ impl Scenario {
                 loses: true,
                 ..Goals::default()
             },
-            Self::Lossy | Self::RaftMinority => Goals::default(),
+            Self::RaftMinority => Goals::default(),
         }
     }
 
