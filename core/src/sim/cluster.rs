@@ -15,11 +15,11 @@
 //! everything is healed and must work again. In some runs one node at a time is in trouble, or all are
 //! restarted one by one, and publishers must be served all the while.
 //!
-//! * `world`: one run; `node`, `turn`, `watch`: the shell around a node's machines; `gateway`, `followers`: what it does
-//!   for its own clients, and for those of others; `event`: what happens to it; `network`, `lane`: what links do;
+//! * `world`: one run; `node`, `turn`, `watch`: the shell around a node's machines; `gateway`, `feed`, `followers`: what it
+//!   does for its own clients, and for those of others; `event`: what happens to it; `network`, `lane`: what links do;
 //! * `clock`: a node's own; `authority`: the slot table as nodes reach it;
 //! * `publisher`, `reader`: clients; `service`: how well they are served;
-//! * `plan`: what breaks when; `rolling`: a restart of all nodes;
+//! * `plan`: what breaks when; `trouble`: how; `rolling`: a restart of all nodes; `rest`: what must hold in the end;
 //! * [`truth`]: what must hold, and `witness`, which tells it what happens; [`sight`]: what a suite must have met.
 
 use std::fmt;
@@ -29,6 +29,7 @@ use crate::fault::Faults;
 mod authority;
 mod clock;
 mod event;
+mod feed;
 mod followers;
 mod gateway;
 mod lane;
@@ -37,9 +38,11 @@ mod node;
 mod plan;
 mod publisher;
 mod reader;
+mod rest;
 mod rolling;
 mod service;
 pub mod sight;
+mod trouble;
 pub mod truth;
 mod turn;
 mod watch;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::event::{Event, Reply};
-use super::gateway::Feed;
+use super::feed::Feed;
 use super::world::World;
 use crate::channel::{self, Channel};
 use crate::id::{ChannelName, NodeId, SlotId};

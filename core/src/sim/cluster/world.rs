@@ -9,23 +9,23 @@ use super::event::{Client, Event, Response};
 use super::lane::Lanes;
 use super::network::Network;
 use super::node::Node;
-use super::plan::{Action, Course, Plan};
+use super::plan::{Course, Plan};
 use super::publisher::Publisher;
 use super::reader::Reader;
 use super::rolling::Rolling;
 use super::service::Watch;
-use super::sight::{Sight, Sights};
+use super::sight::Sights;
 use super::truth::{Rule, Truth};
 use crate::channel;
 use crate::fault::Faults;
-use crate::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, slot_of};
-use crate::placement::{COPIES, planner};
+use crate::id::{ChannelName, Generation, NodeId, NodeName, SlotId};
+use crate::placement::planner;
 use crate::relay;
 use crate::replica::{self, Replica};
 use crate::sim::agenda::Agenda;
 use crate::sim::dice::Dice;
 use crate::slot::TailBounds;
-use crate::table::{Command, Table};
+use crate::table::Table;
 
 /// How long everything has to work again after it was healed, and to come to rest after that.
 const HEALED: Duration = Duration::from_secs(12);
@@ -51,12 +51,12 @@ pub(super) struct World {
     pub(super) sights: Sights,
     pub(super) config: replica::Config,
     pub(super) channel_config: channel::Config,
-    planner_config: planner::Config,
+    pub(super) planner_config: planner::Config,
     /// What those that crashed held then.
     pub(super) graves: BTreeMap<NodeId, BTreeMap<SlotId, Replica>>,
-    is_healed: bool,
+    pub(super) is_healed: bool,
     /// Nodes that do not come back.
-    gone: BTreeSet<usize>,
+    pub(super) gone: BTreeSet<usize>,
     pub(super) isolated: BTreeSet<usize>,
     pub(super) rolling: Rolling,
     pub(super) watch: Watch,
@@ -187,7 +187,7 @@ impl World {
         self.agenda.passed() > self.plan.trouble + HEALED - Duration::from_secs(2)
     }
 
-    fn happen(&mut self, event: Event) {
+    pub(super) fn happen(&mut self, event: Event) {
         let to = match &event {
             Event::Beat { to }
             | Event::Heard { to, .. }
@@ -274,167 +274,6 @@ impl World {
         }
     }
 
-    pub(super) fn act(&mut self, action: Action) {
-        self.line(|| format!("{action:?}"));
-        match action {
-            Action::Crash { node, back_after } => {
-                let crashed = &mut self.nodes[node];
-                if !crashed.is_up {
-                    return;
-                }
-                let (generation, clock, lag) = (crashed.id.generation.0 + 1, crashed.clock, crashed.gossip_lag);
-                let mut next = Node::new(node_id(node, generation), clock, lag, self.planner_config);
-                next.is_up = false;
-                let crashed = std::mem::replace(crashed, next);
-                self.graves.insert(crashed.id, crashed.replicas);
-                self.agenda.after(back_after, Event::Start { node });
-            }
-            Action::Pause { node, lasting } => {
-                self.nodes[node].is_paused = true;
-                self.agenda.after(lasting, Event::Resume { node });
-            }
-            Action::Cut { from, to, cut } => self.network.cut(from, to, cut),
-            Action::CutTable { node, cut } => self.network.cut_table(node, cut),
-            Action::TableDown(down) => self.network.table_down = down,
-            Action::Noise { loss, doubling } => (self.network.loss, self.network.doubling) = (loss, doubling),
-            Action::Burn { node, buried_after } => {
-                // Two that are left keep the rest going.
-                if self.nodes[node].is_up && self.gone.len() + 2 < self.nodes.len() {
-                    self.gone.insert(node);
-                    self.act(Action::Crash {
-                        node,
-                        back_after: Duration::ZERO,
-                    });
-                    self.agenda.after(buried_after, Event::Bury { node });
-                }
-            }
-            Action::Isolate { node, cut } => {
-                for other in (0..self.nodes.len()).filter(|other| *other != node) {
-                    self.network.cut(node, other, cut);
-                    self.network.cut(other, node, cut);
-                }
-                self.network.cut_table(node, cut);
-                match cut {
-                    true => self.isolated.insert(node),
-                    false => self.isolated.remove(&node),
-                };
-            }
-            Action::Drain { node, drain } => self.nodes[node].is_draining = drain,
-            Action::Roll => self.roll(),
-        }
-    }
-
-    fn come_back(&mut self, node: usize) {
-        if !self.nodes[node].is_up && !self.gone.contains(&node) {
-            self.nodes[node].is_up = true;
-            self.start(node);
-        }
-    }
-
-    /// The operator declares a node lost that is gone.
-    fn bury(&mut self, node: usize) {
-        let name = self.nodes[node].id.name.clone();
-        let outcome = self.table.apply(&Command::Bury { name });
-        self.line(|| format!("node {node} is declared lost: {outcome:?}"));
-        self.sights.see(Sight::Buried);
-        for to in 0..self.nodes.len() {
-            self.tell_of_nodes(to);
-        }
-    }
-
-    fn resume(&mut self, node: usize) {
-        if !std::mem::take(&mut self.nodes[node].is_paused) {
-            return;
-        }
-        let owns = (0..self.plan.slots).any(|slot| self.nodes[node].owns(SlotId(slot)));
-        if owns {
-            self.sights.see(Sight::WokeAsOwner);
-        }
-        let backlog = std::mem::take(&mut self.nodes[node].backlog);
-        for event in backlog {
-            self.happen(event);
-        }
-    }
-
-    fn heal(&mut self) {
-        self.line(|| "everything is healed".into());
-        self.is_healed = true;
-        self.network.heal();
-        self.lanes.widen();
-        self.isolated.clear();
-        for node in self.gone.clone() {
-            self.bury(node);
-        }
-        for node in 0..self.nodes.len() {
-            self.nodes[node].is_draining = false;
-            self.come_back(node);
-            self.resume(node);
-        }
-    }
-
-    /// What must hold once everything has come to rest.
-    fn rest(&mut self) {
-        let is_rolled = self.plan.course != Course::Rolling || matches!(self.rolling, Rolling::Done);
-        self.truth.ensure(is_rolled, Rule::Liveness, || {
-            format!("the restart has got no further than {:?}", self.rolling)
-        });
-        for slot in (0..self.plan.slots).map(SlotId) {
-            let Some(record) = self.table.record(slot).cloned() else {
-                continue;
-            };
-            let owner = record.owner.as_ref().filter(|owner| self.is_running(owner)).cloned();
-            let Some(owner) = owner else {
-                self.truth.ensure(false, Rule::Liveness, || {
-                    format!("slot {slot} has no owner: {record:?}")
-                });
-                continue;
-            };
-            let live = self.nodes.len() - self.gone.len();
-            let wanted = self.nodes[self.index_of(&owner)].planner.wanted(slot).cloned();
-            let wanted: BTreeSet<_> = wanted.into_iter().flat_map(|wanted| wanted.copies).collect();
-            let is_held = record.isr == wanted && wanted.len() == COPIES.min(live);
-            self.truth.ensure(is_held, Rule::Liveness, || {
-                format!("slot {slot} should have the copies {wanted:?}: {record:?}")
-            });
-            let expected = self.nodes[self.index_of(&owner)].replicas[&slot].slot().snapshot();
-            for member in &record.isr {
-                let held = self.nodes[self.index_of(member)].replicas[&slot].slot().snapshot();
-                self.truth.ensure(held == expected, Rule::Copies, || {
-                    format!(
-                        "{member} and its owner {owner} differ in slot {slot}: {} and {} entries",
-                        held.at.index, expected.at.index
-                    )
-                });
-            }
-            let channels = self.publishers.iter().map(|publisher| &publisher.channel);
-            let of_slot = channels.filter(|channel| slot_of(channel, self.plan.slots) == slot);
-            for channel in of_slot.filter(|channel| !expected.channels.contains_key(channel)) {
-                self.truth.no_history(channel, record.resets);
-            }
-            for (channel, state) in &expected.channels {
-                let history: Vec<_> = state.view().history().after(Seq(0)).cloned().collect();
-                let (epoch, head) = (state.view().epoch().clone(), state.view().head_position());
-                self.truth.history(channel, &epoch, &history, record.resets);
-                for reader in self.readers.iter().filter(|reader| reader.channel == *channel) {
-                    let stands = reader.last.clone();
-                    let is_there = stands
-                        .as_ref()
-                        .is_some_and(|last| last.epoch == epoch && last.seq == head.seq);
-                    self.truth.ensure(is_there, Rule::Liveness, || {
-                        format!("a reader of {channel} stands at {stands:?}, the head is {head}")
-                    });
-                }
-            }
-        }
-        for (index, publisher) in self.publishers.iter().enumerate() {
-            let waiting: Vec<_> = publisher.pending.keys().collect();
-            let slot = slot_of(&publisher.channel, self.plan.slots);
-            self.truth.ensure(waiting.is_empty(), Rule::Liveness, || {
-                format!("publisher {index} of slot {slot} has no answer to {waiting:?}")
-            });
-        }
-    }
-
     pub(super) fn is_running(&self, node: &NodeId) -> bool {
         let there = &self.nodes[self.index_of(node)];
         there.is_up && there.id == *node
@@ -484,7 +323,7 @@ fn planner_config(dice: &mut Dice) -> planner::Config {
     }
 }
 
-fn node_id(index: usize, generation: u64) -> NodeId {
+pub(super) fn node_id(index: usize, generation: u64) -> NodeId {
     NodeId {
         name: NodeName::parse(&format!("n{index}")).expect("a letter and a number"),
         generation: Generation(generation),
