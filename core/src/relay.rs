@@ -99,7 +99,7 @@ impl<R> Relay<R> {
             Input::Unsent { number } => self.unsent(number, now, out),
             Input::Unread => self.unread(out),
             Input::Wake => {
-                self.wake = None;
+                self.wake = self.wake.filter(|at| now < *at);
                 self.look(now, out);
             }
         }

@@ -173,7 +173,12 @@ impl Replica {
     /// The one entrance.
     pub fn handle(&mut self, input: Input, now: Instant, out: &mut Vec<Effect>) {
         match input {
-            Input::Slot(input) => self.slot_turn(out, |slot, effects| slot.handle(input, now, effects)),
+            Input::Slot(input) => {
+                if matches!(input, slot::Input::Restarted) {
+                    self.wake = None; // it is lost with whoever was to send it
+                }
+                self.slot_turn(out, |slot, effects| slot.handle(input, now, effects));
+            }
             Input::Received { from, message } => self.received(&from, message, now, out),
             Input::Table(record) => self.recorded(record, now, out),
             Input::Answered { number, outcome } => self.answered(number, &outcome, now, out),
@@ -183,7 +188,8 @@ impl Replica {
             }
             Input::Down(node) => self.peers.hear(&node, false),
             Input::Up(node) => self.peers.hear(&node, true),
-            Input::Wake => self.wake = None,
+            // One that a sooner one has overtaken asks for none in its place, or they would become ever more.
+            Input::Wake => self.wake = self.wake.filter(|at| now < *at),
         }
         match self.owner.is_some() {
             true => self.own(now, out),

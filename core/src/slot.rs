@@ -205,14 +205,17 @@ impl Slot {
                     self.refuse(channel, Refusal::Busy, out);
                 }
             }
-            Input::Restarted => self.abandon(),
+            Input::Restarted => {
+                self.wake = None;
+                self.abandon();
+            }
             Input::Doubt { channel, through } => self.doubt(channel, through, out),
             Input::Release { channel } => {
                 self.quarantined.remove(&channel);
                 self.look_at(&channel, now, out);
             }
             Input::Wake(Timer::Due) => {
-                self.wake = None;
+                self.wake = self.wake.filter(|at| now < *at);
                 self.look(now, out);
             }
         }

@@ -59,7 +59,7 @@ pub enum Effect<R> {
     Restart(Position),
     /// The history that the feed belongs to is gone. End it; its readers are told when they attach again.
     Dismiss,
-    /// Send [`Input::Wake`] then. A later one takes the place of an earlier one.
+    /// Send [`Input::Wake`] then, and not before. Those that were asked for earlier may come as well: they mean nothing.
     Wake {
         /// When.
         at: Instant,

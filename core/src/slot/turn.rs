@@ -191,7 +191,7 @@ pub enum Effect {
         /// Which.
         channel: ChannelName,
     },
-    /// Send [`Input::Wake`] then. A later one for the same timer takes the place of an earlier one.
+    /// Send [`Input::Wake`] then, and not before. Those that were asked for earlier may come as well: they mean nothing.
     Wake {
         /// When.
         at: Instant,

@@ -1,5 +1,8 @@
 //! What is asked of the table, and of whom it is asked whether this still is the owner.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::*;
 
 #[test]
@@ -75,4 +78,34 @@ fn a_doubt_is_settled_by_every_copy_or_by_the_table() {
     );
     let outcome = Ok(Answer::Changed { version: 2 });
     assert_eq!(confirmed(&one.turn(Input::Answered { number: 1, outcome })), [2]);
+}
+
+#[test]
+fn wakes_that_a_sooner_one_has_overtaken_become_no_more() {
+    let mut one = One::owner_with(&["a", "b", "c"]);
+    // It is cut off: neither the table answers, nor do the copies that it asks whether it still is the owner.
+    let mut out = Vec::new();
+    one.replica.ask(Change::Confirm, one.now, &mut out);
+    one.now += Duration::from_millis(50); // so that it asks the one between two times that it asks the others
+    let mut input = Input::Slot(slot::Input::Doubt {
+        channel: name("t:a"),
+        through: doubted(1),
+    });
+    // The shell's alarms cannot be taken back: every one of them rings.
+    let mut alarms: BinaryHeap<_> = one.wake.map(Reverse).into_iter().collect();
+    let mut rung = 0;
+    let end = one.now + Duration::from_secs(10);
+    loop {
+        one.replica.handle(input, one.now, &mut out);
+        alarms.extend(out.drain(..).filter_map(|effect| match effect {
+            Effect::Wake { at } => Some(Reverse(at)),
+            _ => None,
+        }));
+        let Some(Reverse(at)) = alarms.pop().filter(|at| at.0 < end) else {
+            break;
+        };
+        (one.now, input, rung) = (at, Input::Wake, rung + 1);
+    }
+    // It asks the copies ten times a second, and the table once.
+    assert!((100..=140).contains(&rung), "{rung} alarms in ten seconds");
 }

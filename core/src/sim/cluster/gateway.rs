@@ -162,6 +162,11 @@ impl World {
                 ..
             }
         );
+        if !self.nodes[index].relays.contains_key(channel) {
+            return;
+        }
+        let id = self.nodes[index].id.clone();
+        self.line(|| format!("{id} relay {channel}: {input:?}"));
         let Some(relay) = self.nodes[index].relays.get_mut(channel) else {
             return;
         };
