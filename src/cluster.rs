@@ -219,7 +219,8 @@ impl Cluster {
         match secrets::credentials(&self.me.name, section) {
             Ok(credentials) => {
                 self.expiry.set(credentials.expires());
-                self.links.renew(credentials);
+                self.links.renew(credentials.clone());
+                self.voice.renew(credentials);
                 tracing::info!("the certificate of links was read again");
             }
             Err(error) => tracing::error!(%error, "the certificate of links stays as it was"),

@@ -2,14 +2,16 @@
 //! silent.
 //!
 //! [chitchat](https://docs.rs/chitchat) spreads the facts (Scuttlebutt) and suspects the silent (a failure detector on
-//! the gaps between signs of life). It runs over our own socket, every datagram sealed with the cluster's key. What
-//! it finds becomes a [`Membership`]: a view, and what changes in it. All of this is hint: who owns what is decided by the
+//! the gaps between signs of life). It runs over our own socket, every datagram sealed with the cluster's key, which keeps
+//! strangers out; and what is said of a node is signed by that node, so the key alone makes nobody believed. What it finds becomes a [`Membership`]: a view, and what changes in it. All of this is hint: who owns what is decided by the
 //! slot table.
 //!
 //! | file | holds |
 //! | --- | --- |
 //! | `key.rs` | the ring of keys, and the key of each sender |
-//! | `seal.rs`, `open.rs`, `window.rs` | a datagram made, and looked at; which of them came before |
+//! | `seal.rs`, `open.rs`, `replays.rs` | a datagram made, and looked at; which of them came before |
+//! | `statement.rs` | what a node says about itself, signed |
+//! | `screen.rs`, `proven.rs`, `message.rs` | what chitchat is told of it; who has proven what; chitchat's messages |
 //! | `transport.rs` | the socket |
 //! | `facts.rs` | what a node says about itself ⇄ the keys it is said with |
 //! | `members.rs` | two looks → what changed |
@@ -17,16 +19,20 @@
 //! | `seeds.rs` | whom a node calls upon |
 //! | `task.rs` | the loop |
 
-mod facts;
+pub(crate) mod facts;
 mod key;
 mod members;
+mod message;
 mod open;
+mod proven;
+mod replays;
+mod screen;
 mod seal;
 mod seeds;
+mod statement;
 mod task;
 mod transport;
 mod view;
-mod window;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -46,6 +52,12 @@ pub use open::AGE_MAX;
 pub use view::{CHANGES_MAX, Membership, View};
 
 use crate::instruments::Instruments;
+use crate::link::Credentials;
+use key::SenderId;
+use open::Opener;
+use screen::Screen;
+use seal::Sealer;
+use statement::Process;
 use task::Task;
 use transport::Sealed;
 
@@ -55,6 +67,9 @@ pub enum GossipError {
     /// The facts would be refused by every other node.
     #[error("the facts of this node cannot be said: {0}")]
     Facts(#[from] FactsError),
+    /// It could not be signed what this node says.
+    #[error("what this node says cannot be signed: {0}; issue another certificate for it")]
+    Unsigned(rustls::Error),
     /// The socket could not be used.
     #[error("the socket of gossip cannot be used: {0}")]
     Socket(#[from] std::io::Error),
@@ -106,6 +121,7 @@ impl Default for Tuning {
 pub struct Gossip {
     membership: Membership,
     ring: Arc<ArcSwap<KeyRing>>,
+    credentials: Arc<ArcSwap<Credentials>>,
     facts: watch::Sender<Vec<(String, String)>>,
     said: NodeFacts,
     stop: mpsc::Sender<()>,
@@ -114,7 +130,8 @@ pub struct Gossip {
 }
 
 impl Gossip {
-    /// Starts over a socket that is bound.
+    /// Starts over a socket that is bound. What the node says is signed with its certificate of links, and what others say is
+    /// believed if they could be linked.
     ///
     /// # Errors
     /// When the facts cannot be said, or the socket cannot be used.
@@ -122,6 +139,7 @@ impl Gossip {
         settings: Settings,
         socket: UdpSocket,
         ring: KeyRing,
+        credentials: Credentials,
         facts: NodeFacts,
         instruments: Arc<dyn Instruments>,
     ) -> Result<Self, GossipError> {
@@ -135,21 +153,29 @@ impl Gossip {
             seeds,
             tuning,
         } = settings;
+        let credentials = Arc::new(ArcSwap::from_pointee(credentials));
+        let sender: SenderId = rand::random();
+        let me = Process {
+            node: me,
+            gossip: advertised,
+        };
         let transport = Sealed::new(
             socket,
-            me.clone(),
-            &cluster,
+            Sealer::new(me.node.clone(), &cluster, sender),
+            Opener::new(&cluster, sender),
+            Screen::new(&cluster, me.clone(), Arc::clone(&credentials)),
             Arc::clone(&ring),
             Arc::clone(&instruments),
         );
-        let membership = Membership::new(me.clone());
+        let membership = Membership::new(me.node.clone());
         let (facts_sender, facts_receiver) = watch::channel(keys);
         let (stop, stop_receiver) = mpsc::channel(1);
         let (ended_sender, ended) = watch::channel(None);
         let task = Task {
             me,
             cluster,
-            advertised,
+            sender,
+            credentials: Arc::clone(&credentials),
             seeds,
             tuning,
             facts: facts_receiver,
@@ -173,6 +199,7 @@ impl Gossip {
         Ok(Self {
             membership,
             ring,
+            credentials,
             facts: facts_sender,
             said: facts,
             stop,
@@ -207,6 +234,13 @@ impl Gossip {
     /// Changes the keys: datagrams are sealed with the first of these from now on, and opened with any.
     pub fn rekey(&self, ring: KeyRing) {
         self.ring.store(Arc::new(ring));
+    }
+
+    /// Signs with another certificate, and believes other authorities, from now on. What was believed stays.
+    pub fn renew(&self, credentials: Credentials) {
+        self.credentials.store(Arc::new(credentials));
+        // All of it is said again.
+        self.facts.send_modify(|_| {});
     }
 
     /// Ready when gossip has ended, which it does by itself only when it cannot go on.

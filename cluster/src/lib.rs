@@ -13,5 +13,6 @@ pub mod gossip;
 pub mod instruments;
 pub mod link;
 pub mod mesh;
+mod proof;
 pub mod table;
 pub mod wire;

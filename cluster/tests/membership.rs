@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use starling_cluster::gossip::{Change, Departure, Gossip, KeyRing, NodeFacts, Phase, Settings, State, Tuning};
+use starling_cluster::link::Credentials;
 use starling_core::id::NodeId;
+use support::linked::{authority, credentials, credentials_that_trust, new_authority};
 use support::{Counts, eventually, name, node, soon};
 use tokio::sync::broadcast::Receiver;
 
@@ -50,8 +52,22 @@ async fn start(me: NodeId, seeds: &[SocketAddr]) -> Node {
 }
 
 async fn start_in(cluster: &str, ring: KeyRing, me: NodeId, seeds: &[SocketAddr]) -> Node {
+    let credentials = credentials(authority(), me.name.as_str());
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("bound");
+    start_on(socket, address, cluster, ring, credentials, me, seeds).await
+}
+
+/// The same on a socket, at an address that others are told, and with a certificate.
+async fn start_on(
+    socket: UdpSocket,
+    address: SocketAddr,
+    cluster: &str,
+    ring: KeyRing,
+    credentials: Credentials,
+    me: NodeId,
+    seeds: &[SocketAddr],
+) -> Node {
     let counts = Counts::new();
     let settings = Settings {
         me,
@@ -64,7 +80,7 @@ async fn start_in(cluster: &str, ring: KeyRing, me: NodeId, seeds: &[SocketAddr]
             ..Tuning::default()
         },
     };
-    let gossip = Gossip::start(settings, socket, ring, facts("z"), counts.clone())
+    let gossip = Gossip::start(settings, socket, ring, credentials, facts("z"), counts.clone())
         .await
         .expect("it starts");
     let changes = gossip.membership().changes();
@@ -222,7 +238,86 @@ async fn keys_are_changed_while_the_cluster_runs() {
     assert!(old.live().is_empty());
 }
 
-/// Passes datagrams on between a node and its seed, and keeps a copy.
+/// A node that calls upon `seeds` with a certificate and trust of its own, and is said to gossip at `address`.
+async fn start_with(credentials: Credentials, address: Option<SocketAddr>, me: NodeId, seeds: &[SocketAddr]) -> Node {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = address.unwrap_or_else(|| socket.local_addr().expect("bound"));
+    start_on(socket, address, "test", ring(&[KEY]), credentials, me, seeds).await
+}
+
+#[tokio::test]
+async fn who_has_the_key_and_no_certificate_ends_nobody_and_says_nothing_of_others() {
+    let mut a = start(node("a", 5), &[]).await;
+    let mut b = start(node("b", 5), &[a.address]).await;
+    a.sees(&[node("b", 5)]).await;
+    b.sees(&[node("a", 5)]).await;
+    for node in [&mut a, &mut b] {
+        assert!(matches!(node.next().await, Change::Joined(_)));
+    }
+    let (own, seeds) = (new_authority(), [a.address, b.address]);
+    let mut impostors = Vec::new();
+    for (generation, address) in [(6, None), (5, None), (5, Some(a.address))] {
+        for text in ["a", "b"] {
+            let credentials = credentials_that_trust(&[authority(), &own], &own, text);
+            impostors.push(start_with(credentials, address, node(text, generation), &seeds).await);
+        }
+    }
+    let mut said = facts("elsewhere");
+    for phase in [Phase::Draining, Phase::Left] {
+        for impostor in &mut impostors {
+            (said.phase, said.load) = (phase, said.load + 1);
+            impostor.gossip.say(said.clone()).expect("they hold");
+        }
+        let before = [&a, &b].map(|node| node.counts.of("refused untrusted"));
+        eventually("each is told a hundred times more", || {
+            let more = [&a, &b].map(|node| node.counts.of("refused untrusted"));
+            more.iter().zip(before).all(|(more, before)| *more >= before + 100)
+        })
+        .await;
+    }
+    for (node, other) in [(&mut a, support::node("b", 5)), (&mut b, support::node("a", 5))] {
+        assert_eq!(node.live(), [other]);
+        assert!(
+            node.changes.try_recv().is_err(),
+            "nothing changed, and nobody was superseded"
+        );
+    }
+    let again = start(node("b", 7), &[a.address]).await;
+    a.sees(&[node("b", 7)]).await;
+    again.sees(&[node("a", 5)]).await;
+}
+
+#[tokio::test]
+async fn authorities_are_changed_while_the_cluster_runs() {
+    let (old, new) = (authority(), &new_authority());
+    let mut a = start(node("a", 1), &[]).await;
+    let b = start(node("b", 1), &[a.address]).await;
+    a.sees(&[node("b", 1)]).await;
+    let late = start_with(credentials(new, "c"), None, node("c", 1), &[a.address, b.address]).await;
+    for node in [&a, &b, &late] {
+        eventually("it is not believed", || node.counts.of("refused untrusted") > 0).await;
+    }
+    let mut said = facts("elsewhere");
+    let steps: [(&[_], _); 3] = [(&[old, new], old), (&[old, new], new), (&[new], new)];
+    for (trusted, authority) in steps {
+        for (node, text) in [(&a, "a"), (&b, "b")] {
+            node.gossip.renew(credentials_that_trust(trusted, authority, text));
+        }
+        said.load += 1;
+        a.gossip.say(said.clone()).expect("they hold");
+        eventually("it is heard", || {
+            let view = b.gossip.membership().view();
+            view.members.get(&name("a")).is_some_and(|member| member.facts == said)
+        })
+        .await;
+    }
+    // They say all of it again by themselves.
+    late.sees(&[node("a", 1), node("b", 1)]).await;
+    a.sees(&[node("b", 1), node("c", 1)]).await;
+    b.sees(&[node("a", 1), node("c", 1)]).await;
+}
+
+/// Passes datagrams on between a node and its seed, and keeps a copy of the node's.
 async fn capture(to: SocketAddr) -> (SocketAddr, Arc<std::sync::Mutex<Vec<Vec<u8>>>>) {
     let tap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     let address = tap.local_addr().expect("bound");
@@ -230,11 +325,14 @@ async fn capture(to: SocketAddr) -> (SocketAddr, Arc<std::sync::Mutex<Vec<Vec<u8
     let copies = kept.clone();
     tokio::spawn(async move {
         let mut buffer = vec![0; 65_536];
+        let mut node = to;
         while let Ok((length, from)) = tap.recv_from(&mut buffer).await {
-            // Answers go astray; the seed then speaks to the node directly.
             if from == to {
+                // What cannot be passed on is lost, as on any way.
+                let _ = tap.send_to(&buffer[..length], node).await;
                 continue;
             }
+            node = from;
             copies.lock().expect("not poisoned").push(buffer[..length].to_vec());
             if tap.send_to(&buffer[..length], to).await.is_err() {
                 return;

@@ -55,7 +55,8 @@ async fn start(text: &str, generation: u64, seeds: &[SocketAddr]) -> Node {
         tuning: Tuning::default(),
     };
     let ring = KeyRing::parse(&"ab".repeat(32)).expect("a key");
-    let gossip = Gossip::start(settings, socket, ring, facts, counts.clone())
+    let credentials = linked::credentials(linked::authority(), text);
+    let gossip = Gossip::start(settings, socket, ring, credentials, facts, counts.clone())
         .await
         .expect("it starts");
     let links = Arc::new(links);

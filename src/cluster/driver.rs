@@ -222,6 +222,12 @@ impl Driver {
     }
 
     fn left(&mut self, node: &NodeId, why: Departure) {
+        let link = self.cluster.links.of(&node.name);
+        // It is only gossip that has not heard it for long.
+        let is_linked = link.is_some_and(|link| link.node() == node && link.state() != PeerState::Down);
+        if why == Departure::Missing && is_linked {
+            return;
+        }
         if why == Departure::Said {
             let ended = self.ended.entry(node.name.clone()).or_insert(node.generation);
             *ended = node.generation.max(*ended);

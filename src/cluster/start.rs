@@ -59,7 +59,7 @@ impl Cluster {
             agreement,
             section.links(),
             links_socket,
-            credentials,
+            credentials.clone(),
             metrics.clone(),
         );
         let (links, inboxes) = started?;
@@ -96,7 +96,7 @@ impl Cluster {
             seeds: section.seeds.clone(),
             tuning: section.gossip(),
         };
-        let gossip = Gossip::start(heard, gossip_socket, ring, facts, metrics.clone()).await?;
+        let gossip = Gossip::start(heard, gossip_socket, ring, credentials, facts, metrics.clone()).await?;
         let membership = gossip.membership().clone();
         let voice = Arc::new(Voice::new(gossip));
         let cluster = Arc::new(Self {

@@ -382,20 +382,29 @@ async fn a_certificate_of_another_authority_lets_nobody_in_and_is_counted() {
     let [a, b, c] = scene.three().await;
     scene.authority("others");
     let stranger = Node::start(&scene.config("d", "others", "d", &[a.cluster.gossip])).await;
-    // The one whose name is less dials.
-    for node in [&a, &b, &c, &stranger] {
+    // It has the key of gossip. Whoever it calls does not believe it, nor does it believe them.
+    for node in [&a, &stranger] {
+        node.counts("starling_cluster_gossip_refused_total{reason=\"untrusted\"}")
+            .await;
+    }
+    // This one believes them, and dials, as the one whose name is less does.
+    let mut config = scene.config("0", "others", "0", &[a.cluster.gossip]);
+    config.cluster.authority = scene.0.join("ca/ca.pem");
+    let sly = Node::start(&config).await;
+    for node in [&a, &b, &c, &sly] {
         node.counts("starling_cluster_link_handshakes_total{result=\"untrusted\"}")
             .await;
     }
-    assert!(matches!(*stranger.cluster.standing().borrow(), Standing::Joining));
-    assert!(
-        stranger
-            .cluster
-            .links
-            .all()
-            .iter()
-            .all(|link| link.state() != link::PeerState::Up)
-    );
+    assert_eq!(stranger.cluster.links.all().len(), 0);
+    let links = sly.cluster.links.all();
+    assert!(links.iter().all(|link| link.state() != link::PeerState::Up));
+    for node in [&stranger, &sly] {
+        assert!(matches!(*node.cluster.standing().borrow(), Standing::Joining));
+    }
+    for node in [&a, &b, &c] {
+        assert_eq!(node.cluster.membership.view().members.len(), 2);
+        assert_eq!(node.cluster.links.all().len(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -441,5 +450,13 @@ async fn keys_and_certificates_are_read_again_and_bad_ones_change_nothing() {
     for node in [&a, &b, &c] {
         node.is_member().await;
     }
+    // The certificate that a says things with is the new one, too.
+    a.cluster.end();
+    eventually("a is heard with its new certificate", || {
+        let view = c.cluster.membership.view();
+        let member = view.members.get(&a.cluster.me.name);
+        member.is_some_and(|member| member.facts.phase == Phase::Draining)
+    })
+    .await;
     assert!(c.cluster.me.generation > Generation(0));
 }

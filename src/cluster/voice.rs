@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use starling_cluster::gossip::{Gossip, GossipError, KeyRing, NodeFacts, Phase};
+use starling_cluster::link::Credentials;
 
 /// See the module.
 pub(super) struct Voice {
@@ -47,6 +48,13 @@ impl Voice {
     pub(super) fn rekey(&self, ring: KeyRing) {
         if let State::Speaks(gossip) = &*self.state() {
             gossip.rekey(ring);
+        }
+    }
+
+    /// Signs with another certificate from now on, and believes other authorities.
+    pub(super) fn renew(&self, credentials: Credentials) {
+        if let State::Speaks(gossip) = &*self.state() {
+            gossip.renew(credentials);
         }
     }
 

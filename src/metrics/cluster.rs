@@ -115,7 +115,7 @@ pub(super) fn describe() {
     describe_gauge!("starling_cluster_members", "Other nodes of the cluster, by state.");
     describe_counter!(
         "starling_cluster_gossip_refused_total",
-        "Datagrams of gossip that were refused, by reason."
+        "Datagrams of gossip, and statements in them, that were refused, by reason."
     );
     describe_counter!(
         "starling_cluster_gossip_dropped_total",

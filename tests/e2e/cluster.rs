@@ -7,6 +7,7 @@
 //! | `drain.rs` | a node that is drained and serves again: its slots come back, and nobody notices |
 //! | `names.rs` | two processes with one name |
 //! | `replay.rs` | gossip that was captured and is sent again, by way of a [`tap`] |
+//! | `impostor.rs` | somebody who has the gossip key and no certificate, and says untrue things of nodes, by way of a [`forger`] |
 //! | `strangers.rs` | nodes of another authority that have the gossip key |
 //! | `garbage.rs` | datagrams that nobody can read, at both ports |
 //! | `store.rs` | persisted channels in a store that the nodes share, and without one |
@@ -22,7 +23,9 @@ use crate::support::node::Node;
 
 mod clients;
 mod drain;
+mod forger;
 mod garbage;
+mod impostor;
 mod names;
 mod operator;
 mod replay;
@@ -41,10 +44,22 @@ async fn operate(node: &Node, arguments: &[&str]) -> Ended {
     run_with("", &all).await
 }
 
+/// What a node says of all.
+async fn status(node: &Node) -> Vec<Value> {
+    let status = operate(node, &["status", "--json"]).await.json().remove(0);
+    status["nodes"].as_array().expect("a list").clone()
+}
+
 /// What a node says of another.
 async fn status_of(node: &Node, name: &str) -> Value {
-    let status = operate(node, &["status", "--json"]).await.json().remove(0);
-    let nodes = status["nodes"].as_array().expect("a list").clone();
-    let found = nodes.into_iter().find(|one| one["name"] == name);
-    found.unwrap_or_else(|| panic!("{name} is not among {status}"))
+    let nodes = status(node).await;
+    let found = nodes.iter().find(|one| one["name"] == name).cloned();
+    found.unwrap_or_else(|| panic!("{name} is not among {nodes:?}"))
+}
+
+/// The nodes that a node knows of.
+async fn names(node: &Node) -> Vec<String> {
+    let nodes = status(node).await;
+    let name = |one: &Value| one["name"].as_str().expect("a name").to_owned();
+    nodes.iter().map(name).collect()
 }

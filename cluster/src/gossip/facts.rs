@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Bytes that all facts of a node may take, keys included. The facts of all nodes travel to whoever joins, in datagrams of
-/// 64 KiB: this is room for a hundred nodes in one.
+/// Bytes that all facts of a node may take, keys included. With a certificate and a signature they become some 1,200 bytes on
+/// the way to whoever joins: fifty nodes in a datagram.
 pub const FACTS_BYTES_MAX: usize = 640;
 
 /// URLs that a node may say clients reach it under: one for each address family, and a public one.
@@ -87,7 +87,7 @@ impl Phase {
 /// Why keys are not facts.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FactsError {
-    /// A key is not there, yet.
+    /// A key is not there.
     #[error("the key \"{0}\" is missing")]
     Missing(&'static str),
     /// A value cannot be what its key says.
@@ -96,13 +96,6 @@ pub enum FactsError {
     /// They are too long.
     #[error("they take {0} bytes, and may take {FACTS_BYTES_MAX}: use fewer or shorter URLs, and a shorter zone")]
     TooLong(usize),
-}
-
-impl FactsError {
-    /// Whether what is missing may come with the next datagram.
-    pub(super) const fn may_pass(&self) -> bool {
-        matches!(self, Self::Missing(_))
-    }
 }
 
 impl NodeFacts {
@@ -282,10 +275,10 @@ fn hexadecimal(value: &str) -> Result<u64, FactsError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in crate::gossip) fn facts() -> NodeFacts {
+    pub(crate) fn facts() -> NodeFacts {
         NodeFacts {
             client_urls: vec!["https://a.example:4433".to_owned(), "https://[::1]:4433".to_owned()],
             protocol: (1, 3),

@@ -1,34 +1,29 @@
-//! The half that opens datagrams: what is not sealed by a node of this cluster, now and for the first time, is refused.
+//! The half that opens datagrams: what is not sealed with a key of this cluster, now and for the first time, is refused.
 //!
-//! A refusal costs one derivation at most and no memory: nothing is remembered of a sender before a datagram of its has
-//! opened. What opens is then held against what is known:
+//! A refusal costs one derivation at most. What opens is then held against what is known:
 //!
 //! * its time: older than [`AGE_MAX`], it may be a capture that a node which has just started could not know;
-//! * its generation: the newest of a name is the name's, so the dead are not revived, and of two processes with one name
-//!   the younger is heard;
-//! * its counter: each is taken once ([`Window`]).
+//! * whether it came before ([`Replays`]);
+//! * its generation: the newest of a name that has proven itself ([`Proven`]) is the name's, so the dead are not revived, and of two
+//!   processes with one name the younger is heard.
+//!
+//! Nothing is decided by who says it sent a datagram: that can be made up with the key alone.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::aead::{Aad, LessSafeKey};
+use aws_lc_rs::aead::Aad;
 use starling_core::id::NodeName;
 
 use super::key::{KeyId, KeyRing, SenderId};
+use super::proven::Proven;
+use super::replays::Replays;
 use super::seal::{AssociatedData, HEADER_BYTES, INNER_BYTES, TAG_BYTES, VERSION, nonce};
-use super::window::Window;
 
 /// How far the clocks of two nodes may differ, the way of a datagram included. NTP keeps them within a second; a node
 /// whose clock is off by more than this is not heard, and the log of the others says so.
 pub const AGE_MAX: Duration = Duration::from_secs(30);
 
-/// Names that are remembered. Only holders of the key get in, so this is ten times the largest cluster. Beyond it the one
-/// that was silent for longest is forgotten.
-const NAMES_MAX: usize = 1_024;
-
-/// Why a datagram is refused.
+/// Why a datagram is refused, or a statement in one that was not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Shorter than what surrounds a message.
@@ -51,6 +46,14 @@ pub(super) enum Refused {
     Replayed,
     /// What is inside cannot be read.
     Malformed,
+    /// A statement that is none, or is not signed.
+    Statement,
+    /// A statement by a certificate that is not believed.
+    Untrusted,
+    /// A statement that was not signed with the certificate it brings, or not as it is.
+    Signature,
+    /// One new statement more than are checked in a second.
+    Busy,
 }
 
 impl Refused {
@@ -67,16 +70,22 @@ impl Refused {
             Self::DuplicateName => "duplicate_name",
             Self::Replayed => "replayed",
             Self::Malformed => "malformed",
+            Self::Statement => "statement",
+            Self::Untrusted => "untrusted",
+            Self::Signature => "signature",
+            Self::Busy => "busy",
         }
     }
 
     /// How many kinds there are.
-    pub(super) const COUNT: usize = Self::Malformed as usize + 1;
+    pub(super) const COUNT: usize = Self::Busy as usize + 1;
 
     /// What whoever reads the log should look at.
     pub(super) const fn advice(self) -> &'static str {
         match self {
-            Self::Short | Self::Version | Self::Malformed => "something that is no node of this version sends here",
+            Self::Short | Self::Version | Self::Malformed | Self::Statement => {
+                "something that is no node of this version sends here"
+            }
             Self::UnknownKey => "its key is not in this node's ring; compare the files of cluster.gossip_keys",
             Self::Forged => "it was made up or is of another cluster; compare cluster.id",
             Self::Reflected => "somebody sends this node's own datagrams back",
@@ -86,6 +95,15 @@ impl Refused {
             }
             Self::DuplicateName => "two processes have one name and started together; give one another cluster.name",
             Self::Replayed => "it came before: somebody repeats what they captured",
+            Self::Untrusted => {
+                "a node says something with a certificate of another authority, of another node or out of time; compare cluster.authority, and the clocks"
+            }
+            Self::Signature => {
+                "what it says of a node was not said by that node: somebody has the gossip key, change it (docs/cluster-security.md)"
+            }
+            Self::Busy => {
+                "more is said of nodes than is checked: somebody floods with the gossip key, change it (docs/cluster-security.md)"
+            }
         }
     }
 }
@@ -93,30 +111,16 @@ impl Refused {
 /// See the module.
 pub(super) struct Opener {
     me: SenderId,
-    senders: HashMap<SenderId, Sender>,
-    names: HashMap<NodeName, SenderId>,
+    replays: Replays,
     aad: AssociatedData,
 }
-
-/// The newest process of a name.
-struct Sender {
-    name: NodeName,
-    generation: u64,
-    window: Window,
-    heard_ms: u64,
-    key: OpeningKey,
-}
-
-/// A derived key, and which of the ring it is from.
-type OpeningKey = (KeyId, Arc<LessSafeKey>);
 
 impl Opener {
     /// `me` is the sender whose datagrams are this node's own.
     pub(super) fn new(cluster: &str, me: SenderId) -> Self {
         Self {
             me,
-            senders: HashMap::new(),
-            names: HashMap::new(),
+            replays: Replays::default(),
             aad: AssociatedData::new(cluster),
         }
     }
@@ -125,6 +129,7 @@ impl Opener {
     pub(super) fn open<'a>(
         &mut self,
         ring: &KeyRing,
+        proven: &Proven,
         now_ms: u64,
         datagram: &'a mut [u8],
     ) -> Result<&'a [u8], Refused> {
@@ -138,14 +143,8 @@ impl Opener {
         let id: KeyId = header[1..5].try_into().expect("four bytes");
         let sender: SenderId = header[5..21].try_into().expect("sixteen bytes");
         let counter = u64::from_le_bytes(header[21..29].try_into().expect("eight bytes"));
-        // A key that was taken out of the ring opens nothing, whatever was derived from it.
-        if !ring.knows(&id) {
-            return Err(Refused::UnknownKey);
-        }
-        let key = match self.senders.get(&sender) {
-            Some(known) if known.key.0 == id => Arc::clone(&known.key.1),
-            _ => Arc::new(ring.opening(&id, &sender).ok_or(Refused::UnknownKey)?),
-        };
+        let tag = sealed.last_chunk().copied().expect("it is longer than a tag");
+        let key = ring.opening(&id, &sender).ok_or(Refused::UnknownKey)?;
         let aad = Aad::from(self.aad.with(header));
         let inner = key
             .open_in_place(nonce(counter), aad, sealed)
@@ -157,75 +156,11 @@ impl Opener {
         if inner.sent_ms.abs_diff(now_ms) > AGE_MAX.as_millis() as u64 {
             return Err(Refused::Stale);
         }
-        self.admit(&inner, sender, counter, (id, key), now_ms)?;
+        proven.admit(&inner.name, inner.generation, &sender)?;
+        if !self.replays.take(&tag, now_ms) {
+            return Err(Refused::Replayed);
+        }
         Ok(inner.message)
-    }
-
-    /// Holds what opened against what is known of its name, and remembers it.
-    fn admit(
-        &mut self,
-        inner: &Inner<'_>,
-        sender: SenderId,
-        counter: u64,
-        key: OpeningKey,
-        now_ms: u64,
-    ) -> Result<(), Refused> {
-        let newest = self
-            .names
-            .get(&inner.name)
-            .and_then(|id| self.senders.get_key_value(id));
-        if let Some((id, known)) = newest {
-            match (inner.generation.cmp(&known.generation), *id == sender) {
-                (Ordering::Equal, true) | (Ordering::Greater, false) => {}
-                (Ordering::Less, false) => return Err(Refused::OldGeneration),
-                (Ordering::Equal, false) => return Err(Refused::DuplicateName),
-                // One start of a node has one generation.
-                (Ordering::Less | Ordering::Greater, true) => return Err(Refused::Malformed),
-            }
-        }
-        if let Some(known) = self.senders.get_mut(&sender) {
-            if known.name != inner.name {
-                return Err(Refused::Malformed);
-            }
-            if !known.window.take(counter) {
-                return Err(Refused::Replayed);
-            }
-            known.heard_ms = now_ms;
-            if known.key.0 != key.0 {
-                known.key = key;
-            }
-            return Ok(());
-        }
-        let mut window = Window::default();
-        if !window.take(counter) {
-            return Err(Refused::Malformed);
-        }
-        self.make_room(&inner.name);
-        if let Some(older) = self.names.insert(inner.name.clone(), sender) {
-            self.senders.remove(&older);
-        }
-        self.senders.insert(
-            sender,
-            Sender {
-                name: inner.name.clone(),
-                generation: inner.generation,
-                window,
-                heard_ms: now_ms,
-                key,
-            },
-        );
-        Ok(())
-    }
-
-    fn make_room(&mut self, name: &NodeName) {
-        if self.names.len() < NAMES_MAX || self.names.contains_key(name) {
-            return;
-        }
-        let silent = self.senders.iter().min_by_key(|(_, sender)| sender.heard_ms);
-        if let Some((id, sender)) = silent.map(|(id, sender)| (*id, sender.name.clone())) {
-            self.senders.remove(&id);
-            self.names.remove(&sender);
-        }
     }
 }
 

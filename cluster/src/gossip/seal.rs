@@ -52,10 +52,6 @@ impl Sealer {
         }
     }
 
-    pub(super) const fn sender(&self) -> SenderId {
-        self.sender
-    }
-
     /// Writes a sealed datagram into `out`.
     pub(super) fn seal(
         &mut self,

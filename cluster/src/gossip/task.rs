@@ -4,25 +4,32 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState};
 use starling_core::id::{Generation, NodeId, NodeName};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::facts::NodeFacts;
+use super::key::SenderId;
 use super::members::{Change, Members, Seen};
 use super::seeds;
+use super::statement::{self, Process};
 use super::transport::Sealed;
 use super::view::Membership;
 use super::{GossipError, Tuning};
 use crate::instruments::Instruments;
+use crate::link::Credentials;
 
 /// What the thread is given.
 pub(super) struct Task {
-    pub(super) me: NodeId,
+    pub(super) me: Process,
     pub(super) cluster: String,
-    pub(super) advertised: SocketAddr,
+    pub(super) sender: SenderId,
+    /// What it says is signed with.
+    pub(super) credentials: Arc<ArcSwap<Credentials>>,
     pub(super) seeds: Vec<String>,
     pub(super) tuning: Tuning,
+    /// Changes when there is something to say, be it the same with another certificate.
     pub(super) facts: watch::Receiver<Vec<(String, String)>>,
     /// Closed, or written to, when the loop has to stop. One place: it is told once.
     pub(super) stop: mpsc::Receiver<()>,
@@ -46,18 +53,24 @@ impl Task {
         transport: Sealed,
         started: oneshot::Sender<Result<(), GossipError>>,
     ) -> Result<(), GossipError> {
-        let facts = self.facts.borrow_and_update().clone();
-        let gossip = match chitchat::spawn_chitchat(self.config(), facts, &transport).await {
-            Ok(gossip) => gossip,
+        let first = match self.statement(1) {
+            Ok(first) => vec![(statement::KEY.to_owned(), first)],
             Err(error) => {
                 // Whoever started this has gone if nobody takes it.
+                let _ = started.send(Err(GossipError::Unsigned(error)));
+                return Ok(());
+            }
+        };
+        let gossip = match chitchat::spawn_chitchat(self.config(), first, &transport).await {
+            Ok(gossip) => gossip,
+            Err(error) => {
                 let _ = started.send(Err(GossipError::Start(error.to_string())));
                 return Ok(());
             }
         };
         let _ = started.send(Ok(()));
         let mut live = gossip.with_chitchat(|chitchat| chitchat.live_nodes_watcher()).await;
-        let mut members = Members::new(self.me.clone());
+        let mut members = Members::new(self.me.node.clone());
         let ended = gossip.termination_watcher();
         tokio::pin!(ended);
         let mut next_call = tokio::time::Instant::now();
@@ -71,10 +84,7 @@ impl Task {
                 () = tokio::time::sleep_until(next_call) => Woke::Seeds,
             };
             match woke {
-                Woke::Said => {
-                    let facts = self.facts.borrow_and_update().clone();
-                    say(&gossip, &facts).await;
-                }
+                Woke::Said => self.say(&gossip).await,
                 Woke::Members => {
                     let seen: Vec<_> = live.borrow_and_update().iter().filter_map(|it| self.seen(it)).collect();
                     self.look(&mut members, seen);
@@ -113,10 +123,10 @@ impl Task {
             forget_after,
         } = self.tuning;
         ChitchatConfig {
-            chitchat_id: ChitchatId::new(self.me.name.as_str(), self.me.generation.0, self.advertised),
+            chitchat_id: ChitchatId::new(self.me.node.name.as_str(), self.me.node.generation.0, self.me.gossip),
             cluster_id: self.cluster.clone(),
             gossip_interval: interval,
-            listen_addr: self.advertised,
+            listen_addr: self.me.gossip,
             // Called upon by ourselves: chitchat asks DNS once a minute only.
             seed_nodes: Vec::new(),
             failure_detector_config: FailureDetectorConfig::new(
@@ -138,13 +148,12 @@ impl Task {
             name: NodeName::parse(&id.node_id).ok()?,
             generation: Generation(id.generation_id),
         };
-        if node == self.me {
+        if node == self.me.node {
             return None;
         }
-        let facts = NodeFacts::from_keys(state.key_values());
-        if let Err(error) = &facts
-            && !error.may_pass()
-        {
+        // None, as long as chitchat has heard of it and not been told what it says.
+        let facts = NodeFacts::from_keys(statement::facts(state.get(statement::KEY)?));
+        if let Err(error) = &facts {
             self.instruments.gossip_refused("facts");
             tracing::warn!(%node, %error, "a node says what cannot be read; is it of another version?");
         }
@@ -166,10 +175,32 @@ impl Task {
         self.membership.publish(members.all(), changes);
     }
 
+    /// What is to be said now, as the statement of this number.
+    fn statement(&mut self, number: u64) -> Result<String, rustls::Error> {
+        let facts = self.facts.borrow_and_update();
+        let proof = &self.credentials.load().proof;
+        statement::say(proof, &self.cluster, &self.me, number, &self.sender, &facts)
+    }
+
+    async fn say(&mut self, gossip: &ChitchatHandle) {
+        let number = gossip
+            .with_chitchat(|chitchat| chitchat.self_node_state().max_version() + 1)
+            .await;
+        match self.statement(number) {
+            // It becomes the version of the key: nobody else says anything of this process.
+            Ok(text) => {
+                gossip
+                    .with_chitchat(|chitchat| chitchat.self_node_state().set(statement::KEY, &text))
+                    .await;
+            }
+            Err(error) => tracing::error!(%error, "what changed about this node cannot be signed; report this"),
+        }
+    }
+
     /// Calls the seeds that are not heard of.
     async fn call(&self, gossip: &ChitchatHandle, known: &[SocketAddr]) {
         for address in seeds::resolve(&self.seeds).await {
-            if address != self.advertised && !known.contains(&address) {
+            if address != self.me.gossip && !known.contains(&address) {
                 // It fails when gossip has ended, which the loop is told.
                 let _ = gossip.gossip(address);
             }
@@ -182,18 +213,6 @@ const SAMPLES: usize = 200;
 
 /// A pause longer than so many intervals says nothing about the next ones.
 const INTERVALS_MAX: u32 = 10;
-
-async fn say(gossip: &ChitchatHandle, facts: &[(String, String)]) {
-    gossip
-        .with_chitchat(|chitchat| {
-            let mine = chitchat.self_node_state();
-            for (key, value) in facts {
-                // What is set to what it was makes no new version.
-                mine.set(key, value);
-            }
-        })
-        .await;
-}
 
 fn log(change: &Change) {
     match change {

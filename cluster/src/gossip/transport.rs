@@ -1,8 +1,8 @@
 //! chitchat's messages over a UDP socket of our own, sealed.
 //!
-//! What a stranger sends ends here: it is received into one buffer of fixed size, refused by [`Opener`], counted, and
-//! logged once in a while. chitchat, which trusts what it reads and would unpack a few dozen bytes into megabytes, sees
-//! messages of holders of the key alone. Nothing here ever waits but for a datagram, and nothing ends the socket:
+//! What a stranger sends ends here: it is received into one buffer of fixed size, refused by [`Opener`], or by [`Screen`] if
+//! it has the key and makes things up, counted, and logged once in a while. chitchat, which trusts what it reads, sees what
+//! nodes with a certificate have signed. Nothing here ever waits but for a datagram, and nothing ends the socket:
 //! chitchat would never gossip again.
 
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use chitchat::ChitchatMessage;
 use chitchat::transport::{Socket, Transport};
-use chitchat::{ChitchatMessage, Deserializable as _};
-use starling_core::id::NodeId;
 use tokio::net::UdpSocket;
 
-use super::key::{KeyRing, SenderId};
+use super::key::KeyRing;
 use super::open::{Opener, Refused};
+use super::screen::{Now, Screen};
 use super::seal::Sealer;
 use crate::instruments::Instruments;
 
@@ -40,6 +40,9 @@ pub(super) struct SealedSocket {
     ring: Arc<ArcSwap<KeyRing>>,
     sealer: Sealer,
     opener: Opener,
+    screen: Screen,
+    /// Of the datagram that was received last.
+    refused: Vec<Refused>,
     instruments: Arc<dyn Instruments>,
     outgoing: Vec<u8>,
     incoming: Box<[u8]>,
@@ -56,15 +59,16 @@ impl Sealed {
     /// Over `socket`, which is bound and does not block.
     pub(super) fn new(
         socket: std::net::UdpSocket,
-        me: NodeId,
-        cluster: &str,
+        sealer: Sealer,
+        opener: Opener,
+        screen: Screen,
         ring: Arc<ArcSwap<KeyRing>>,
         instruments: Arc<dyn Instruments>,
     ) -> Self {
-        let sender: SenderId = rand::random();
-        let sealer = Sealer::new(me, cluster, sender);
         let socket = SealedSocket {
-            opener: Opener::new(cluster, sealer.sender()),
+            opener,
+            screen,
+            refused: Vec::new(),
             bound: Bound::Waiting(Some(socket)),
             own: None,
             ring,
@@ -115,10 +119,16 @@ impl Socket for SealedSocket {
             };
             // Between this wait and the return nothing waits, so a call that is dropped loses no datagram.
             match socket.recv_from(&mut self.incoming).await {
-                Ok((length, from)) => match self.open(length) {
-                    Ok(message) => return Ok((from, message)),
-                    Err(refused) => self.refuse(refused, from, length),
-                },
+                Ok((length, from)) => {
+                    let opened = self.open(length);
+                    for refused in std::mem::take(&mut self.refused) {
+                        self.refuse(refused, from, length);
+                    }
+                    match opened {
+                        Ok(message) => return Ok((from, message)),
+                        Err(refused) => self.refuse(refused, from, length),
+                    }
+                }
                 // A peer's port that is closed is told here, by ICMP, and so is a moment without memory.
                 Err(error) => {
                     tracing::debug!(%error, "gossip received nothing");
@@ -154,12 +164,20 @@ impl SealedSocket {
 
     fn open(&mut self, length: usize) -> Result<ChitchatMessage, Refused> {
         let datagram = &mut self.incoming[..length];
-        let mut message = self.opener.open(&self.ring.load(), now_ms(), datagram)?;
-        ChitchatMessage::deserialize(&mut message).map_err(|_| Refused::Malformed)
+        let now = Now {
+            instant: Instant::now(),
+            wall_ms: now_ms(),
+        };
+        let (ring, proven) = (self.ring.load(), self.screen.proven());
+        let message = self.opener.open(&ring, proven, now.wall_ms, datagram)?;
+        self.screen.pass(message, now, &mut self.refused)
     }
 
     fn refuse(&mut self, refused: Refused, from: SocketAddr, length: usize) {
         self.instruments.gossip_refused(refused.name());
+        if refused == Refused::Busy {
+            self.instruments.limit_reached("cluster.gossip_statements");
+        }
         let logged = &mut self.logged[refused as usize];
         if logged.is_some_and(|at| at.elapsed() < REFUSAL_LOG_INTERVAL) {
             return;

@@ -29,7 +29,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    pub(super) fn new(me: NodeId) -> Self {
+    pub(crate) fn new(me: NodeId) -> Self {
         Self {
             me,
             view: Arc::default(),
@@ -56,7 +56,7 @@ impl Membership {
     }
 
     /// The view changes first: who hears of a change finds it there.
-    pub(super) fn publish<'a>(&self, members: impl Iterator<Item = &'a Member>, changes: Vec<Change>) {
+    pub(crate) fn publish<'a>(&self, members: impl Iterator<Item = &'a Member>, changes: Vec<Change>) {
         let members = members
             .map(|member| (member.node.name.clone(), member.clone()))
             .collect();

@@ -19,6 +19,7 @@ use starling_core::id::NodeName;
 use thiserror::Error;
 
 use crate::ca;
+use crate::proof::{CHAIN_BYTES_MAX, CHAIN_MAX, Proof};
 
 /// What is spoken: links of this kind, and nothing else.
 pub(super) const ALPN: &[u8] = b"starling-mesh/1";
@@ -45,6 +46,16 @@ pub enum CredentialsError {
     /// There is nothing in it.
     #[error("{0} holds no certificate")]
     Empty(&'static str),
+    /// No other node would be told of it.
+    #[error(
+        "the certificate and those between it and the authority are {certificates} with {bytes} bytes, and may be {CHAIN_MAX} with {CHAIN_BYTES_MAX}: leave out what is of another node or an authority itself, or use ECDSA keys"
+    )]
+    TooLong {
+        /// How many they are.
+        certificates: usize,
+        /// How long, together.
+        bytes: usize,
+    },
     /// They do not go together.
     #[error("the certificate cannot be used: {0}; are the key and the authority its own?")]
     Unusable(String),
@@ -65,6 +76,8 @@ pub struct Credentials {
     pub(super) client: Arc<QuicClientConfig>,
     /// For QUIC's stateless resets: the same after a restart, so that a peer learns at once that its connection is gone.
     pub(super) reset: Arc<hmac::Key>,
+    /// For what the node says in gossip.
+    pub(crate) proof: Arc<Proof>,
     expires: i64,
 }
 
@@ -93,6 +106,11 @@ impl Credentials {
             roots.add(root).map_err(|error| unusable(&error))?;
         }
         let chain = certificates("the certificate", certificate)?;
+        let bytes = chain.iter().map(|certificate| certificate.len()).sum();
+        if chain.len() > CHAIN_MAX || bytes > CHAIN_BYTES_MAX {
+            let certificates = chain.len();
+            return Err(CredentialsError::TooLong { certificates, bytes });
+        }
         let what = "the private key";
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|source| CredentialsError::Pem { what, source })?;
         let purpose = [&b"starling link reset"[..], key.secret_der()].concat();
@@ -107,6 +125,10 @@ impl Credentials {
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
             .build()
             .map_err(|error| unusable(&error))?;
+        let proof = Proof::new(chain.clone(), key.clone_key(), verifier.clone(), &provider);
+        let proof = proof.map_err(|error| unusable(&error))?;
+        // What cannot be signed with now could not be later.
+        proof.sign(b"").map_err(|error| unusable(&error))?;
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13])
             .map_err(|error| unusable(&error))?
@@ -128,6 +150,7 @@ impl Credentials {
             server: Arc::new(QuicServerConfig::try_from(server).map_err(|error| unusable(&error))?),
             client: Arc::new(QuicClientConfig::try_from(client).map_err(|error| unusable(&error))?),
             reset: Arc::new(reset),
+            proof: Arc::new(proof),
             expires,
         })
     }

@@ -31,9 +31,15 @@ pub(crate) fn new_authority() -> Authority {
 }
 
 pub(crate) fn credentials(authority: &Authority, text: &str) -> Credentials {
+    credentials_that_trust(&[authority], authority, text)
+}
+
+/// The certificate of one authority, and trust in several.
+pub(crate) fn credentials_that_trust(trusted: &[&Authority], authority: &Authority, text: &str) -> Credentials {
     let pair = authority.issue(&name(text), &[], NODE_TIME).expect("issued");
-    let root = authority.certificate().as_bytes();
-    Credentials::from_pem(&name(text), root, pair.certificate.as_bytes(), pair.key.as_bytes()).expect("a pair")
+    let roots: String = trusted.iter().map(|one| one.certificate()).collect();
+    let (certificate, key) = (pair.certificate.as_bytes(), pair.key.as_bytes());
+    Credentials::from_pem(&name(text), roots.as_bytes(), certificate, key).expect("a pair")
 }
 
 pub(crate) fn agreement() -> Agreement {

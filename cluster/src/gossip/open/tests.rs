@@ -6,6 +6,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use starling_core::id::{Generation, NodeId};
 
 use super::super::seal::Sealer;
+use super::super::statement::Process;
 use super::*;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -38,7 +39,22 @@ fn seal(sealer: &mut Sealer, ring: &KeyRing, at: u64) -> Vec<u8> {
 }
 
 fn open(opener: &mut Opener, ring: &KeyRing, datagram: &[u8]) -> Result<Vec<u8>, Refused> {
-    opener.open(ring, NOW, &mut datagram.to_vec()).map(<[u8]>::to_vec)
+    open_beside(&Proven::default(), opener, ring, datagram)
+}
+
+fn open_beside(proven: &Proven, opener: &mut Opener, ring: &KeyRing, datagram: &[u8]) -> Result<Vec<u8>, Refused> {
+    opener
+        .open(ring, proven, NOW, &mut datagram.to_vec())
+        .map(<[u8]>::to_vec)
+}
+
+/// Somebody has signed that this start of a name is its newest.
+fn prove(proven: &mut Proven, name: &str, generation: u64, sender: u8) {
+    let process = Process {
+        node: node(name, generation),
+        gossip: ([127, 0, 0, 1], 1).into(),
+    };
+    proven.take(&process, [sender; 16], 1, "", NOW).expect("it is newer");
 }
 
 #[test]
@@ -91,11 +107,20 @@ fn a_key_is_changed_without_a_gap_and_the_old_one_then_opens_nothing() {
 fn a_capture_does_not_revive_the_dead() {
     let ring = ring(&["01"]);
     let before = seal(&mut sealer("a", 1, 1), &ring, NOW);
-    let mut opener = opener();
-    assert!(open(&mut opener, &ring, &before).is_ok());
+    let (mut opener, mut proven) = (opener(), Proven::default());
+    prove(&mut proven, "a", 1, 1);
+    assert!(open_beside(&proven, &mut opener, &ring, &before).is_ok());
     let restarted = seal(&mut sealer("a", 2, 2), &ring, NOW);
-    assert!(open(&mut opener, &ring, &restarted).is_ok());
-    assert_eq!(open(&mut opener, &ring, &before), Err(Refused::OldGeneration));
+    assert!(open_beside(&proven, &mut opener, &ring, &restarted).is_ok());
+    let again = open_beside(&proven, &mut opener, &ring, &before);
+    assert_eq!(
+        again,
+        Err(Refused::Replayed),
+        "that a later start is sealed proves nothing"
+    );
+    prove(&mut proven, "a", 2, 2);
+    let again = open_beside(&proven, &mut opener, &ring, &before);
+    assert_eq!(again, Err(Refused::OldGeneration));
     // A receiver that has just started knows no generations; time is what it has.
     let age = u64::try_from(AGE_MAX.as_millis()).expect("seconds");
     for at in [NOW - age - 1, NOW + age + 1] {
@@ -108,21 +133,41 @@ fn a_capture_does_not_revive_the_dead() {
 }
 
 #[test]
-fn of_two_processes_with_one_name_the_younger_is_heard() {
-    let (ring, mut opener) = (ring(&["01"]), opener());
-    let (mut older, mut younger) = (sealer("a", 1, 1), sealer("a", 2, 2));
-    assert!(open(&mut opener, &ring, &seal(&mut older, &ring, NOW)).is_ok());
-    assert!(open(&mut opener, &ring, &seal(&mut younger, &ring, NOW)).is_ok());
-    assert_eq!(
-        open(&mut opener, &ring, &seal(&mut older, &ring, NOW)),
-        Err(Refused::OldGeneration)
-    );
-    let mut twin = sealer("a", 2, 3);
-    assert_eq!(
-        open(&mut opener, &ring, &seal(&mut twin, &ring, NOW)),
-        Err(Refused::DuplicateName)
-    );
-    assert!(open(&mut opener, &ring, &seal(&mut younger, &ring, NOW)).is_ok());
+fn of_two_processes_with_one_name_the_younger_is_heard_once_it_is_proven() {
+    let (ring, mut opener, mut proven) = (ring(&["01"]), opener(), Proven::default());
+    let (mut older, mut younger, mut twin) = (sealer("a", 1, 1), sealer("a", 2, 2), sealer("a", 2, 3));
+    let mut open =
+        |proven: &Proven, sealer: &mut Sealer| open_beside(proven, &mut opener, &ring, &seal(sealer, &ring, NOW)).err();
+    for sealer in [&mut older, &mut younger, &mut twin] {
+        assert_eq!(open(&proven, sealer), None);
+    }
+    prove(&mut proven, "a", 2, 2);
+    assert_eq!(open(&proven, &mut older), Some(Refused::OldGeneration));
+    assert_eq!(open(&proven, &mut twin), Some(Refused::DuplicateName));
+    assert_eq!(open(&proven, &mut younger), None);
+}
+
+#[test]
+fn who_has_the_key_cannot_have_a_node_refused() {
+    let (ring, mut opener, mut proven) = (ring(&["01"]), opener(), Proven::default());
+    prove(&mut proven, "a", 1, 1);
+    let mut open = |sealer: &mut Sealer, at: u64| {
+        let mut datagram = seal(sealer, &ring, at);
+        opener.open(&ring, &proven, NOW, &mut datagram).map(|_| ())
+    };
+    let (mut genuine, mut forger) = (sealer("a", 1, 1), sealer("a", 1, 1));
+    assert_eq!(open(&mut genuine, NOW), Ok(()));
+    // It takes the sender's counters before it, seals later starts of its name, and as the sender under other names.
+    for _ in 0..1_000 {
+        assert_eq!(open(&mut forger, NOW + 1), Ok(()));
+    }
+    for generation in 2..500 {
+        assert_eq!(open(&mut sealer("a", generation, 2), NOW), Ok(()));
+        assert_eq!(open(&mut sealer("b", generation, 1), NOW), Ok(()));
+    }
+    for _ in 0..2_000 {
+        assert_eq!(open(&mut genuine, NOW), Ok(()));
+    }
 }
 
 #[test]
@@ -175,24 +220,10 @@ fn garbage_of_any_size_is_refused_and_remembered_nowhere() {
         if seed % 2 == 0 && length > 21 {
             garbage[..5].copy_from_slice(&genuine[..5]);
         }
-        assert!(opener.open(&ring, NOW, &mut garbage).is_err(), "seed {seed}");
+        let opened = opener.open(&ring, &Proven::default(), NOW, &mut garbage);
+        assert!(opened.is_err(), "seed {seed}");
     }
-    assert!(opener.senders.is_empty() && opener.names.is_empty());
-}
-
-#[test]
-fn so_many_names_are_remembered_and_the_silent_make_room() {
-    let (ring, mut opener) = (ring(&["01"]), opener());
-    for at in 0..NAMES_MAX + 10 {
-        let mut sender = [1; 16];
-        sender[..8].copy_from_slice(&at.to_le_bytes());
-        let mut sealer = Sealer::new(node(&format!("n{at}"), 1), "prod", sender);
-        let mut datagram = seal(&mut sealer, &ring, NOW + at as u64);
-        assert!(opener.open(&ring, NOW + at as u64, &mut datagram).is_ok());
-    }
-    assert_eq!((opener.names.len(), opener.senders.len()), (NAMES_MAX, NAMES_MAX));
-    let known = |name: &str| opener.names.contains_key(&NodeName::parse(name).expect("a name"));
-    assert!(!known("n0") && !known("n9") && known("n10"));
+    assert_eq!(opener.replays.kept(), 0);
 }
 
 #[test]
