@@ -58,6 +58,22 @@ pub struct Faults {
     pub feed_not_resumed: bool,
     /// A relay numbers what it asks as one that was there before it did.
     pub numbers_reused: bool,
+    /// A gateway never compares its presence entries with their owners.
+    pub presence_no_digest: bool,
+    /// A presence entry that was removed is entered again by an old change.
+    pub presence_no_dots: bool,
+    /// An owner takes presence entries of nodes that are dead.
+    pub presence_no_purge_record: bool,
+    /// The replicas of an owner are not told who has left.
+    pub presence_leave_not_replicated: bool,
+    /// A new owner is sure of what it holds of all gateways.
+    pub presence_early_leave: bool,
+    /// A connection that is lost leaves at once.
+    pub presence_no_grace: bool,
+    /// A gateway shows whatever an owner tells, whether or not it goes on from what was told.
+    pub presence_no_chain: bool,
+    /// An owner without a majority declares the others' members gone.
+    pub presence_purge_alone: bool,
 }
 
 /// Which faults are planted: none, in this build.
@@ -134,6 +150,22 @@ switches! {
     feed_not_resumed,
     /// Whether to take an answer for another's.
     numbers_reused,
+    /// Whether to send no digests of entries.
+    presence_no_digest,
+    /// Whether to merge without dots.
+    presence_no_dots,
+    /// Whether to take what dead nodes say.
+    presence_no_purge_record,
+    /// Whether to keep leaves from replicas.
+    presence_leave_not_replicated,
+    /// Whether to be sure of gateways at once.
+    presence_early_leave,
+    /// Whether to let lost clients leave at once.
+    presence_no_grace,
+    /// Whether to apply changes out of order.
+    presence_no_chain,
+    /// Whether to purge without a majority.
+    presence_purge_alone,
 }
 
 #[cfg(all(test, not(feature = "sim")))]

@@ -17,6 +17,7 @@
 //! * [`rate`]: how often a session, or a party with many requests, may ask for something;
 //! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun;
 //! * [`relay`]: a channel at a gateway that does not own it;
+//! * [`presence`]: who is in a channel;
 //! * [`pulse`]: when readers are told that there is something new;
 //! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed.
 //!
@@ -34,6 +35,7 @@ pub mod fault;
 pub mod id;
 pub mod namespace;
 pub mod placement;
+pub mod presence;
 pub mod pulse;
 pub mod rate;
 pub mod relay;

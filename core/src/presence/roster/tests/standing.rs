@@ -1,0 +1,129 @@
+//! Nodes that die and return, and owners that change.
+
+use super::*;
+
+/// Of whom the owner was not sure in what it told last.
+fn doubts(sent: &[(NodeId, Message)]) -> Option<(usize, usize)> {
+    let mut doubts = sent.iter().filter_map(|(_, message)| match message {
+        Message::Watch(ToWatch::Delta(delta)) => Some(&delta.doubts),
+        Message::Watch(ToWatch::Roster { doubts, .. }) => Some(doubts),
+        _ => None,
+    });
+    let last = doubts.next_back()?;
+    Some((last.unsettled.len(), last.uncertain.len()))
+}
+
+#[test]
+fn the_members_of_a_dead_node_are_uncertain_and_then_gone() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.pass(QUIET);
+    assert_eq!(doubts(&owner.stands("a", 1, Standing::Suspect)), Some((0, 1)));
+    owner.pass(QUIET);
+    owner.stands("a", 1, Standing::Down);
+    // What a dead node says would never be taken back.
+    owner.change("a", put("bert", 2, 2));
+    assert_eq!(owner.held().len(), 1);
+    assert_eq!(told(&owner.pass(GRACE - Duration::from_millis(1))), []);
+    let sent = owner.pass(Duration::from_millis(1));
+    assert_eq!((told(&sent), doubts(&sent)), (vec![left("anna")], Some((0, 0))));
+    owner.change("a", put("bert", 2, 3));
+    assert_eq!(owner.held(), []);
+    // An hour later nothing of it can be on its way.
+    owner.pass(PURGE_KEPT);
+    assert!(!owner.roster.peers.contains_key(&node("a", 1)));
+}
+
+#[test]
+fn a_node_that_started_anew_shows_that_the_earlier_one_is_dead() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.stands("a", 2, Standing::Up);
+    assert_eq!(told(&owner.pass(GRACE)).last(), Some(&left("anna")));
+    owner.stands("a", 1, Standing::Up);
+    owner.change("a", put("anna", 1, 2));
+    assert_eq!(owner.held(), [], "an earlier start never returns");
+}
+
+#[test]
+fn a_client_of_a_dead_node_that_is_elsewhere_leaves_there() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.pass(QUIET);
+    owner.stands("a", 1, Standing::Down);
+    owner.change("b", put("anna", 1, 1));
+    owner.pass(QUIET);
+    assert_eq!(told(&owner.change("b", gone("anna", 1, 2))), [left("anna")]);
+    assert_eq!(told(&owner.pass(GRACE)), []);
+}
+
+#[test]
+fn a_node_that_returns_is_believed_when_its_digest_matches() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.pass(QUIET);
+    owner.stands("a", 1, Standing::Down);
+    owner.pass(GRACE / 2);
+    assert_eq!(doubts(&owner.stands("a", 1, Standing::Up)), Some((1, 0)));
+    assert_eq!(told(&owner.pass(GRACE)), [], "it is not dead");
+    let sent = owner.listing("a", 9, &[entry("bert", 2, 8)]);
+    assert!(told(&sent).contains(&left("anna")), "{sent:?}");
+    owner.pass(QUIET);
+    assert_eq!(doubts(&owner.digest("a", &[entry("bert", 2, 8)])), Some((0, 0)));
+}
+
+#[test]
+fn without_a_majority_nobody_is_declared_gone() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.pass(QUIET);
+    let sent = owner.turn(Input::Quorum(false));
+    let is_unsure =
+        |(_, message): &(NodeId, Message)| matches!(message, Message::Watch(ToWatch::Heads(heads)) if !heads.is_sure);
+    assert!(sent.iter().any(is_unsure), "{sent:?}");
+    owner.stands("a", 1, Standing::Down);
+    assert_eq!(told(&owner.pass(GRACE * 20)), []);
+    // With one again, they have their grace: who was cut off was perhaps this node.
+    owner.turn(Input::Quorum(true));
+    assert_eq!(told(&owner.pass(GRACE - Duration::from_millis(1))), []);
+    assert_eq!(told(&owner.pass(Duration::from_millis(1))), [left("anna")]);
+}
+
+#[test]
+fn a_new_owner_is_sure_of_a_gateway_when_its_digest_has_matched() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.pass(QUIET);
+    owner.turn(Input::Role {
+        slot: SLOT,
+        role: Role::Replica { owner: None },
+    });
+    let sent = owner.own(3);
+    let asked: Vec<_> = sent.iter().map(|(to, _)| to.name.as_str()).collect();
+    assert_eq!(asked, ["a", "b", "w", "o"], "everybody is to compare: {sent:?}");
+    assert_eq!(owner.held(), [("a@1".into(), 1)], "it goes on with what it held");
+    assert_eq!(doubts(&owner.follow("w", Mode::Roster)), Some((4, 0)));
+    owner.digest("a", &[]);
+    assert_eq!(
+        owner.roster.slots[&SLOT].owning().unwrap().unsettled.len(),
+        4,
+        "it does not match"
+    );
+    owner.digest("a", &[entry("anna", 1, 1)]);
+    owner.digest("b", &[]);
+    owner.digest("w", &[]);
+    owner.digest("o", &[]);
+    assert_eq!(doubts(&owner.pass(QUIET)), Some((0, 0)));
+    assert_eq!(owner.own(3), [], "it knows");
+}
+
+#[test]
+fn a_new_owner_waits_for_no_gateway_that_is_dead() {
+    let mut owner = Node::new("o");
+    owner.stands("a", 1, Standing::Down);
+    owner.pass(GRACE * 2);
+    owner.own(1);
+    owner.digest("o", &[]);
+    owner.pass(Duration::ZERO);
+    assert!(owner.roster.slots[&SLOT].owning().unwrap().unsettled.is_empty());
+}
