@@ -114,6 +114,12 @@ simulate-cluster: ## The same of a cluster: SEED=97 or SEEDS=5000, ARGS="--fault
 	@cargo run $(profile) --package starling-core --features sim --bin simulate-cluster -- \
 	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
+.PHONY: simulate-presence
+simulate-presence: ## The same of presence: SEED=97 or SEEDS=5000, ARGS="--fault presence_no_dots --trace" or ARGS=--plants
+	@scripts/need compiler
+	@cargo run $(profile) --package starling-core --features sim --bin simulate-presence -- \
+	    $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
 .PHONY: simulate-plants
 simulate-plants: ## Finds a seed for every fault that can be planted in replication
 	@scripts/need compiler

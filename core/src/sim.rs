@@ -31,6 +31,7 @@ mod fact;
 mod link;
 mod node;
 mod plan;
+pub mod presence;
 pub mod scenario;
 mod scene;
 mod setup;

@@ -27,7 +27,7 @@ use std::fmt;
 use crate::fault::Faults;
 
 mod authority;
-mod clock;
+pub(in crate::sim) mod clock;
 mod event;
 mod feed;
 mod followers;

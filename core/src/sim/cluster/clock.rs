@@ -9,7 +9,7 @@ const TRUE: u64 = 1_000;
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(in crate::sim) struct Clock {
     ahead: Duration,
     /// What passes on it while a thousand passes.
     rate: u64,
@@ -18,7 +18,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Up to an hour ahead; in some runs up to a tenth too fast or too slow, which is far more than
     /// clocks err by, and as much as a busy host makes of one.
-    pub(super) fn draw(errs: bool, dice: &mut Dice) -> Self {
+    pub(in crate::sim) fn draw(errs: bool, dice: &mut Dice) -> Self {
         Self {
             ahead: dice.time((Duration::ZERO, Duration::from_secs(3_600))),
             rate: if errs { dice.between((900, 1_100)) } else { TRUE },
@@ -26,12 +26,12 @@ impl Clock {
     }
 
     /// What it shows after `passed`, as time since the run began.
-    pub(super) fn shows(&self, passed: Duration) -> Duration {
+    pub(in crate::sim) fn shows(&self, passed: Duration) -> Duration {
         self.ahead + scale(passed, self.rate, TRUE)
     }
 
     /// When it shows `shown`, or a little later.
-    pub(super) fn passed_at(&self, shown: Duration) -> Duration {
+    pub(in crate::sim) fn passed_at(&self, shown: Duration) -> Duration {
         scale(shown.saturating_sub(self.ahead), TRUE, self.rate)
     }
 }

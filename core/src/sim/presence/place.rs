@@ -1,0 +1,136 @@
+//! Who owns what: the slot table, as far as presence is concerned.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::sight::Sight;
+use super::world::{Event, World};
+use crate::id::{NodeId, Term};
+use crate::presence::roster::Standing;
+use crate::sim::dice::Dice;
+
+/// How long an owner is out of reach before another takes its slots.
+const CLAIM_AFTER: Duration = Duration::from_millis(1_500);
+
+/// One slot.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record {
+    pub(super) owner: Option<NodeId>,
+    pub(super) term: Term,
+    pub(super) replicas: BTreeSet<usize>,
+    /// One more with each change.
+    pub(super) version: u64,
+    /// Since when its owner is out of reach.
+    missing_since: Option<Duration>,
+    /// Nobody is to own it before.
+    free_until: Duration,
+}
+
+impl World {
+    /// Looks after slots whose owner is gone.
+    pub(super) fn place(&mut self) {
+        let now = self.agenda.passed();
+        for slot in 0..self.places.len() {
+            let record = &self.places[slot];
+            let is_served = record.owner.as_ref().is_some_and(|owner| {
+                let index = self.index_of(owner);
+                self.nodes[index].id == *owner && self.nodes[index].is_up && self.reaches_majority(index)
+            });
+            let record = &mut self.places[slot];
+            if is_served {
+                record.missing_since = None;
+                continue;
+            }
+            let since = *record.missing_since.get_or_insert(now);
+            if now >= since + CLAIM_AFTER && now >= record.free_until {
+                self.claim(slot);
+            }
+        }
+    }
+
+    /// Another node takes a slot: mostly one that holds a copy.
+    fn claim(&mut self, slot: usize) {
+        let live: Vec<_> = (0..self.nodes.len())
+            .filter(|node| self.nodes[*node].is_up && self.reaches_majority(*node))
+            .collect();
+        if live.is_empty() {
+            return;
+        }
+        let record = &self.places[slot];
+        let before = record.owner.clone();
+        let holds = |node: &usize| record.replicas.contains(node);
+        let copies: Vec<_> = live.iter().copied().filter(holds).collect();
+        let of = if copies.is_empty() || self.dice.percent(15) {
+            &live
+        } else {
+            &copies
+        };
+        let owner = *self.dice.pick(of);
+        if !holds(&owner) && record.term > Term(0) {
+            self.sights.see(Sight::Stranger);
+        }
+        if record.term > Term(0) {
+            self.sights.see(Sight::OwnerChange);
+        }
+        let replicas = draw_replicas(&mut self.dice, self.nodes.len(), owner);
+        let id = self.nodes[owner].id.clone();
+        let record = &mut self.places[slot];
+        record.owner = Some(id);
+        record.term = record.term.next();
+        record.replicas = replicas;
+        record.version += 1;
+        record.missing_since = None;
+        let to = self.places[slot].owner.clone();
+        self.line(|| format!("slot {slot}: {before:?} -> {to:?}"));
+        self.changed_at = self.agenda.passed();
+        // Those that the new owner takes for dead have left as soon as it is the owner.
+        for peer in 0..self.nodes.len() {
+            if let Some((node, Standing::Down)) = self.nodes[owner].peers[peer].told.clone() {
+                self.truth.excuse(&node, self.changed_at);
+            }
+        }
+    }
+
+    /// A slot is given to another node on purpose.
+    pub(super) fn move_slot(&mut self, slot: usize, gap: Duration) {
+        self.moved_at = Some(self.agenda.passed());
+        if !gap.is_zero() {
+            let until = self.agenda.passed() + gap;
+            let record = &mut self.places[slot];
+            record.owner = None;
+            record.version += 1;
+            (record.missing_since, record.free_until) = (Some(Duration::ZERO), until);
+            self.sights.see(Sight::Gap);
+            self.changed_at = self.agenda.passed();
+            return;
+        }
+        self.claim(slot);
+    }
+
+    /// Tells a node what it does not know yet of who owns what. It may take a while.
+    pub(super) fn tell_places(&mut self, node: usize) {
+        if !self.reaches_majority(node) {
+            return;
+        }
+        for slot in 0..self.places.len() {
+            let (known, record) = (self.nodes[node].places[slot], &self.places[slot]);
+            if known < record.version && self.dice.percent(60) {
+                let record = record.clone();
+                self.nodes[node].places[slot] = record.version;
+                let to = self.nodes[node].id.clone();
+                let lag = self.dice.time((Duration::ZERO, Duration::from_millis(200)));
+                let slot = u16::try_from(slot).unwrap_or(0);
+                self.agenda.after(lag, Event::Placed { to, slot, record });
+            }
+        }
+    }
+}
+
+fn draw_replicas(dice: &mut Dice, nodes: usize, owner: usize) -> BTreeSet<usize> {
+    let mut others: Vec<_> = (0..nodes).filter(|node| *node != owner).collect();
+    let mut replicas = BTreeSet::new();
+    while replicas.len() < 2 && !others.is_empty() {
+        replicas.insert(others.swap_remove(dice.index(others.len())));
+    }
+    replicas
+}

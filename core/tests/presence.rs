@@ -1,0 +1,57 @@
+//! The simulation of presence as ordinary tests. A seed that fails is printed with the command that replays it.
+
+#![cfg(feature = "sim")]
+
+use starling_core::fault::Faults;
+use starling_core::sim::presence::{FAULTS, Sights, run};
+
+/// A seed for each planted fault in which it shows. `make simulate-presence ARGS=--plants` finds others.
+const CAUGHT: [(&str, u64); 8] = [
+    ("presence_no_digest", 0),
+    ("presence_no_dots", 130),
+    ("presence_no_purge_record", 49),
+    ("presence_leave_not_replicated", 0),
+    ("presence_early_leave", 22),
+    ("presence_no_grace", 0),
+    ("presence_no_chain", 0),
+    ("presence_purge_alone", 319),
+];
+
+fn seeds(seeds: std::ops::Range<u64>) {
+    let mut sights = Sights::default();
+    for seed in seeds {
+        let report = run(seed, Faults::default(), false);
+        assert!(report.violation.is_none(), "{report}");
+        sights.add(&report.sights);
+    }
+    assert_eq!(sights.missing(), [], "what was never seen was not tested");
+}
+
+#[test]
+fn seeds_from_0_break_nothing_and_see_everything() {
+    seeds(0..200);
+}
+
+#[test]
+fn seeds_from_200_break_nothing_and_see_everything() {
+    seeds(200..400);
+}
+
+#[test]
+fn a_seed_replays_byte_for_byte() {
+    let traced = || run(22, Faults::default(), true).trace.expect("asked for");
+    let (first, second) = (traced(), traced());
+    assert!(first.len() > 10_000 && first == second);
+}
+
+#[test]
+fn every_planted_fault_is_caught() {
+    assert_eq!(FAULTS.map(|(name, _)| name), CAUGHT.map(|(name, _)| name));
+    for ((name, plant), (_, seed)) in FAULTS.into_iter().zip(CAUGHT) {
+        let mut faults = Faults::default();
+        plant(&mut faults);
+        let report = run(seed, faults, false);
+        println!("{name}: {report}");
+        assert!(report.violation.is_some(), "{name} was not caught by seed {seed}");
+    }
+}
