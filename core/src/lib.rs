@@ -11,6 +11,7 @@
 //! * [`placement`]: which nodes should hold which slot;
 //! * [`table`]: which node owns which slot: the one authority of a cluster;
 //! * [`channel`]: one channel: who may publish what, in which order, and what a reader is answered;
+//! * [`document`]: one collaborative document: hostile input, the CRDT, what its clients say;
 //! * [`namespace`]: what holds for the channels of a namespace;
 //! * [`session`]: one client at its gateway: what it may do, and what it is told;
 //! * [`access`]: which channels a session may do what with;
@@ -31,6 +32,7 @@
 pub mod access;
 pub mod backpressure;
 pub mod channel;
+pub mod document;
 pub mod fault;
 pub mod id;
 pub mod namespace;

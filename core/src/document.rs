@@ -1,0 +1,22 @@
+//! One collaborative document: everything between bytes from a client and a CRDT.
+//!
+//! ```text
+//!   bytes ──▶ sync ──▶ scan ──▶ guard ──▶ engine ──▶ yrs
+//!             frames   hostile   panics    one trait,
+//!             of two   input     and their one CRDT
+//!             protocols          end       so far
+//! ```
+//!
+//! * [`lib0`]: numbers and strings as Yjs writes them;
+//! * [`scan`]: what is refused before the CRDT's library sees it; [`structure`]: whether a block can be where it says;
+//!   `held`: what waits for something that has not come;
+//! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs.
+
+pub mod engine;
+#[cfg(test)]
+mod golden;
+mod held;
+pub mod lib0;
+pub mod scan;
+pub mod structure;
+pub mod yjs;
