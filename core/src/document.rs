@@ -10,11 +10,13 @@
 //! * [`lib0`]: numbers and strings as Yjs writes them;
 //! * [`scan`]: what is refused before the CRDT's library sees it; [`structure`]: whether a block can be where it says;
 //!   `held`: what waits for something that has not come;
+//! * [`guard`]: what fails is dropped and loaded again; what cannot be read is set aside;
 //! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs.
 
 pub mod engine;
 #[cfg(test)]
 mod golden;
+pub mod guard;
 mod held;
 pub mod lib0;
 pub mod scan;
