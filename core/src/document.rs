@@ -11,6 +11,7 @@
 //! * [`scan`]: what is refused before the CRDT's library sees it; [`structure`]: whether a block can be where it says;
 //!   `held`: what waits for something that has not come;
 //! * [`guard`]: what fails is dropped and loaded again; what cannot be read is set aside;
+//! * [`sync`]: what clients say, as y-websocket and as Hocuspocus;
 //! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs.
 
 pub mod engine;
@@ -21,4 +22,5 @@ mod held;
 pub mod lib0;
 pub mod scan;
 pub mod structure;
+pub mod sync;
 pub mod yjs;
