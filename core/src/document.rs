@@ -12,8 +12,10 @@
 //!   `held`: what waits for something that has not come;
 //! * [`guard`]: what fails is dropped and loaded again; what cannot be read is set aside;
 //! * [`sync`]: what clients say, as y-websocket and as Hocuspocus;
+//! * [`awareness`]: who is in the document, and where;
 //! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs.
 
+pub mod awareness;
 pub mod engine;
 #[cfg(test)]
 mod golden;
