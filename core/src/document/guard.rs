@@ -115,6 +115,8 @@ pub struct Snapshot {
     pub update: Vec<u8>,
     /// How much that is.
     pub state_vector: Vec<u8>,
+    /// What refers to something that had not come: the rows it came in go with the others.
+    pub held: Vec<Vec<u8>>,
 }
 
 /// What loading a document came to.
@@ -176,6 +178,11 @@ pub fn load<E: DocumentEngine>(stored: Option<&Stored>, dice: u64, limits: Limit
             Ok(false) => return quarantine(Part::Snapshot, "it has less than its state vector says".to_owned()),
             Err(error) => return quarantine(Part::Snapshot, error.to_string()),
         }
+        for held in &snapshot.held {
+            if let Err(error) = guard.apply(held) {
+                return quarantine(Part::Snapshot, error.to_string());
+            }
+        }
     }
     for (at, update) in stored.updates.iter().enumerate() {
         if let Err(error) = guard.apply(update) {
@@ -195,7 +202,8 @@ pub fn snapshot<E: DocumentEngine>(
     before: Option<&Snapshot>,
     limits: Limits,
 ) -> Result<Snapshot, GuardError> {
-    let (update, state_vector) = guard.with(|engine| Ok((engine.encode()?, engine.state_vector()?)))?;
+    let (update, state_vector, held) =
+        guard.with(|engine| Ok((engine.encode()?, engine.state_vector()?, engine.held())))?;
     let mut again = Guard::new(E::new(0, limits));
     again.apply(&update)?;
     let covers = again.with(|engine| {
@@ -206,7 +214,11 @@ pub fn snapshot<E: DocumentEngine>(
     if !covers {
         return Err(GuardError::Refused(EngineError::Shrunk));
     }
-    Ok(Snapshot { update, state_vector })
+    Ok(Snapshot {
+        update,
+        state_vector,
+        held,
+    })
 }
 
 /// What a panic says.

@@ -129,6 +129,7 @@ fn not_found_empty_and_damaged_are_three_things() {
         snapshot: Some(Snapshot {
             update: update.to_vec(),
             state_vector: state_vector.to_vec(),
+            held: vec![],
         }),
         updates: vec![],
     };
@@ -140,6 +141,27 @@ fn not_found_empty_and_damaged_are_three_things() {
     );
     assert_eq!(damaged(snapshot(&whole, &[9])), Part::Snapshot);
     assert!(matches!(loaded(Some(&snapshot(&whole, &[1, 1, 5]))), Loaded::Found(_)));
+}
+
+#[test]
+fn a_snapshot_keeps_what_waits() {
+    let mut guard = match loaded(None) {
+        Loaded::NotFound(guard) => guard,
+        other => panic!("{other:?}"),
+    };
+    // The second of two edits, and a deletion in it; then the first.
+    assert!(guard.apply(&golden::yjs_of("text 1")).unwrap().is_pending);
+    let snapshot = snapshot(&mut guard, None, Limits::STORED).unwrap();
+    assert_eq!(snapshot.held.len(), 1);
+    let stored = Stored {
+        snapshot: Some(snapshot),
+        updates: vec![golden::yjs_of("text 0")],
+    };
+    let Loaded::Found(mut again) = loaded(Some(&stored)) else {
+        panic!("it can be loaded");
+    };
+    let text = again.with(|engine| engine.read("t", Shape::Text)).unwrap();
+    assert_eq!(text.as_deref(), Some("h😀üi"));
 }
 
 #[test]
