@@ -13,6 +13,7 @@
 //! * [`guard`]: what fails is dropped and loaded again; what cannot be read is set aside;
 //! * [`sync`]: what clients say, as y-websocket and as Hocuspocus;
 //! * [`awareness`]: who is in the document, and where;
+//! * [`log`]: the rows of a document in a store, and who is told that its edit is saved;
 //! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs.
 
 pub mod awareness;
@@ -22,6 +23,7 @@ mod golden;
 pub mod guard;
 mod held;
 pub mod lib0;
+pub mod log;
 pub mod scan;
 pub mod structure;
 pub mod sync;
