@@ -21,6 +21,9 @@ pub trait DocumentEngine: Sized {
     /// under one name (rule D6).
     fn new(dice: u64, limits: Limits) -> Self;
 
+    /// What holds for updates from now on: a document in whole is larger than what a client may send.
+    fn limit(&mut self, limits: Limits);
+
     /// Takes an update in.
     ///
     /// # Errors

@@ -161,12 +161,12 @@ impl fmt::Display for Part {
 /// Brings a document into memory: the snapshot, and the rows after it in order. `stored` is `None` when the store knows no
 /// such document; that it could not be asked is no such answer, and never comes here.
 ///
-/// `dice` and `limits` are those of [`DocumentEngine::new`]; a document in whole may be larger than what a client sends.
+/// `dice` are those of [`DocumentEngine::new`]; `limits` hold for what clients send from now on.
 pub fn load<E: DocumentEngine>(stored: Option<&Stored>, dice: u64, limits: Limits) -> Loaded<E> {
-    let mut guard = Guard::new(E::new(dice, limits));
     let Some(stored) = stored else {
-        return Loaded::NotFound(guard);
+        return Loaded::NotFound(Guard::new(E::new(dice, limits)));
     };
+    let mut guard = Guard::new(E::new(dice, Limits::STORED));
     let quarantine = |part, reason: String| Loaded::Damaged(Quarantine { part, reason });
     if let Some(snapshot) = &stored.snapshot {
         if let Err(error) = guard.apply(&snapshot.update) {
@@ -189,6 +189,9 @@ pub fn load<E: DocumentEngine>(stored: Option<&Stored>, dice: u64, limits: Limit
             return quarantine(Part::Update(at), error.to_string());
         }
     }
+    if let State::Sound(engine) = &mut guard.state {
+        engine.limit(limits);
+    }
     Loaded::Found(guard)
 }
 
@@ -197,14 +200,10 @@ pub fn load<E: DocumentEngine>(stored: Option<&Stored>, dice: u64, limits: Limit
 ///
 /// # Errors
 /// When it may not be stored. What is stored stays as it is.
-pub fn snapshot<E: DocumentEngine>(
-    guard: &mut Guard<E>,
-    before: Option<&Snapshot>,
-    limits: Limits,
-) -> Result<Snapshot, GuardError> {
+pub fn snapshot<E: DocumentEngine>(guard: &mut Guard<E>, before: Option<&Snapshot>) -> Result<Snapshot, GuardError> {
     let (update, state_vector, held) =
         guard.with(|engine| Ok((engine.encode()?, engine.state_vector()?, engine.held())))?;
-    let mut again = Guard::new(E::new(0, limits));
+    let mut again = Guard::new(E::new(0, Limits::STORED));
     again.apply(&update)?;
     let covers = again.with(|engine| {
         let loaded = engine.state_vector()?;

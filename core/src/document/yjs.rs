@@ -53,6 +53,10 @@ impl DocumentEngine for YjsDocument {
         }
     }
 
+    fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     fn apply(&mut self, update: &[u8]) -> Result<Applied, EngineError> {
         let outline = scan::update(update, &self.limits)?;
         let plan = self.structure.plan(&outline, &self.limits)?;

@@ -16,6 +16,8 @@ impl DocumentEngine for Fragile {
         Self
     }
 
+    fn limit(&mut self, _limits: Limits) {}
+
     fn apply(&mut self, update: &[u8]) -> Result<Applied, EngineError> {
         match update {
             b"panic" => panic!("as it was told"),
@@ -102,7 +104,7 @@ fn reading_may_fail_as_well() {
 }
 
 fn loaded(stored: Option<&Stored>) -> Loaded<YjsDocument> {
-    load(stored, 1, Limits::STORED)
+    load(stored, 1, Limits::CLIENT)
 }
 
 #[test]
@@ -144,6 +146,26 @@ fn not_found_empty_and_damaged_are_three_things() {
 }
 
 #[test]
+fn what_is_loaded_may_be_larger_than_what_a_client_sends() {
+    let limits = Limits {
+        bytes: 40,
+        ..Limits::CLIENT
+    };
+    let whole = golden::yjs_of("two clients");
+    let stored = Stored {
+        snapshot: None,
+        updates: vec![whole.clone()],
+    };
+    assert!(whole.len() > limits.bytes);
+    for stored in [None, Some(&stored)] {
+        let (Loaded::NotFound(mut guard) | Loaded::Found(mut guard)) = load::<YjsDocument>(stored, 1, limits) else {
+            panic!("it can be loaded");
+        };
+        assert!(matches!(guard.apply(&whole), Err(GuardError::Refused(_))));
+    }
+}
+
+#[test]
 fn a_snapshot_keeps_what_waits() {
     let mut guard = match loaded(None) {
         Loaded::NotFound(guard) => guard,
@@ -151,7 +173,7 @@ fn a_snapshot_keeps_what_waits() {
     };
     // The second of two edits, and a deletion in it; then the first.
     assert!(guard.apply(&golden::yjs_of("text 1")).unwrap().is_pending);
-    let snapshot = snapshot(&mut guard, None, Limits::STORED).unwrap();
+    let snapshot = snapshot(&mut guard, None).unwrap();
     assert_eq!(snapshot.held.len(), 1);
     let stored = Stored {
         snapshot: Some(snapshot),
@@ -175,7 +197,7 @@ fn a_snapshot_has_all_that_was_there() {
     let Loaded::Found(mut guard) = loaded(Some(&stored)) else {
         panic!("it can be loaded");
     };
-    let taken = snapshot(&mut guard, None, Limits::STORED).unwrap();
+    let taken = snapshot(&mut guard, None).unwrap();
     let stored = Stored {
         snapshot: Some(taken.clone()),
         updates: vec![],
@@ -194,6 +216,6 @@ fn a_snapshot_has_all_that_was_there() {
     let Loaded::NotFound(mut empty) = loaded(None) else {
         panic!("there is none");
     };
-    let shrunk = snapshot(&mut empty, Some(&taken), Limits::STORED);
+    let shrunk = snapshot(&mut empty, Some(&taken));
     assert!(matches!(shrunk, Err(GuardError::Refused(EngineError::Shrunk))));
 }
