@@ -275,7 +275,7 @@ async fn who_has_the_key_and_no_certificate_ends_nobody_and_says_nothing_of_othe
         })
         .await;
     }
-    for (node, other) in [(&mut a, support::node("b", 5)), (&mut b, support::node("a", 5))] {
+    for (node, other) in [(&mut a, node("b", 5)), (&mut b, node("a", 5))] {
         assert_eq!(node.live(), [other]);
         assert!(
             node.changes.try_recv().is_err(),

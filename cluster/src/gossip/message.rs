@@ -138,6 +138,9 @@ fn digest(bytes: &mut &[u8]) -> Option<Vec<Heard>> {
     Some(digest)
 }
 
+/// A process, if its name can be one, and each thing that is said of it, if it is a statement.
+type Said = (Option<Process>, Vec<Option<(u64, String)>>);
+
 /// The operations of a delta, unpacked.
 fn unpack(bytes: &mut &[u8]) -> Option<Vec<u8>> {
     let mut operations = Vec::new();
@@ -161,7 +164,7 @@ fn unpack(bytes: &mut &[u8]) -> Option<Vec<u8>> {
 fn told(mut operations: &[u8]) -> Option<Vec<Told>> {
     let bytes = &mut operations;
     let mut all = Vec::new();
-    let mut current: Option<(Option<Process>, Vec<Option<(u64, String)>>)> = None;
+    let mut current: Option<Said> = None;
     while !bytes.is_empty() {
         match take(bytes)? {
             [0] => {
@@ -183,7 +186,7 @@ fn told(mut operations: &[u8]) -> Option<Vec<Told>> {
         }
     }
     all.extend(current);
-    let of = |(process, mut said): (Option<Process>, Vec<Option<(u64, String)>>)| {
+    let of = |(process, mut said): Said| {
         let last = said.pop()?;
         Some(Told {
             process: process?,

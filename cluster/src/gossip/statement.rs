@@ -174,7 +174,7 @@ mod tests {
             ("staging", a.clone(), 3),
             ("prod", process("a", 6, 1), 3),
             ("prod", process("a", 5, 2), 3),
-            ("prod", a.clone(), 4),
+            ("prod", a, 4),
         ] {
             assert_eq!(check(cluster, &process, number), Err(Doubt::Signature));
         }

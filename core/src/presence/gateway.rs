@@ -127,7 +127,7 @@ impl Gateway {
             Input::Told { from, told } => self.told(from, told, now, out),
             Input::Reset(node) => self.compare_by(node, now + COMPARE_SOON),
             Input::Unsent(node) => self.compare_by(node, now + RETRY_AFTER),
-            Input::Wake => self.timers.woken(),
+            Input::Wake => self.timers.woken(now),
         }
         while let Some(due) = self.timers.due(now) {
             match due {

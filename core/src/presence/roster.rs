@@ -129,7 +129,7 @@ impl Roster {
             Input::Standing { node, standing } => self.standing(node, standing, now),
             Input::Quorum(has_quorum) => self.quorum(has_quorum, now, out),
             Input::Reset(node) => self.reset(&node, now, out),
-            Input::Wake => self.timers.woken(),
+            Input::Wake => self.timers.woken(now),
         }
         while let Some(due) = self.timers.due(now) {
             match due {

@@ -84,7 +84,7 @@ pub enum Effect<W> {
     },
     /// Tell watchers: any effect of [`watch`] but `Send` and `Wake`.
     Tell(watch::Effect<W>),
-    /// Send [`Input::Wake`] then. A later one takes the place of an earlier one.
+    /// Send [`Input::Wake`] then, and not before. Those that were asked for earlier may come as well: they mean nothing.
     Wake {
         /// When.
         at: Instant,
@@ -152,7 +152,7 @@ impl<W: Ord + Clone> Shard<W> {
             }
             Input::Unsent(node) => self.turn_gateway(gateway::Input::Unsent(node), now, out),
             Input::Wake => {
-                self.wake = None;
+                self.wake = self.wake.filter(|at| now < *at);
                 let is_due = self.wakes.map(|at| at.is_some_and(|at| at <= now));
                 if is_due[GATEWAY] {
                     self.wakes[GATEWAY] = None;

@@ -53,9 +53,9 @@ impl<T: Ord + Clone> Timers<T> {
         Some(what)
     }
 
-    /// The wake has come.
-    pub(super) const fn woken(&mut self) {
-        self.wake = None;
+    /// A wake has come; not the one that was asked for last, if that is not due.
+    pub(super) fn woken(&mut self, now: Instant) {
+        self.wake = self.wake.filter(|at| now < *at);
     }
 
     /// When to be woken, unless it was asked for already.
@@ -89,7 +89,9 @@ mod tests {
         timers.set_by("late", after(1));
         timers.set_by("late", after(5));
         assert_eq!(timers.wanted(), Some(after(1)));
-        timers.woken();
+        timers.woken(start);
+        assert_eq!(timers.wanted(), None, "it is not what was asked for");
+        timers.woken(after(1));
         assert_eq!(timers.due(after(2)), Some("late"));
         assert_eq!(timers.due(after(2)), Some("soon"));
         assert_eq!(timers.due(after(2)), None);

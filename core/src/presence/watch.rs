@@ -123,7 +123,7 @@ impl<W: Ord + Clone> Watch<W> {
             Input::Route { slot, owner } => self.route(slot, owner, now, out),
             Input::Told { from, told } => self.told(&from, told, now, out),
             Input::Reset(node) => self.reset(&node, now, out),
-            Input::Wake => self.timers.woken(),
+            Input::Wake => self.timers.woken(now),
         }
         while let Some(due) = self.timers.due(now) {
             match due {

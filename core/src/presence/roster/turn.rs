@@ -82,7 +82,7 @@ pub enum Effect {
         /// What.
         message: Message,
     },
-    /// Send [`Input::Wake`] then. A later one takes the place of an earlier one.
+    /// Send [`Input::Wake`] then, and not before. Those that were asked for earlier may come as well: they mean nothing.
     Wake {
         /// When.
         at: Instant,
