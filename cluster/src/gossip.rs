@@ -159,11 +159,12 @@ impl Gossip {
             node: me,
             gossip: advertised,
         };
+        let (successor_sender, successor) = watch::channel(None);
         let transport = Sealed::new(
             socket,
             Sealer::new(me.node.clone(), &cluster, sender),
             Opener::new(&cluster, sender),
-            Screen::new(&cluster, me.clone(), Arc::clone(&credentials)),
+            Screen::new(&cluster, me.clone(), Arc::clone(&credentials), successor_sender),
             Arc::clone(&ring),
             Arc::clone(&instruments),
         );
@@ -179,6 +180,7 @@ impl Gossip {
             seeds,
             tuning,
             facts: facts_receiver,
+            successor,
             stop: stop_receiver,
             membership: membership.clone(),
             instruments,

@@ -118,6 +118,16 @@ impl Members {
         })
     }
 
+    /// A process of this node's name is heard of. What there is to say, if it is a later one.
+    pub(super) fn supersede(&mut self, namesake: NodeId) -> Option<Change> {
+        let generation = namesake.generation;
+        let is_news = generation > self.me.generation && generation > self.superseded_by;
+        is_news.then(|| {
+            self.superseded_by = generation;
+            Change::Superseded(namesake)
+        })
+    }
+
     /// Takes a look at who is live now.
     pub(super) fn look(&mut self, live: Vec<Seen>, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -129,11 +139,7 @@ impl Members {
             }
         }
         if let Some(namesake) = newest.remove(&self.me.name) {
-            let generation = namesake.node.generation;
-            if generation > self.me.generation && generation > self.superseded_by {
-                self.superseded_by = generation;
-                changes.push(Change::Superseded(namesake.node));
-            }
+            changes.extend(self.supersede(namesake.node));
         }
         let seen_names: BTreeSet<_> = newest.keys().cloned().collect();
         let is_older =

@@ -113,6 +113,8 @@ pub(super) struct Opener {
     me: SenderId,
     replays: Replays,
     aad: AssociatedData,
+    /// Whose datagram was refused last because a later start has proven that it has the name.
+    outdated: Option<NodeName>,
 }
 
 impl Opener {
@@ -122,7 +124,13 @@ impl Opener {
             me,
             replays: Replays::default(),
             aad: AssociatedData::new(cluster),
+            outdated: None,
         }
+    }
+
+    /// The name that a process does not have any more whose datagram was refused; once.
+    pub(super) const fn take_outdated(&mut self) -> Option<NodeName> {
+        self.outdated.take()
     }
 
     /// Opens a datagram in its place and yields the message.
@@ -156,7 +164,10 @@ impl Opener {
         if inner.sent_ms.abs_diff(now_ms) > AGE_MAX.as_millis() as u64 {
             return Err(Refused::Stale);
         }
-        proven.admit(&inner.name, inner.generation, &sender)?;
+        if let Err(refused) = proven.admit(&inner.name, inner.generation, &sender) {
+            self.outdated = (refused == Refused::OldGeneration).then(|| inner.name.clone());
+            return Err(refused);
+        }
         if !self.replays.take(&tag, now_ms) {
             return Err(Refused::Replayed);
         }

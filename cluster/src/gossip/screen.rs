@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use chitchat::{ChitchatMessage, Deserializable as _};
 use rustls::pki_types::UnixTime;
+use starling_core::id::{NodeId, NodeName};
 use starling_core::rate::{self, Rate};
+use tokio::sync::watch;
 
 use super::message::{Heard, Kind, Message, Told};
 use super::open::Refused;
@@ -33,6 +35,8 @@ pub(super) struct Screen {
     credentials: Arc<ArcSwap<Credentials>>,
     proven: Proven,
     checks: Rate,
+    /// Told when a later start of this node's name has proven itself.
+    successor: watch::Sender<Option<NodeId>>,
 }
 
 /// When something is looked at.
@@ -50,19 +54,39 @@ enum Passed {
 }
 
 impl Screen {
-    pub(super) fn new(cluster: &str, me: Process, credentials: Arc<ArcSwap<Credentials>>) -> Self {
+    pub(super) fn new(
+        cluster: &str,
+        me: Process,
+        credentials: Arc<ArcSwap<Credentials>>,
+        successor: watch::Sender<Option<NodeId>>,
+    ) -> Self {
         Self {
             cluster: cluster.to_owned(),
             me,
             credentials,
             proven: Proven::default(),
             checks: Rate::default(),
+            successor,
         }
     }
 
     /// Whose statements were believed.
     pub(super) const fn proven(&self) -> &Proven {
         &self.proven
+    }
+
+    /// What tells a process that it does not have its name any more: what its successor has signed.
+    pub(super) fn of_successor(&self, name: &NodeName) -> Option<Vec<u8>> {
+        let known = self.proven.all().find(|known| known.process.node.name == *name)?;
+        let message = Message {
+            kind: Kind::Ack,
+            digest: Vec::new(),
+            told: vec![Told {
+                process: known.process.clone(),
+                statement: Some((known.number, known.statement.clone())),
+            }],
+        };
+        Some(message.write(&self.cluster))
     }
 
     /// Reads a message and keeps of it what may be believed; `refused` gets why a statement was not.
@@ -135,6 +159,10 @@ impl Screen {
             Doubt::Signature => Refused::Signature,
         })?;
         let taken = self.proven.take(process, statement.sender, *number, text, now.wall_ms);
+        if taken.is_ok() && process.node.name == self.me.node.name {
+            // It may be one that chitchat never hears live: it does not speak to its predecessor.
+            self.successor.send_replace(Some(process.node.clone()));
+        }
         Ok(Some(if taken? { Passed::New } else { Passed::Again }))
     }
 

@@ -10,7 +10,6 @@
 //! data; the name is not sent, and a datagram of another cluster does not open.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
-use chitchat::{ChitchatMessage, Serializable as _};
 use starling_core::id::NodeId;
 
 use super::key::{KeyId, KeyRing, SenderId};
@@ -52,12 +51,12 @@ impl Sealer {
         }
     }
 
-    /// Writes a sealed datagram into `out`.
+    /// Writes a sealed datagram into `out`; `message` writes what is in it.
     pub(super) fn seal(
         &mut self,
         ring: &KeyRing,
         now_ms: u64,
-        message: &ChitchatMessage,
+        message: impl FnOnce(&mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<(), Oversize> {
         if self.key.as_ref().is_none_or(|(id, _)| *id != ring.sealing_id()) {
@@ -75,7 +74,7 @@ impl Sealer {
         let name = self.me.name.as_str().as_bytes();
         out.push(u8::try_from(name.len()).expect("a name has 64 bytes at most"));
         out.extend_from_slice(name);
-        message.serialize(out);
+        message(out);
         let bytes = out.len() + TAG_BYTES;
         if bytes > DATAGRAM_BYTES_MAX {
             return Err(Oversize { bytes });

@@ -31,6 +31,8 @@ pub(super) struct Task {
     pub(super) tuning: Tuning,
     /// Changes when there is something to say, be it the same with another certificate.
     pub(super) facts: watch::Receiver<Vec<(String, String)>>,
+    /// A later start of this node's name that has proven itself.
+    pub(super) successor: watch::Receiver<Option<NodeId>>,
     /// Closed, or written to, when the loop has to stop. One place: it is told once.
     pub(super) stop: mpsc::Receiver<()>,
     pub(super) membership: Membership,
@@ -40,6 +42,7 @@ pub(super) struct Task {
 /// What woke the loop.
 enum Woke {
     Members,
+    Successor,
     Said,
     Seeds,
     Stop,
@@ -81,6 +84,7 @@ impl Task {
                 result = &mut ended => Woke::Ended(result),
                 Ok(()) = self.facts.changed() => Woke::Said,
                 Ok(()) = live.changed() => Woke::Members,
+                Ok(()) = self.successor.changed() => Woke::Successor,
                 () = tokio::time::sleep_until(next_call) => Woke::Seeds,
             };
             match woke {
@@ -88,6 +92,11 @@ impl Task {
                 Woke::Members => {
                     let seen: Vec<_> = live.borrow_and_update().iter().filter_map(|it| self.seen(it)).collect();
                     self.look(&mut members, seen);
+                }
+                Woke::Successor => {
+                    let successor = self.successor.borrow_and_update().clone();
+                    let change = successor.and_then(|node| members.supersede(node));
+                    self.publish(&members, change.into_iter().collect());
                 }
                 Woke::Seeds => {
                     let seen: Vec<_> = live.borrow().iter().filter_map(|it| self.seen(it)).collect();
@@ -166,6 +175,10 @@ impl Task {
 
     fn look(&self, members: &mut Members, seen: Vec<Seen>) {
         let changes = members.look(seen, Instant::now());
+        self.publish(members, changes);
+    }
+
+    fn publish(&self, members: &Members, changes: Vec<Change>) {
         if changes.is_empty() {
             return;
         }

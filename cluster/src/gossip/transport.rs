@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use chitchat::ChitchatMessage;
 use chitchat::transport::{Socket, Transport};
+use chitchat::{ChitchatMessage, Serializable as _};
 use tokio::net::UdpSocket;
 
 use super::key::KeyRing;
@@ -26,6 +26,10 @@ const BUFFER_BYTES: usize = 65_536;
 
 /// How often a refusal of one kind is logged. A flood is told by the metric.
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often some process is told that a later start has its name: as often as it gossips. Whoever has the key can make it be
+/// told to somebody else; so it is one datagram at a time.
+const SUCCESSOR_TOLD_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Opens the one socket of a node.
 pub(super) struct Sealed {
@@ -47,6 +51,8 @@ pub(super) struct SealedSocket {
     outgoing: Vec<u8>,
     incoming: Box<[u8]>,
     logged: [Option<Instant>; Refused::COUNT],
+    /// When a process was told last that a later start has its name.
+    told_at: Option<Instant>,
 }
 
 /// A socket is bound before chitchat starts, and belongs to the runtime that chitchat runs in.
@@ -77,6 +83,7 @@ impl Sealed {
             outgoing: Vec::with_capacity(BUFFER_BYTES),
             incoming: vec![0; BUFFER_BYTES].into(),
             logged: [None; Refused::COUNT],
+            told_at: None,
         };
         Self {
             socket: Mutex::new(Some(socket)),
@@ -106,7 +113,7 @@ impl Socket for SealedSocket {
         if self.own == Some(to) {
             return Ok(());
         }
-        if let Err(dropped) = self.try_send(to, &message) {
+        if let Err(dropped) = self.try_send(to, |out| message.serialize(out)) {
             self.instruments.gossip_dropped(dropped);
         }
         Ok(())
@@ -128,6 +135,7 @@ impl Socket for SealedSocket {
                         Ok(message) => return Ok((from, message)),
                         Err(refused) => self.refuse(refused, from, length),
                     }
+                    self.tell_of_successor(from);
                 }
                 // A peer's port that is closed is told here, by ICMP, and so is a moment without memory.
                 Err(error) => {
@@ -140,7 +148,7 @@ impl Socket for SealedSocket {
 }
 
 impl SealedSocket {
-    fn try_send(&mut self, to: SocketAddr, message: &ChitchatMessage) -> Result<(), &'static str> {
+    fn try_send(&mut self, to: SocketAddr, message: impl FnOnce(&mut Vec<u8>)) -> Result<(), &'static str> {
         let Bound::Running(socket) = &self.bound else {
             return Err("closed");
         };
@@ -171,6 +179,22 @@ impl SealedSocket {
         let (ring, proven) = (self.ring.load(), self.screen.proven());
         let message = self.opener.open(&ring, proven, now.wall_ms, datagram)?;
         self.screen.pass(message, now, &mut self.refused)
+    }
+
+    /// A process whose name a later start has is told so: nobody hears it any more, so it would ask in vain.
+    fn tell_of_successor(&mut self, from: SocketAddr) {
+        let Some(name) = self.opener.take_outdated() else {
+            return;
+        };
+        if self.told_at.is_some_and(|at| at.elapsed() < SUCCESSOR_TOLD_INTERVAL) {
+            return;
+        }
+        self.told_at = Some(Instant::now());
+        if let Some(message) = self.screen.of_successor(&name)
+            && let Err(dropped) = self.try_send(from, |out| out.extend(message))
+        {
+            self.instruments.gossip_dropped(dropped);
+        }
     }
 
     fn refuse(&mut self, refused: Refused, from: SocketAddr, length: usize) {

@@ -34,7 +34,9 @@ fn opener() -> Opener {
 
 fn seal(sealer: &mut Sealer, ring: &KeyRing, at: u64) -> Vec<u8> {
     let mut out = Vec::new();
-    sealer.seal(ring, at, &MESSAGE, &mut out).expect("it fits");
+    sealer
+        .seal(ring, at, |out| MESSAGE.serialize(out), &mut out)
+        .expect("it fits");
     out
 }
 
@@ -234,8 +236,10 @@ fn a_message_that_fits_no_datagram_is_known_before_it_is_sent() {
         digest: Default::default(),
     };
     let mut out = Vec::new();
-    sealer.seal(&ring, NOW, &syn(65_000), &mut out).expect("it fits");
+    sealer
+        .seal(&ring, NOW, |out| syn(65_000).serialize(out), &mut out)
+        .expect("it fits");
     assert!(open(&mut opener, &ring, &out).is_ok());
-    let refused = sealer.seal(&ring, NOW, &syn(65_500), &mut out);
+    let refused = sealer.seal(&ring, NOW, |out| syn(65_500).serialize(out), &mut out);
     assert!(refused.is_err_and(|oversize| oversize.bytes > 65_507));
 }

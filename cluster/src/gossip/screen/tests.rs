@@ -57,7 +57,12 @@ impl Speaker {
 
 fn screen(authority: &Authority) -> Screen {
     let credentials = credentials(authority, &[authority], "me");
-    Screen::new("prod", process("me", 5), Arc::new(ArcSwap::from_pointee(credentials)))
+    Screen::new(
+        "prod",
+        process("me", 5),
+        Arc::new(ArcSwap::from_pointee(credentials)),
+        watch::channel(None).0,
+    )
 }
 
 fn now() -> Now {
@@ -174,7 +179,12 @@ fn what_was_signed_is_good_for_that_and_nothing_else() {
         let statement = Some((number, text));
         assert_eq!(take(&mut screen, Told { process, statement }), Err(Refused::Signature));
     }
-    let staging = Screen::new("staging", process("me", 5), Arc::clone(&screen.credentials));
+    let staging = Screen::new(
+        "staging",
+        process("me", 5),
+        Arc::clone(&screen.credentials),
+        watch::channel(None).0,
+    );
     assert_eq!(
         take(&mut { staging }, said.clone()),
         Err(Refused::Signature),
