@@ -15,7 +15,7 @@
 //! * `world`: one run; `scene`: what everybody in it shares;
 //! * `agenda`, `dice`, `link`: time, chance and connections;
 //! * `node`, `client`: the two sides;
-//! * `fact`: what happened; [`check`]: what must hold; [`sight`]: what a suite must have met;
+//! * `fact`: what happened; [`check`]: what must hold; [`sight`], [`coverage`]: what a suite must have met;
 //! * `trace`: all of it as lines; [`suite`]: many seeds, and what they mean.
 
 use std::fmt;
@@ -26,6 +26,7 @@ mod agenda;
 pub mod check;
 mod client;
 pub mod cluster;
+pub mod coverage;
 mod dice;
 mod fact;
 mod link;
@@ -41,8 +42,9 @@ mod trace;
 mod world;
 
 pub use check::{Rule, Violation};
+pub use coverage::{Coverage, Sighted};
 pub use scenario::Scenario;
-pub use sight::{Coverage, Sight};
+pub use sight::Sight;
 pub use suite::Tally;
 
 /// What to run.
@@ -81,7 +83,7 @@ pub struct Report {
     /// The first promise that was broken; the run ended there.
     pub violation: Option<Violation>,
     /// What was seen.
-    pub coverage: Coverage,
+    pub coverage: Coverage<Sight>,
     /// Events handled.
     pub events: u64,
     /// What was checked.

@@ -5,8 +5,8 @@
 #![cfg(feature = "sim")]
 
 use starling_core::fault::Faults;
-use starling_core::sim::cluster::sight::Sights;
-use starling_core::sim::cluster::{FAULTS, run};
+use starling_core::sim::cluster::{FAULTS, Sight, run};
+use starling_core::sim::{Coverage, Sighted as _};
 
 /// A seed for each planted fault in which it shows. `make simulate-plants` finds others.
 const CAUGHT: [(&str, u64); 18] = [
@@ -31,13 +31,13 @@ const CAUGHT: [(&str, u64); 18] = [
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {
-    let mut sights = Sights::default();
+    let mut coverage = Coverage::default();
     for seed in seeds {
         let report = run(seed, Faults::default(), false);
         assert!(report.violation.is_none(), "{report}");
-        sights.add(&report.sights);
+        coverage.add(&report.coverage);
     }
-    assert_eq!(sights.missing(), [], "what was never seen was not tested");
+    assert_eq!(coverage.missing(Sight::ALL), [], "what was never seen was not tested");
 }
 
 /// A thousand seeds in eight tests, so that none takes long on a busy machine.

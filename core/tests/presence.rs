@@ -3,7 +3,8 @@
 #![cfg(feature = "sim")]
 
 use starling_core::fault::Faults;
-use starling_core::sim::presence::{FAULTS, Sights, run};
+use starling_core::sim::presence::{FAULTS, Sight, run};
+use starling_core::sim::{Coverage, Sighted as _};
 
 /// A seed for each planted fault in which it shows. `make simulate-presence ARGS=--plants` finds others.
 const CAUGHT: [(&str, u64); 8] = [
@@ -18,13 +19,13 @@ const CAUGHT: [(&str, u64); 8] = [
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {
-    let mut sights = Sights::default();
+    let mut coverage = Coverage::default();
     for seed in seeds {
         let report = run(seed, Faults::default(), false);
         assert!(report.violation.is_none(), "{report}");
-        sights.add(&report.sights);
+        coverage.add(&report.coverage);
     }
-    assert_eq!(sights.missing(), [], "what was never seen was not tested");
+    assert_eq!(coverage.missing(Sight::ALL), [], "what was never seen was not tested");
 }
 
 #[test]

@@ -6,118 +6,63 @@
 //! and 3 when nothing was broken and too little was seen to mean anything.
 
 use std::env;
-use std::ops::Range;
 use std::process::ExitCode;
 
-use starling_core::fault::Faults;
-use starling_core::sim::presence::{FAULTS, Sight, Sights, run};
-use starling_core::sim::suite;
+use starling_core::sim::presence::{FAULTS, Sight, run};
+use starling_core::sim::suite::Arguments;
+use starling_core::sim::{Coverage, Sighted as _};
 
 /// Seeds that are run when none are named, and enough to meet every case.
 const SEEDS: u64 = 2_000;
 
 fn main() -> ExitCode {
-    match Arguments::parse(env::args().skip(1)) {
-        Ok(arguments) => arguments.run(),
+    let arguments = match Arguments::parse(env::args().skip(1), SEEDS, &FAULTS) {
+        Ok(arguments) => arguments,
         Err(fault) => {
             eprintln!(
                 "{fault}\nusage: simulate-presence [--seed N | --seeds N | --seeds A..B] [--fault NAME] [--trace] [--plants]"
             );
-            ExitCode::from(2)
+            return ExitCode::from(2);
         }
+    };
+    if !arguments.plants {
+        return run_seeds(&arguments);
+    }
+    let broken = |seed, faults| {
+        run(seed, faults, false)
+            .violation
+            .map(|violation| violation.to_string())
+    };
+    match arguments.find_plants(&FAULTS, broken, |line| println!("{line}")) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-struct Arguments {
-    seeds: Range<u64>,
-    faults: Faults,
-    trace: bool,
-    plants: bool,
-}
-
-impl Arguments {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments = Self {
-            seeds: 0..SEEDS,
-            faults: Faults::default(),
-            trace: false,
-            plants: false,
-        };
-        while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-            match word.as_str() {
-                "--seed" => {
-                    let seed = suite::seed(&value()?)?;
-                    arguments.seeds = seed..seed.saturating_add(1);
-                }
-                "--seeds" => arguments.seeds = suite::seeds(&value()?)?,
-                "--fault" => {
-                    let name = value()?;
-                    let names = || FAULTS.map(|(name, _)| name).join(", ");
-                    let found = FAULTS.into_iter().find(|(known, _)| *known == name);
-                    let (_, plant) = found.ok_or_else(|| format!("`{name}` is none of {}", names()))?;
-                    plant(&mut arguments.faults);
-                }
-                "--plants" => arguments.plants = true,
-                "--trace" => arguments.trace = true,
-                _ => return Err(format!("`{word}` is no argument")),
-            }
+fn run_seeds(arguments: &Arguments) -> ExitCode {
+    let (mut coverage, mut events, mut told) = (Coverage::default(), 0, 0);
+    let seeds = arguments.count();
+    for seed in arguments.seeds.clone() {
+        let report = run(seed, arguments.faults, arguments.trace);
+        if let Some(trace) = &report.trace {
+            print!("{trace}");
         }
-        Ok(arguments)
+        if report.violation.is_some() {
+            println!("{report}");
+            return ExitCode::FAILURE;
+        }
+        coverage.add(&report.coverage);
+        events += report.events;
+        told += report.told;
     }
-
-    fn run(self) -> ExitCode {
-        match self.plants {
-            true => self.find_plants(),
-            false => self.run_seeds(),
-        }
+    if seeds > 1 {
+        print!("{coverage}");
     }
-
-    /// The first seed in which each planted fault shows.
-    fn find_plants(self) -> ExitCode {
-        let mut all = true;
-        for (name, plant) in FAULTS {
-            let mut faults = Faults::default();
-            plant(&mut faults);
-            let broken = |seed| run(seed, faults, false).violation.map(|violation| (seed, violation));
-            match self.seeds.clone().find_map(broken) {
-                Some((seed, violation)) => println!("{name}: seed {seed}: {violation}"),
-                None => {
-                    println!("{name}: not caught");
-                    all = false;
-                }
-            }
-        }
-        if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{seeds} seeds, {events} events, {told} joins, updates and leaves told, 0 broken");
+    let missing = coverage.missing(Sight::ALL);
+    if seeds >= SEEDS && !missing.is_empty() {
+        println!("inconclusive: never seen: {missing:?}");
+        return ExitCode::from(3);
     }
-
-    fn run_seeds(self) -> ExitCode {
-        let (mut sights, mut events, mut told) = (Sights::default(), 0, 0);
-        let seeds = self.seeds.end - self.seeds.start;
-        for seed in self.seeds {
-            let report = run(seed, self.faults, self.trace);
-            if let Some(trace) = &report.trace {
-                print!("{trace}");
-            }
-            if report.violation.is_some() {
-                println!("{report}");
-                return ExitCode::FAILURE;
-            }
-            sights.add(&report.sights);
-            events += report.events;
-            told += report.told;
-        }
-        if seeds > 1 {
-            for sight in Sight::ALL {
-                println!("{:>10} {sight:?}", sights.count(sight));
-            }
-        }
-        println!("{seeds} seeds, {events} events, {told} joins, updates and leaves told, 0 broken");
-        let missing = sights.missing();
-        if seeds >= SEEDS && !missing.is_empty() {
-            println!("inconclusive: never seen: {missing:?}");
-            return ExitCode::from(3);
-        }
-        ExitCode::SUCCESS
-    }
+    ExitCode::SUCCESS
 }

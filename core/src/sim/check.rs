@@ -18,9 +18,10 @@ use std::sync::Arc;
 use self::publish::Ops;
 use self::read::Reader;
 use self::truth::Truth;
+use super::coverage::Coverage;
 use super::fact::{Fact, ReaderId};
 use super::setup::Setup;
-use super::sight::{Coverage, Sight};
+use super::sight::Sight;
 use super::suite::Tally;
 use crate::channel::Durability;
 use crate::time::Now;
@@ -100,7 +101,7 @@ pub(super) struct Checker {
     truth: Truth,
     ops: Ops,
     readers: BTreeMap<ReaderId, Reader>,
-    coverage: Coverage,
+    coverage: Coverage<Sight>,
     tally: Tally,
 }
 
@@ -192,7 +193,7 @@ impl Checker {
     }
 
     /// What was seen.
-    pub(super) const fn coverage(&self) -> &Coverage {
+    pub(super) const fn coverage(&self) -> &Coverage<Sight> {
         &self.coverage
     }
 }

@@ -24,6 +24,8 @@
 
 use std::fmt;
 
+use super::coverage::Coverage;
+use super::suite::Plant;
 use crate::fault::Faults;
 
 mod authority;
@@ -66,7 +68,7 @@ pub struct Report {
     /// The first promise that was broken; the run ended there.
     pub violation: Option<Violation>,
     /// What was seen, and how often.
-    pub sights: sight::Sights,
+    pub coverage: Coverage<Sight>,
     /// Events handled.
     pub events: u64,
     /// Publishes that were acknowledged.
@@ -82,9 +84,6 @@ pub struct Report {
 pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
     world::World::new(seed, faults, trace).run()
 }
-
-/// Throws the switch of one fault.
-pub type Plant = fn(&mut Faults);
 
 /// Every fault of replication that can be planted, by name.
 pub const FAULTS: [(&str, Plant); 18] = [

@@ -18,6 +18,8 @@
 
 use std::fmt;
 
+use super::coverage::Coverage;
+use super::suite::Plant;
 use crate::fault::Faults;
 
 mod check;
@@ -32,7 +34,7 @@ mod watcher;
 mod world;
 
 pub use check::{Rule, Violation};
-pub use sight::{Sight, Sights};
+pub use sight::Sight;
 
 /// What came of a run.
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ pub struct Report {
     /// The first promise that was broken; the run ended there.
     pub violation: Option<Violation>,
     /// What was seen, and how often.
-    pub sights: Sights,
+    pub coverage: Coverage<Sight>,
     /// Events handled.
     pub events: u64,
     /// Joins, updates and leaves that watchers were told.
@@ -56,9 +58,6 @@ pub struct Report {
 pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
     world::World::new(seed, faults, trace).run()
 }
-
-/// Throws the switch of one fault.
-pub type Plant = fn(&mut Faults);
 
 /// Every fault of presence that can be planted, by name.
 pub const FAULTS: [(&str, Plant); 8] = [

@@ -1,24 +1,6 @@
-//! What a run has seen: whether a green suite means anything.
-//!
-//! A check that never met the case it is for proves nothing. Every case that matters is a [`Sight`];
-//! the suite fails as inconclusive when one of them was never seen.
+//! What a run of a node must have met.
 
-use std::fmt;
-
-macro_rules! sights {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// One case that a suite must have met.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Sight {
-            $($(#[$doc])* $name,)+
-        }
-
-        impl Sight {
-            /// Every sight.
-            pub const ALL: &[Self] = &[$(Self::$name,)+];
-        }
-    };
-}
+use super::coverage::sights;
 
 sights! {
     /// A retry was answered with the first answer.
@@ -129,69 +111,4 @@ sights! {
     SyncFailed,
     /// A page was read from the store.
     PageStored,
-}
-
-/// How often each [`Sight`] was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coverage([u64; Sight::ALL.len()]);
-
-impl Default for Coverage {
-    fn default() -> Self {
-        Self([0; Sight::ALL.len()])
-    }
-}
-
-impl Coverage {
-    /// How often it was seen.
-    #[must_use]
-    pub const fn count(&self, sight: Sight) -> u64 {
-        self.0[sight as usize]
-    }
-
-    /// The sights of `wanted` that were not seen.
-    #[must_use]
-    pub fn missing(&self, wanted: &[Sight]) -> Vec<Sight> {
-        wanted.iter().copied().filter(|sight| self.count(*sight) == 0).collect()
-    }
-
-    /// Adds what another run has seen.
-    pub fn add(&mut self, other: &Self) {
-        for (here, there) in self.0.iter_mut().zip(other.0) {
-            *here += there;
-        }
-    }
-
-    pub(super) fn saw(&mut self, sight: Sight) {
-        self.0[sight as usize] += 1;
-    }
-}
-
-impl fmt::Display for Coverage {
-    /// Every sight with its count, in lines of a few.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in Sight::ALL.chunks(4) {
-            for sight in line {
-                write!(f, "{:>20} {:<7}", format!("{sight:?}"), self.count(*sight))?;
-            }
-            writeln!(f)?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_not_seen_is_missing() {
-        let (mut one, mut other) = (Coverage::default(), Coverage::default());
-        one.saw(Sight::Lagged);
-        other.saw(Sight::Lagged);
-        other.saw(Sight::Forked);
-        one.add(&other);
-        assert_eq!((one.count(Sight::Lagged), one.count(Sight::Forked)), (2, 1));
-        assert_eq!(one.missing(&[Sight::Lagged, Sight::Stuck]), [Sight::Stuck]);
-        assert_eq!(one.missing(Sight::ALL).len(), Sight::ALL.len() - 2);
-    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Coverage, Report, Sight, Violation};
+use super::{Coverage, Report, Sight, Sighted as _, Violation};
 use crate::fault::Faults;
 
 /// What many runs came to.
@@ -12,7 +12,7 @@ pub struct Suite {
     runs: u64,
     events: u64,
     tally: Tally,
-    coverage: Coverage,
+    coverage: Coverage<Sight>,
     violations: Vec<(u64, Violation)>,
 }
 
@@ -48,7 +48,7 @@ impl Suite {
 
     /// What was seen.
     #[must_use]
-    pub const fn coverage(&self) -> &Coverage {
+    pub const fn coverage(&self) -> &Coverage<Sight> {
         &self.coverage
     }
 
@@ -95,30 +95,96 @@ pub const FAULTS: [(&str, Plant); 7] = [
     ("credit_leak", |faults| faults.credit_leak = true),
 ];
 
-/// The fault called `name`, planted alone.
-#[must_use]
-pub fn fault(name: &str) -> Option<Faults> {
-    let (_, plant) = FAULTS.into_iter().find(|(known, _)| *known == name)?;
-    let mut faults = Faults::default();
-    plant(&mut faults);
-    Some(faults)
+/// What a command of a simulation was asked to do.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// Which seeds.
+    pub seeds: Range<u64>,
+    /// The faults that are planted.
+    pub faults: Faults,
+    /// Whether to tell everything that happens.
+    pub trace: bool,
+    /// Whether to look for a seed for each fault.
+    pub plants: bool,
+}
+
+impl Arguments {
+    /// Reads the words of a command: `seeds` are run when none are named, and `faults` may be planted.
+    ///
+    /// # Errors
+    /// With the word that is none.
+    pub fn parse(
+        mut words: impl Iterator<Item = String>,
+        seeds: u64,
+        faults: &[(&str, Plant)],
+    ) -> Result<Self, String> {
+        let mut arguments = Self {
+            seeds: 0..seeds,
+            faults: Faults::default(),
+            trace: false,
+            plants: false,
+        };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--seed" => {
+                    let seed = number(&value()?)?;
+                    arguments.seeds = seed..seed.saturating_add(1);
+                }
+                "--seeds" => arguments.seeds = range(&value()?)?,
+                "--fault" => {
+                    let name = value()?;
+                    let names = || faults.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+                    let found = faults.iter().find(|(known, _)| *known == name);
+                    let (_, plant) = found.ok_or_else(|| format!("`{name}` is none of {}", names()))?;
+                    plant(&mut arguments.faults);
+                }
+                "--plants" => arguments.plants = true,
+                "--trace" => arguments.trace = true,
+                _ => return Err(format!("`{word}` is no argument")),
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// How many seeds there are.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.seeds.end.saturating_sub(self.seeds.start)
+    }
+
+    /// The first seed in which each fault shows, by what `broken` says of a run with it; the lines are told to `tell`. Whether
+    /// there is one for every fault.
+    pub fn find_plants(
+        &self,
+        faults: &[(&str, Plant)],
+        broken: impl Fn(u64, Faults) -> Option<String>,
+        mut tell: impl FnMut(String),
+    ) -> bool {
+        let mut all = true;
+        for (name, plant) in faults {
+            let mut faults = Faults::default();
+            plant(&mut faults);
+            let found = self.seeds.clone().find_map(|seed| Some((seed, broken(seed, faults)?)));
+            all &= found.is_some();
+            tell(match found {
+                Some((seed, how)) => format!("{name}: seed {seed}: {how}"),
+                None => format!("{name}: not caught"),
+            });
+        }
+        all
+    }
 }
 
 /// One seed, as somebody writes it.
-///
-/// # Errors
-/// When it is no number.
-pub fn seed(text: &str) -> Result<u64, String> {
+fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
 }
 
 /// Several: `A..B`, or so many from 0 on.
-///
-/// # Errors
-/// When there is no number where one should be.
-pub fn seeds(text: &str) -> Result<Range<u64>, String> {
+fn range(text: &str) -> Result<Range<u64>, String> {
     match text.split_once("..") {
-        Some((start, end)) => Ok(seed(start)?..seed(end)?),
-        None => Ok(0..seed(text)?),
+        Some((start, end)) => Ok(number(start)?..number(end)?),
+        None => Ok(0..number(text)?),
     }
 }

@@ -40,7 +40,7 @@ impl World {
             self.changed(slot, &before, &change, by);
         }
         if matches!(outcome, Err(Refusal::Passed { .. })) {
-            self.sights.see(Sight::Passed);
+            self.coverage.saw(Sight::Passed);
         }
         let to = self.index_of(by);
         if let Some(delay) = self.network.carry_to_table(to) {
@@ -80,21 +80,21 @@ impl World {
 
     fn changed(&mut self, slot: SlotId, before: &Record, change: &Change, by: &NodeId) {
         match change {
-            Change::Claim if before.owner.is_none() => self.sights.see(Sight::Virgin),
-            Change::Claim if before.isr.contains(by) => self.sights.see(Sight::Claim),
-            Change::Claim => self.sights.see(Sight::HeirClaim),
-            Change::Shrink { .. } => self.sights.see(Sight::Shrink),
-            Change::Grow { .. } => self.sights.see(Sight::Grow),
-            Change::HandOver { .. } => self.sights.see(Sight::HandOver),
+            Change::Claim if before.owner.is_none() => self.coverage.saw(Sight::Virgin),
+            Change::Claim if before.isr.contains(by) => self.coverage.saw(Sight::Claim),
+            Change::Claim => self.coverage.saw(Sight::HeirClaim),
+            Change::Shrink { .. } => self.coverage.saw(Sight::Shrink),
+            Change::Grow { .. } => self.coverage.saw(Sight::Grow),
+            Change::HandOver { .. } => self.coverage.saw(Sight::HandOver),
             Change::Reset => {
-                self.sights.see(Sight::Reset);
+                self.coverage.saw(Sight::Reset);
                 let alive = before.holders().find(|holder| self.is_running(holder)).cloned();
                 self.truth.reset(slot, alive.as_ref());
             }
             Change::Confirm => return,
         }
         if self.record(slot).isr.len() == 1 && before.isr.len() > 1 {
-            self.sights.see(Sight::Alone);
+            self.coverage.saw(Sight::Alone);
         }
         for node in 0..self.nodes.len() {
             self.tell(node, slot);

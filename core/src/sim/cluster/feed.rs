@@ -68,7 +68,7 @@ impl World {
         let last = feed.last.clone();
         if last.epoch == *epoch && message.seq <= last.seq && is_own {
             // A new owner that was alone showed less at first than its gateway had from the owner before it.
-            return self.sights.see(Sight::ShownBefore);
+            return self.coverage.saw(Sight::ShownBefore);
         }
         feed.last = Position {
             epoch: epoch.clone(),

@@ -77,7 +77,7 @@ impl World {
         let Some(relay) = self.nodes[index].relays.remove(&channel) else {
             return;
         };
-        self.sights.see(Sight::GaveWay);
+        self.coverage.saw(Sight::GaveWay);
         let (requests, joining) = relay.into_requests();
         for request in requests {
             queue.push_back(Work::Asked(channel.clone(), request.map(Asker::Client)));
@@ -97,7 +97,7 @@ impl World {
         }
         let fed = node.feeds.get(channel).map(|feed| feed.last.clone());
         if fed.is_some() {
-            self.sights.see(Sight::TookUp);
+            self.coverage.saw(Sight::TookUp);
         }
         let owner = node.routes.get(&slot).and_then(Route::owner);
         node.relays_begun += 1;
@@ -129,7 +129,7 @@ impl World {
         let slot = slot_of(&channel, self.plan.slots);
         let is_live = matches!(told, relay::Told::Live { .. } | relay::Told::Behind { .. });
         if matches!(told, relay::Told::Behind { .. }) {
-            self.sights.see(Sight::Notified);
+            self.coverage.saw(Sight::Notified);
         }
         let is_elsewhere = matches!(self.nodes[index].routes.get(&slot), Some(Route::At(_)));
         if is_live && is_elsewhere {
@@ -174,10 +174,10 @@ impl World {
         relay.handle(input, now, &mut effects);
         let is_own = |effect: &Effect<Reply>| !matches!(effect, Effect::Answer { .. } | Effect::Dismiss);
         if is_attached && effects.iter().all(is_own) {
-            self.sights.see(Sight::FollowedOn);
+            self.coverage.saw(Sight::FollowedOn);
         }
         if is_page && effects.iter().any(|effect| matches!(effect, Effect::Push(_))) {
-            self.sights.see(Sight::ReadBack);
+            self.coverage.saw(Sight::ReadBack);
         }
         let mut unsent = Vec::new();
         for effect in effects {

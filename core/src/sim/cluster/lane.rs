@@ -71,7 +71,7 @@ impl World {
         let at = now + self.network.delay();
         let lane = self.lanes.lanes.entry((from.clone(), to.clone())).or_default();
         if lane.waiting.len() >= self.lanes.room && !must {
-            self.sights.see(Sight::LaneFull);
+            self.coverage.saw(Sight::LaneFull);
             return false;
         }
         let at = lane.waiting.back().map_or(at, |(last, ..)| at.max(*last));
@@ -123,7 +123,7 @@ impl World {
     fn begin_anew(&mut self, one: usize, other: usize) {
         let (a, b) = (self.nodes[one].id.clone(), self.nodes[other].id.clone());
         self.line(|| format!("the link of {a} and {b} begins anew"));
-        self.sights.see(Sight::LaneReset);
+        self.coverage.saw(Sight::LaneReset);
         for key in [(a.clone(), b.clone()), (b.clone(), a.clone())] {
             if let Some(lane) = self.lanes.lanes.get_mut(&key) {
                 lane.waiting.clear();

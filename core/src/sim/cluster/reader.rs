@@ -152,12 +152,12 @@ impl World {
                 let same = position.epoch == last.epoch && position.seq == last.seq;
                 self.truth
                     .ensure(same, Rule::Order, || format!("resumed at {position} after {last}"));
-                self.sights.see(Sight::Resumed);
+                self.coverage.saw(Sight::Resumed);
                 self.readers[index].last = Some(last);
             }
             (Outcome::Discontinuity(reason), Some(last)) => {
                 self.truth.told(slot, &last, reason);
-                self.sights.see(Sight::Told);
+                self.coverage.saw(Sight::Told);
                 self.readers[index].last = Some(position);
             }
             (_, None) => reader.last = Some(position),

@@ -69,7 +69,7 @@ impl World {
                 match node + 1 < self.nodes.len() {
                     true => self.drain(node + 1),
                     false => {
-                        self.sights.see(Sight::Rolled);
+                        self.coverage.saw(Sight::Rolled);
                         self.rolling = Rolling::Done;
                         self.plan.trouble = self.agenda.passed() + AFTERWARDS;
                     }

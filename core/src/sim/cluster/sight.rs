@@ -1,10 +1,8 @@
 //! What a run has met. A suite that never met something proves nothing about it.
 
-use std::collections::BTreeMap;
+use crate::sim::coverage::sights;
 
-/// One thing worth meeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sight {
+sights! {
     /// A slot that nobody owned was claimed.
     Virgin,
     /// A member took a slot over.
@@ -67,70 +65,4 @@ pub enum Sight {
     LaneFull,
     /// A link began anew.
     LaneReset,
-}
-
-/// What was seen, and how often.
-#[derive(Debug, Clone, Default)]
-pub struct Sights(BTreeMap<Sight, u64>);
-
-impl Sights {
-    pub(super) fn see(&mut self, sight: Sight) {
-        *self.0.entry(sight).or_default() += 1;
-    }
-
-    /// How often something was seen.
-    #[must_use]
-    pub fn count(&self, sight: Sight) -> u64 {
-        self.0.get(&sight).copied().unwrap_or(0)
-    }
-
-    /// Adds what another run has seen.
-    pub fn add(&mut self, other: &Self) {
-        for (sight, count) in &other.0 {
-            *self.0.entry(*sight).or_default() += count;
-        }
-    }
-
-    /// What was never seen.
-    #[must_use]
-    pub fn missing(&self) -> Vec<Sight> {
-        Sight::ALL.into_iter().filter(|sight| self.count(*sight) == 0).collect()
-    }
-}
-
-impl Sight {
-    /// All of them.
-    pub const ALL: [Self; 31] = [
-        Self::Virgin,
-        Self::Claim,
-        Self::HeirClaim,
-        Self::HandOver,
-        Self::Reset,
-        Self::Shrink,
-        Self::Grow,
-        Self::Alone,
-        Self::Passed,
-        Self::Fenced,
-        Self::Snapshot,
-        Self::Parts,
-        Self::Behind,
-        Self::Replaced,
-        Self::Inherited,
-        Self::Duplicate,
-        Self::Lacking,
-        Self::Doubt,
-        Self::Told,
-        Self::Resumed,
-        Self::WokeAsOwner,
-        Self::Buried,
-        Self::Rolled,
-        Self::ReadBack,
-        Self::FollowedOn,
-        Self::TookUp,
-        Self::GaveWay,
-        Self::ShownBefore,
-        Self::Notified,
-        Self::LaneFull,
-        Self::LaneReset,
-    ];
 }

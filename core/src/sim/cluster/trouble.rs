@@ -73,7 +73,7 @@ impl World {
         let name = self.nodes[node].id.name.clone();
         let outcome = self.table.apply(&Command::Bury { name });
         self.line(|| format!("node {node} is declared lost: {outcome:?}"));
-        self.sights.see(Sight::Buried);
+        self.coverage.saw(Sight::Buried);
         for to in 0..self.nodes.len() {
             self.tell_of_nodes(to);
         }
@@ -85,7 +85,7 @@ impl World {
         }
         let owns = (0..self.plan.slots).any(|slot| self.nodes[node].owns(SlotId(slot)));
         if owns {
-            self.sights.see(Sight::WokeAsOwner);
+            self.coverage.saw(Sight::WokeAsOwner);
         }
         let backlog = std::mem::take(&mut self.nodes[node].backlog);
         for event in backlog {

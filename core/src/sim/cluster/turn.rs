@@ -95,11 +95,11 @@ impl World {
             let (term, appended, committed) = (after.1, after.2, replica.slot().committed());
             self.line(|| format!("{id} slot {slot}: owner under {term:?}, appended {appended}, committed {committed}"));
             if term.is_some() && !is_safe {
-                self.sights.see(Sight::Inherited);
+                self.coverage.saw(Sight::Inherited);
             }
         }
         if is_replaced {
-            self.sights.see(Sight::Replaced);
+            self.coverage.saw(Sight::Replaced);
         }
         self.check_commits(index, slot, before.0, before.1);
         for effect in effects {
@@ -184,7 +184,7 @@ impl World {
                 queue.push_back(Work::Channel(channel, Input::Standing(standing)));
             }
             slot::Effect::Confirmed { channel, through } => {
-                self.sights.see(Sight::Doubt);
+                self.coverage.saw(Sight::Doubt);
                 queue.push_back(Work::Channel(channel, Input::Confirmed { through }));
             }
             slot::Effect::Due { channel } => {
@@ -223,7 +223,7 @@ impl World {
                         self.check_copies(index, slot, name, position);
                     }
                     if ack.duplicate {
-                        self.sights.see(Sight::Duplicate);
+                        self.coverage.saw(Sight::Duplicate);
                     }
                     match to {
                         Asker::Client(to) => self.respond(to, Told::Ack(ack)),
@@ -234,7 +234,7 @@ impl World {
                 }
                 channel::Effect::Refuse { to, refusal } => {
                     if refusal == Refusal::InsufficientReplicas {
-                        self.sights.see(Sight::Lacking);
+                        self.coverage.saw(Sight::Lacking);
                     }
                     self.refuse(index, name, to, refusal);
                 }

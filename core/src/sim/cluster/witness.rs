@@ -12,12 +12,12 @@ use crate::slot;
 impl World {
     pub(super) fn sights_of(&mut self, message: Message) {
         match message {
-            Message::Fenced { .. } => self.sights.see(Sight::Fenced),
-            Message::Behind { .. } => self.sights.see(Sight::Behind),
+            Message::Fenced { .. } => self.coverage.saw(Sight::Fenced),
+            Message::Behind { .. } => self.coverage.saw(Sight::Behind),
             Message::Snapshot(part) => {
-                self.sights.see(Sight::Snapshot);
+                self.coverage.saw(Sight::Snapshot);
                 if part.number > 0 {
-                    self.sights.see(Sight::Parts);
+                    self.coverage.saw(Sight::Parts);
                 }
             }
             _ => {}

@@ -14,7 +14,7 @@ use super::publisher::Publisher;
 use super::reader::Reader;
 use super::rolling::Rolling;
 use super::service::Watch;
-use super::sight::Sights;
+use super::sight::Sight;
 use super::truth::{Rule, Truth};
 use crate::channel;
 use crate::fault::Faults;
@@ -23,6 +23,7 @@ use crate::placement::planner;
 use crate::relay;
 use crate::replica::{self, Replica};
 use crate::sim::agenda::Agenda;
+use crate::sim::coverage::Coverage;
 use crate::sim::dice::Dice;
 use crate::slot::TailBounds;
 use crate::table::Table;
@@ -48,7 +49,7 @@ pub(super) struct World {
     pub(super) publishers: Vec<Publisher>,
     pub(super) readers: Vec<Reader>,
     pub(super) truth: Truth,
-    pub(super) sights: Sights,
+    pub(super) coverage: Coverage<Sight>,
     pub(super) config: replica::Config,
     pub(super) channel_config: channel::Config,
     pub(super) planner_config: planner::Config,
@@ -132,7 +133,7 @@ impl World {
             publishers,
             readers,
             truth: Truth::default(),
-            sights: Sights::default(),
+            coverage: Coverage::default(),
             config,
             channel_config,
             planner_config,
@@ -160,7 +161,7 @@ impl World {
             course: self.plan.course,
             service: self.watch.worst,
             violation: self.truth.violation,
-            sights: self.sights,
+            coverage: self.coverage,
             events: self.agenda.handled(),
             acks: self.truth.acks,
             deliveries: self.truth.deliveries,

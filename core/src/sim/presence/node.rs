@@ -85,7 +85,7 @@ impl World {
             };
             if before != Some(standing) {
                 if before == Some(Standing::Down) && standing == Standing::Up {
-                    self.sights.see(Sight::Healed);
+                    self.coverage.saw(Sight::Healed);
                 }
                 // Another start shows that the earlier one is dead, which it may have been taken for long since.
                 if let Some((past, Standing::Down)) = self.nodes[index].peers[other].told.clone()
@@ -175,13 +175,13 @@ impl World {
         self.line(|| format!("{sender} -> {to}: {message:?}"));
         match self.links.carry(from, other, at) {
             Carried::Full => {
-                self.sights.see(Sight::Unsent);
+                self.coverage.saw(Sight::Unsent);
                 let from = sender;
                 self.agenda.after(Duration::ZERO, Event::Unsent { from, to });
             }
             Carried::At(times) => {
                 if times.len() > 1 {
-                    self.sights.see(Sight::Doubled);
+                    self.coverage.saw(Sight::Doubled);
                 }
                 for time in times {
                     let (from, to, message) = (sender.clone(), to.clone(), message.clone());
@@ -202,7 +202,7 @@ impl World {
             }
             _ => return,
         };
-        self.sights.see(sight);
+        self.coverage.saw(sight);
     }
 
     /// What a node's clock shows.

@@ -67,10 +67,10 @@ impl World {
         };
         let owner = *self.dice.pick(of);
         if !holds(&owner) && record.term > Term(0) {
-            self.sights.see(Sight::Stranger);
+            self.coverage.saw(Sight::Stranger);
         }
         if record.term > Term(0) {
-            self.sights.see(Sight::OwnerChange);
+            self.coverage.saw(Sight::OwnerChange);
         }
         let replicas = draw_replicas(&mut self.dice, self.nodes.len(), owner);
         let id = self.nodes[owner].id.clone();
@@ -100,7 +100,7 @@ impl World {
             record.owner = None;
             record.version += 1;
             (record.missing_since, record.free_until) = (Some(Duration::ZERO), until);
-            self.sights.see(Sight::Gap);
+            self.coverage.saw(Sight::Gap);
             self.changed_at = self.agenda.passed();
             return;
         }

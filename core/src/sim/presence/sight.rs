@@ -1,10 +1,8 @@
 //! What a run has met. A suite that never met something proves nothing about it.
 
-use std::collections::BTreeMap;
+use crate::sim::coverage::sights;
 
-/// One thing worth meeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sight {
+sights! {
     /// A client returned within its grace at another node.
     TakeOver,
     /// A client returned within its grace at the same node.
@@ -43,58 +41,4 @@ pub enum Sight {
     Doubled,
     /// A lane was full.
     Unsent,
-}
-
-/// What was seen, and how often.
-#[derive(Debug, Clone, Default)]
-pub struct Sights(BTreeMap<Sight, u64>);
-
-impl Sights {
-    pub(super) fn see(&mut self, sight: Sight) {
-        *self.0.entry(sight).or_default() += 1;
-    }
-
-    /// How often something was seen.
-    #[must_use]
-    pub fn count(&self, sight: Sight) -> u64 {
-        self.0.get(&sight).copied().unwrap_or(0)
-    }
-
-    /// Adds what another run has seen.
-    pub fn add(&mut self, other: &Self) {
-        for (sight, count) in &other.0 {
-            *self.0.entry(*sight).or_default() += count;
-        }
-    }
-
-    /// What was never seen.
-    #[must_use]
-    pub fn missing(&self) -> Vec<Sight> {
-        Sight::ALL.into_iter().filter(|sight| self.count(*sight) == 0).collect()
-    }
-}
-
-impl Sight {
-    /// All of them.
-    pub const ALL: [Self; 19] = [
-        Self::TakeOver,
-        Self::Return,
-        Self::TooLate,
-        Self::Purge,
-        Self::Repair,
-        Self::OwnerChange,
-        Self::Gap,
-        Self::Stranger,
-        Self::Behind,
-        Self::Healed,
-        Self::Restart,
-        Self::Stale,
-        Self::Uncertain,
-        Self::Withheld,
-        Self::OtherTab,
-        Self::Copied,
-        Self::Ephemeral,
-        Self::Doubled,
-        Self::Unsent,
-    ];
 }

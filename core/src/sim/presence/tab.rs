@@ -109,7 +109,7 @@ impl World {
                 _ if before == at.0 => Sight::Return,
                 _ => Sight::TakeOver,
             };
-            self.sights.see(sight);
+            self.coverage.saw(sight);
         }
         self.tabs[tab].at = Some(at);
         for channel in self.tabs[tab].wants.keys().cloned().collect::<Vec<_>>() {
@@ -135,7 +135,7 @@ impl World {
             .truth
             .enter(&client, channel, (node.clone(), connection), state.clone(), now)
         {
-            self.sights.see(Sight::Copied);
+            self.coverage.saw(Sight::Copied);
         }
         let slot = self.slot_of(channel);
         let channel = channel.clone();
@@ -188,7 +188,7 @@ impl World {
             other.client.member() == client.member() && other.at.is_some() && other.wants.contains_key(&channel)
         });
         if same.count() > 0 {
-            self.sights.see(Sight::OtherTab);
+            self.coverage.saw(Sight::OtherTab);
         }
         self.gone(&client, &channel, (node.clone(), connection), Absence::Left);
         self.say(&node, Input::Leave { connection, channel });

@@ -144,10 +144,10 @@ impl World {
                 uncertain,
             } => {
                 if is_stale {
-                    self.sights.see(Sight::Stale);
+                    self.coverage.saw(Sight::Stale);
                 }
                 if !uncertain.is_empty() {
-                    self.sights.see(Sight::Uncertain);
+                    self.coverage.saw(Sight::Uncertain);
                 }
                 let all = self
                     .watchers
@@ -156,7 +156,7 @@ impl World {
                 all.for_each(|watcher| watcher.is_stale = is_stale);
             }
             Effect::Passed { channel, states } => {
-                self.sights.see(Sight::Ephemeral);
+                self.coverage.saw(Sight::Ephemeral);
                 let is_rough = self.rough_at.is_some();
                 for number in self.watchers_of(&id, &channel, Mode::Roster) {
                     let Some(watcher) = self.watchers.get_mut(&number) else {
@@ -192,7 +192,7 @@ impl World {
             return;
         };
         if watcher.mode == Mode::Roster && matches!(view, View::Counted(_)) {
-            self.sights.see(Sight::Withheld);
+            self.coverage.saw(Sight::Withheld);
         }
         (watcher.number, watcher.is_stale) = (number, is_stale);
         let rows = match view {

@@ -12,7 +12,7 @@ use super::link::Links;
 use super::node::{BEAT, Node, Peer};
 use super::place::Record;
 use super::plan::{Action, Plan};
-use super::sight::{Sight, Sights};
+use super::sight::Sight;
 use super::tab::Tab;
 use super::truth::Truth;
 use super::watcher::Watcher;
@@ -25,6 +25,7 @@ use crate::presence::settings::{Namespaces, Settings};
 use crate::presence::shard::{Input, Shard};
 use crate::sim::agenda::Agenda;
 use crate::sim::cluster::clock::Clock;
+use crate::sim::coverage::Coverage;
 use crate::sim::dice::Dice;
 
 /// How long everything may take to come to rest after it was healed: a client that fell silent is missed after fifteen
@@ -94,7 +95,7 @@ pub(super) struct World {
     pub(super) connections: u64,
     pub(super) truth: Truth,
     pub(super) check: Check,
-    pub(super) sights: Sights,
+    pub(super) coverage: Coverage<Sight>,
     /// When links were last bad, and when nodes or owners last changed, and a slot was last moved on purpose.
     pub(super) rough_at: Option<Duration>,
     pub(super) changed_at: Duration,
@@ -152,7 +153,7 @@ impl World {
             connections: 0,
             truth: Truth::default(),
             check: Check::default(),
-            sights: Sights::default(),
+            coverage: Coverage::default(),
             rough_at: None,
             changed_at: Duration::ZERO,
             moved_at: None,
@@ -185,7 +186,7 @@ impl World {
         Report {
             seed: self.seed,
             violation: self.check.violation,
-            sights: self.sights,
+            coverage: self.coverage,
             events: self.agenda.handled(),
             told: self.check.told,
             trace: self.trace,
@@ -311,7 +312,7 @@ impl World {
         if self.nodes[node].is_up {
             return;
         }
-        self.sights.see(Sight::Restart);
+        self.coverage.saw(Sight::Restart);
         let (generation, clock) = (self.nodes[node].id.generation.0 + 1, self.nodes[node].clock);
         self.nodes[node] = self.start(node, generation, clock);
         self.changed_at = self.agenda.passed();
