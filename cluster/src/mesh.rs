@@ -50,15 +50,15 @@ fn keep(member: &Member, links: &Links) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::net::{SocketAddr, UdpSocket};
     use std::sync::Arc;
     use std::time::Duration;
 
     use starling_core::id::{Generation, NodeId};
 
     use super::*;
-    use crate::gossip::State;
     use crate::gossip::facts::tests::facts;
+    use crate::gossip::{NodeFacts, State};
     use crate::instruments::Uncounted;
     use crate::link::{Agreement, Event, Settings};
     use crate::proof::tests::{authority, credentials, name};
@@ -70,8 +70,8 @@ mod tests {
         }
     }
 
-    fn member(node: NodeId, link: std::net::SocketAddr) -> Member {
-        let facts = crate::gossip::NodeFacts {
+    fn member(node: NodeId, link: SocketAddr) -> Member {
+        let facts = NodeFacts {
             link,
             probe: None,
             ..facts()
@@ -139,7 +139,7 @@ mod tests {
         b.close().await;
         let dropped = tokio::time::timeout(soon, async {
             while a.of(&name("b")).is_some() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
         });
         dropped.await.expect("it does not answer, and is forgotten");

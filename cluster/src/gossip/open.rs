@@ -93,7 +93,7 @@ impl Refused {
             Self::OldGeneration => {
                 "two processes have one name, or a node restarted with its clock set back; stop the one that started first"
             }
-            Self::DuplicateName => "two processes have one name and started together; give one another cluster.name",
+            Self::DuplicateName => "two processes have one name and started together; give one another node.name",
             Self::Replayed => "it came before: somebody repeats what they captured",
             Self::Untrusted => {
                 "a node says something with a certificate of another authority, of another node or out of time; compare cluster.authority, and the clocks"

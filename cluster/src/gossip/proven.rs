@@ -118,6 +118,11 @@ impl Proven {
         Ok(is_new)
     }
 
+    /// The newest process of a name.
+    pub(super) fn named(&self, name: &NodeName) -> Option<&Known> {
+        self.names.get(name)
+    }
+
     /// Everybody.
     pub(super) fn all(&self) -> impl Iterator<Item = &Known> {
         self.names.values()

@@ -77,7 +77,7 @@ impl Screen {
 
     /// What tells a process that it does not have its name any more: what its successor has signed.
     pub(super) fn of_successor(&self, name: &NodeName) -> Option<Vec<u8>> {
-        let known = self.proven.all().find(|known| known.process.node.name == *name)?;
+        let known = self.proven.named(name)?;
         let message = Message {
             kind: Kind::Ack,
             digest: Vec::new(),

@@ -291,3 +291,25 @@ fn an_authority_that_is_added_and_taken_out_counts_from_then_on() {
     assert_eq!(take(&mut screen, a.says(2, Phase::Serving)), Err(Refused::Untrusted));
     assert!(screen.proven().is_current(&a.process), "what was believed stays");
 }
+
+#[test]
+fn a_later_start_of_this_nodes_name_is_told_of_if_it_has_proven_itself() {
+    let (ours, others) = (authority(), authority());
+    let (mut screen, mut there) = (screen(&ours), screen(&ours));
+    let successor = screen.successor.subscribe();
+    let is_told = || successor.borrow().clone();
+    for (authority, generation) in [(&others, 6), (&ours, 5), (&ours, 4)] {
+        let speaker = Speaker::new(authority, "me", generation);
+        let _ = take(&mut screen, speaker.says(1, Phase::Serving));
+        assert_eq!(is_told(), None, "me@{generation}");
+    }
+    let later = Speaker::new(&ours, "me", 7);
+    assert_eq!(there.of_successor(&name("me")), None, "it knows of none");
+    // Another node has heard what the later start signed, and passes it on.
+    there.me = process("a", 1);
+    assert_eq!(take(&mut there, later.says(1, Phase::Serving)), Ok(true));
+    let message = there.of_successor(&name("me")).expect("it has proven itself");
+    let mut refused = Vec::new();
+    assert!(screen.pass(&message, now(), &mut refused).is_ok() && refused.is_empty());
+    assert_eq!(is_told(), Some(later.process.node));
+}
