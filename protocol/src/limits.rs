@@ -38,6 +38,22 @@ limits! {
     /// Bytes of the publisher in Hello, neither more nor fewer: 128 random bits never repeat by chance.
     PUBLISHER_BYTES: usize = 16;
 
+    /// Bytes of a client's number: in Hello the secret one, or none, and in presence the one that is shown. 128 bits never
+    /// repeat by chance.
+    CLIENT_BYTES: usize = 16;
+
+    /// Bytes of a state in presence that no namespace can exceed (configurable below it).
+    ///
+    /// A name, a colour and the address of a picture. Everybody in a channel sees it of everybody: a thousand members
+    /// with a full one are a megabyte to whoever begins to watch. A longer one is refused with `payload_too_large`.
+    STATE_BYTES_MAX: usize = 4 * 1024;
+
+    /// Bytes of an ephemeral state: with what is around it, it fits a datagram of the smallest path (1,200 bytes).
+    EPHEMERAL_BYTES_MAX: usize = 512;
+
+    /// Bytes of a member's name in presence: the subject of a token.
+    MEMBER_BYTES_MAX: usize = 128;
+
     /// Bytes of a payload unless the namespace says otherwise (configurable up to [`PAYLOAD_BYTES_MAX`]).
     ///
     /// Longer messages are files: they belong in a store, with their address in the message. A longer payload that
@@ -155,12 +171,16 @@ pub const fn client_frame_bytes(payload_bytes: usize) -> usize {
 // The limits depend on each other; a change that breaks a relation does not compile.
 const _: () = {
     assert!(
-        TOKEN_BYTES_MAX + AGENT_BYTES_MAX + PUBLISHER_BYTES + 64 <= HELLO_BYTES_MAX,
+        TOKEN_BYTES_MAX + AGENT_BYTES_MAX + PUBLISHER_BYTES + CLIENT_BYTES + 64 <= HELLO_BYTES_MAX,
         "a full hello fits its frame"
     );
     assert!(
         CHANNEL_BYTES_MAX + KEY_BYTES_MAX + 128 <= FRAME_HEADER_BYTES,
         "a full publish fits its frame"
+    );
+    assert!(
+        STATE_BYTES_MAX + CHANNEL_BYTES_MAX + 32 <= CLIENT_FRAME_BYTES_DEFAULT,
+        "a full enter fits its frame"
     );
     assert!(PAYLOAD_BYTES_DEFAULT <= PAYLOAD_BYTES_MAX, "the default is allowed");
     assert!(

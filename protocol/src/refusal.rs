@@ -7,7 +7,7 @@ use crate::v1::ErrorCode;
 
 impl ErrorCode {
     /// Every code that is sent, in order of number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::BadRequest,
         Self::UnknownNamespace,
         Self::BadChannelName,
@@ -23,6 +23,7 @@ impl ErrorCode {
         Self::SerialSkipped,
         Self::Unauthorized,
         Self::StoreNotShared,
+        Self::NotEntered,
         Self::Busy,
         Self::RateLimited,
         Self::InsufficientReplicas,
@@ -53,6 +54,7 @@ impl ErrorCode {
             Self::SerialSkipped => "serial_skipped",
             Self::Unauthorized => "unauthorized",
             Self::StoreNotShared => "store_not_shared",
+            Self::NotEntered => "not_entered",
             Self::Busy => "busy",
             Self::RateLimited => "rate_limited",
             Self::InsufficientReplicas => "insufficient_replicas",

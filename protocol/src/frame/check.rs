@@ -5,6 +5,7 @@
 //! which a newer server may have more of.
 
 mod client;
+mod presence;
 mod server;
 
 use super::{DecodeError, Fault};
@@ -85,6 +86,21 @@ impl Subject {
             Ok(())
         } else {
             self.refuse(field, Fault::Contradicts { with })
+        }
+    }
+
+    /// Bytes that have one right length.
+    fn exactly(self, field: &'static str, value: &[u8], expected: usize) -> Checked {
+        match value.len() {
+            bytes if bytes == expected => Ok(()),
+            bytes => self.refuse(field, Fault::WrongLength { bytes, expected }),
+        }
+    }
+
+    fn bytes_at_most(self, field: &'static str, value: &[u8], max: usize) -> Checked {
+        match value.len() {
+            bytes if bytes <= max => Ok(()),
+            bytes => self.refuse(field, Fault::TooLong { bytes, max }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod client;
+mod presence;
 mod server;
 
 use std::collections::BTreeSet;
@@ -97,6 +98,7 @@ fn all() -> Vec<Refused> {
     all.extend(client::publishes());
     all.extend(client::requests());
     all.extend(client::openings());
+    all.extend(presence::bodies());
     all.extend(server::deliveries());
     all.extend(server::answers());
     all

@@ -1,6 +1,6 @@
 //! What a client may send.
 
-use super::{Checked, Subject, goodbye};
+use super::{Checked, Subject, goodbye, presence};
 use crate::frame::Fault;
 use crate::limits;
 use crate::v1::client_frame::Body;
@@ -13,6 +13,10 @@ pub(in crate::frame) fn client(body: &Body) -> Checked {
         Body::Attach(frame) => attach(frame),
         Body::Detach(frame) => detach(frame),
         Body::Skip(frame) => skip(frame),
+        Body::Enter(frame) => presence::enter(frame),
+        Body::Ephemeral(frame) => presence::ephemeral(frame),
+        Body::Leave(frame) => presence::leave(frame),
+        Body::Watch(frame) => presence::watch(frame),
         Body::Hello(frame) => hello(frame),
         Body::Refresh(frame) => refresh(frame),
         Body::Goodbye(frame) => goodbye(frame),
@@ -75,15 +79,9 @@ fn hello(frame: &Hello) -> Checked {
     subject.present("version_min", min != 0)?;
     subject.in_range("version_max", max.into(), max >= min, "no lower than version_min")?;
     subject.at_most("token", &frame.token, limits::TOKEN_BYTES_MAX)?;
-    let bytes = frame.publisher.len();
-    if bytes != limits::PUBLISHER_BYTES {
-        return subject.refuse(
-            "publisher",
-            Fault::WrongLength {
-                bytes,
-                expected: limits::PUBLISHER_BYTES,
-            },
-        );
+    subject.exactly("publisher", &frame.publisher, limits::PUBLISHER_BYTES)?;
+    if !frame.client.is_empty() {
+        subject.exactly("client", &frame.client, limits::CLIENT_BYTES)?;
     }
     subject.at_most("agent", &frame.agent, limits::AGENT_BYTES_MAX)?;
     let credit = frame.page_credit;

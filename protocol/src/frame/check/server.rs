@@ -1,6 +1,6 @@
 //! What a server may send.
 
-use super::{Checked, Subject, goodbye};
+use super::{Checked, Subject, goodbye, presence};
 use crate::limits;
 use crate::v1::server_frame::Body;
 use crate::v1::{
@@ -20,6 +20,14 @@ pub(in crate::frame) fn server(body: &Body) -> Checked {
         Body::Detached(frame) => detached(frame),
         Body::Discontinuity(frame) => discontinuity(frame),
         Body::Error(frame) => error(frame),
+        Body::PresenceChanges(frame) => presence::changes(frame),
+        Body::Ephemerals(frame) => presence::ephemerals(frame),
+        Body::Occupancy(frame) => presence::occupancy(frame),
+        Body::Entered(frame) => presence::entered(frame),
+        Body::Left(frame) => presence::left(frame),
+        Body::Watched(frame) => presence::watched(frame),
+        Body::Roster(frame) => presence::roster(frame),
+        Body::Certainty(frame) => presence::certainty(frame),
         Body::Welcome(frame) => welcome(frame),
         Body::Refreshed(frame) => refreshed(frame),
         Body::Goodbye(frame) => goodbye(frame),
@@ -150,7 +158,7 @@ fn refreshed(frame: &Refreshed) -> Checked {
     Subject::of("refreshed").present("request", frame.request != 0)
 }
 
-fn on_channel(frame: &'static str, channel_id: u32) -> Result<Subject, crate::frame::DecodeError> {
+pub(super) fn on_channel(frame: &'static str, channel_id: u32) -> Result<Subject, crate::frame::DecodeError> {
     let subject = Subject::of(frame);
     subject.present("channel_id", channel_id != 0)?;
     Ok(subject)

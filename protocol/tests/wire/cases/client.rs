@@ -2,7 +2,7 @@ use starling_protocol::limits;
 use starling_protocol::v1::client_frame::Body;
 use starling_protocol::v1::{Attach, Credit, Detach, Hello, Ping, Policy, Pong, Publish, Pull, Refresh, Skip, attach};
 
-use super::{Case, TIME_MS, case, goodbyes, long, payload, position, position_maximal};
+use super::{Case, TIME_MS, case, goodbyes, long, payload, position, position_maximal, presence};
 
 /// Every frame a client sends.
 pub(crate) fn client() -> Vec<Case<Body>> {
@@ -99,6 +99,7 @@ pub(crate) fn client() -> Vec<Case<Body>> {
             },
         ),
     ]);
+    cases.extend(presence::client());
     cases.extend(hellos());
     cases.extend([
         case(
@@ -241,6 +242,7 @@ fn hellos() -> [Case<Body>; 3] {
                 token: "header.claims.signature".into(),
                 agent: "starling-js/0.1.0".into(),
                 page_credit: limits::PAGE_CREDIT_BYTES_DEFAULT,
+                client: vec![7; limits::CLIENT_BYTES].into(),
                 ..minimal
             },
         ),
@@ -253,6 +255,7 @@ fn hellos() -> [Case<Body>; 3] {
                 publisher: vec![0xff; limits::PUBLISHER_BYTES].into(),
                 agent: long(limits::AGENT_BYTES_MAX),
                 page_credit: u32::MAX,
+                client: vec![0xff; limits::CLIENT_BYTES].into(),
             },
         ),
     ]

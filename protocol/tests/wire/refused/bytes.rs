@@ -22,7 +22,7 @@ pub(super) fn bodies() -> Vec<Refused> {
         raw("only a field beside the body", "client", &[0x82, 0x02, 1, 0xff]),
         raw("two bodies", "client", &two),
         raw("the same body twice", "server", &[0x1a, 0, 0x1a, 0]),
-        raw("body 9, which no client sends", "client", &[0x4a, 0]),
+        raw("body 15, which no client sends", "client", &[0x7a, 0]),
         raw("body 31, which no server sends", "server", &[0xfa, 0x01, 0]),
         raw("field 0", "client", &[0x02, 0]),
         raw("wire type 7", "client", &[0x17, 0]),

@@ -261,6 +261,14 @@ pub(super) fn openings() -> Vec<Refused> {
             "hello.page_credit",
             Hello {
                 page_credit: limits::PAGE_CREDIT_BYTES_MIN - 1,
+                ..hello.clone()
+            },
+        ),
+        client(
+            "hello with a client of 15 bytes",
+            "hello.client",
+            Hello {
+                client: vec![1; 15].into(),
                 ..hello
             },
         ),
