@@ -5,7 +5,8 @@
 //! one frame does, so it goes as several messages of the same lane, which arrive in order: whoever reads them keeps the
 //! last part that has begun, of each slot and peer.
 //!
-//! * `entry`: entries of a slot's log; `state`: channels of a snapshot; `name`: texts that are checked.
+//! * `entry`: entries of a slot's log; `state`: channels of a snapshot; `name`: texts that are checked;
+//! * `route`: gateways and owners of channels; `presence`: who is where.
 
 use std::collections::BTreeMap;
 
@@ -24,9 +25,11 @@ use crate::link::{CodecError, Incoming, Lane, Outgoing};
 
 mod entry;
 mod name;
+mod presence;
 mod route;
 mod state;
 
+pub use presence::encode_presence;
 pub use route::{encode_asked, encode_told};
 
 use entry::EntryHead;
@@ -92,6 +95,8 @@ enum Header {
     Asked(String, AskedHead),
     /// An owner tells a gateway something about a channel.
     Told(String, ToldHead),
+    /// Something about presence, in the payload.
+    Presence,
 }
 
 /// What a peer has said about a slot.
@@ -103,6 +108,8 @@ pub enum Received {
     Asked(ChannelName, Asked),
     /// As the owner, to such a gateway.
     Told(ChannelName, Told),
+    /// As a node whose clients are present in channels of the shard that this lane leads to, or watch there, or as their owner.
+    Presence(starling_core::presence::Message),
 }
 
 const fn pair(place: Place) -> (u64, u64) {
@@ -212,6 +219,7 @@ impl Decoder {
                 let told = told.told(&channel, payloads, &mut self.gather)?;
                 Ok(told.map(|told| Received::Told(channel, told)))
             }
+            Header::Presence => Ok(Some(Received::Presence(presence::decode(payloads)?))),
             header => Ok(self.replica(slot, header, payloads, now)?.map(Received::Replica)),
         }
     }
@@ -227,7 +235,7 @@ impl Decoder {
             return Err(WireError::Payloads);
         }
         let message = match header {
-            Header::Asked(..) | Header::Told(..) => return Ok(None), // no replica's
+            Header::Asked(..) | Header::Told(..) | Header::Presence => return Ok(None), // no replica's
             Header::Append {
                 term,
                 lineage: given,

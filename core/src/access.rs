@@ -30,6 +30,8 @@ pub enum Operation {
     History = 1 << 2,
     /// Act on the sessions of others: end them. Sessions belong to no channel, so only the pattern `*` gives it.
     Admin = 1 << 3,
+    /// Enter a channel's presence, and watch who is there.
+    Presence = 1 << 4,
 }
 
 /// A set of [`Operation`]s.
@@ -41,8 +43,12 @@ impl Operations {
     pub const NONE: Self = Self(0);
 
     /// Every operation there is.
-    pub const ALL: Self =
-        Self(Operation::Publish as u8 | Operation::Subscribe as u8 | Operation::History as u8 | Operation::Admin as u8);
+    pub const ALL: Self = Self::NONE
+        .with(Operation::Publish)
+        .with(Operation::Subscribe)
+        .with(Operation::History)
+        .with(Operation::Admin)
+        .with(Operation::Presence);
 
     /// Whether `operation` is in the set.
     #[must_use]
@@ -64,6 +70,7 @@ impl fmt::Debug for Operations {
             Operation::Subscribe,
             Operation::History,
             Operation::Admin,
+            Operation::Presence,
         ];
         f.debug_set()
             .entries(all.into_iter().filter(|one| self.contains(*one)))

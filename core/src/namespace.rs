@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::backpressure::Policy;
 use crate::channel;
 use crate::id::ChannelName;
-use crate::slot;
+use crate::{presence, slot};
 
 /// The settings of one namespace.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Namespace {
     pub publish_interval: Option<Duration>,
     /// Bytes of payload that one session may publish in a second on average; `None` sets no rate.
     pub publish_bytes: Option<NonZeroU64>,
+    /// Who may be seen in its channels.
+    pub presence: presence::Settings,
 }
 
 /// Every namespace of a node, by name.
@@ -39,6 +41,13 @@ impl Namespaces {
     #[must_use]
     pub fn of(&self, channel: &ChannelName) -> Option<&Arc<Namespace>> {
         self.by_name.get(channel.namespace())
+    }
+
+    /// What they say about presence.
+    #[must_use]
+    pub fn presence(&self) -> presence::Namespaces {
+        let all = self.by_name.values();
+        all.map(|one| (Arc::clone(&one.name), one.presence)).collect()
     }
 
     /// The settings of a channel that exists.

@@ -12,7 +12,7 @@
 //!
 //! * [`turn`]: inputs and effects;
 //! * [`request`]: what a client can ask, as types; [`answer`]: what it is told;
-//! * `reading`, `publishing`, `granting`: what becomes of its requests;
+//! * `reading`, `publishing`, `watching`, `granting`: what becomes of its requests;
 //! * [`subscription`], `places`: the channels of the session;
 //! * [`credit`]: how many bytes of pages the client takes;
 //! * `liveness`: whether the other side is there; `pace`: whether it waits for its acks, and how it is listened to.
@@ -40,6 +40,7 @@ mod reading;
 pub mod request;
 pub mod subscription;
 pub mod turn;
+mod watching;
 
 pub use turn::{Effect, Fetched, Input};
 
@@ -51,6 +52,7 @@ use publishing::Publishing;
 use reading::Attaching;
 use request::Request;
 use subscription::{Next, Subscription};
+use watching::Presence;
 
 /// Bytes of messages in one page. Large enough that paging runs at the speed of the link, small
 /// enough that a page is one turn of the channel and one write.
@@ -83,8 +85,14 @@ pub struct Settings {
     pub hello_timeout: Duration,
     /// Neither side is silent for longer: it pings. Silence of one and a half times this is loss.
     pub heartbeat: Duration,
-    /// Channels attached at once, at most [`PLACES_MAX`].
+    /// Channels attached or watched at once, at most [`PLACES_MAX`].
     pub channels_max: usize,
+    /// Channels that a client is in at once.
+    pub entries_max: usize,
+    /// Time between two requests about presence on average; `None` sets no rate.
+    pub presence_interval: Option<Duration>,
+    /// Time between two ephemeral states on average; what comes faster is dropped. `None` sets no rate.
+    pub ephemeral_interval: Option<Duration>,
     /// Time between two attaches on average; `None` sets no rate.
     pub attach_interval: Option<Duration>,
     /// Publishes and skips taken and not yet answered.
@@ -124,6 +132,8 @@ pub struct Session {
     in_flight: u16,
     /// Since the first publish: most sessions only read.
     publishing: Option<Box<Publishing>>,
+    /// Since it first had to do with presence.
+    presence: Option<Box<Presence>>,
     page_tickets: u32,
     liveness: Liveness,
 }
@@ -161,6 +171,7 @@ impl Session {
             attaching: Vec::new(),
             in_flight: 0,
             publishing: None,
+            presence: None,
             page_tickets: 0,
             liveness: Liveness::new(now),
         }
@@ -249,6 +260,17 @@ impl Session {
             Input::Acknowledged { request, serial, ack } => self.acknowledged(request, serial, ack, now, out),
             Input::PublishRefused { request, refusal } => self.publish_refused(request, refusal, out),
             Input::Fetched { place, ticket, page } => self.fetched(place, ticket, page, out),
+            Input::PresenceAnswered { request, answer } => self.presence_answered(request, answer, out),
+            Input::Watched {
+                request,
+                place,
+                channel_id,
+            } => self.watched(request, place, channel_id, out),
+            Input::WatchRefused {
+                request,
+                place,
+                refusal,
+            } => self.watch_refused(request, place, refusal, out),
             Input::Wake => self.wake(now.instant, out),
             Input::Dismiss(Farewell::Draining) if self.is_open() => {
                 let deadline = now.instant + DRAINING_TIME_MAX;
@@ -331,6 +353,14 @@ impl Session {
                 self.credit.grant(bytes);
                 self.step_all(out);
             }
+            Request::Enter {
+                request,
+                channel,
+                state,
+            } => self.enter(request, channel, state, now.instant, out),
+            Request::LeavePresence { request, channel } => self.leave_presence(request, channel, now.instant, out),
+            Request::Watch { request, channel, mode } => self.watch(request, channel, mode, now.instant, out),
+            Request::Ephemeral { channel, ephemeral } => self.ephemeral(channel, ephemeral, now.instant, out),
             Request::Goodbye => self.close(Farewell::ClientLeft, out),
         }
     }
@@ -371,6 +401,7 @@ impl Session {
         self.phase = Phase::Closed;
         let left = std::mem::take(&mut self.places);
         out.extend(left.held().map(|(place, _)| Effect::Leave { place }));
+        out.extend(left.watched().map(|(place, _)| Effect::Unwatch { place }));
         out.push(Effect::Close(farewell));
     }
 

@@ -8,11 +8,17 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 use thiserror::Error;
 
+use super::frame::FRAME_BYTES_MAX;
+
 /// Longest header. A batch of a few hundred entries with their channels and publishers; what is larger is payload.
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<HEADER_BYTES_MAX>> =
     bincode::config::standard().with_limit::<HEADER_BYTES_MAX>();
+
+/// The same for a payload that nodes make themselves: as much as a frame holds.
+const PAYLOAD: Configuration<LittleEndian, Varint, Limit<FRAME_BYTES_MAX>> =
+    bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
 
 /// Why a header cannot be written or read.
 #[derive(Debug, Error)]
@@ -48,6 +54,20 @@ pub(crate) fn decode<H: Decode<()>>(bytes: &[u8]) -> Result<H, CodecError> {
     let (header, taken) = bincode::decode_from_slice(bytes, CONFIG)?;
     match bytes.len() - taken {
         0 => Ok(header),
+        left => Err(CodecError::Left(left)),
+    }
+}
+
+/// Encodes a payload that is made of more than bytes.
+pub(crate) fn encode_payload<P: Encode>(payload: &P) -> Result<Vec<u8>, CodecError> {
+    Ok(bincode::encode_to_vec(payload, PAYLOAD)?)
+}
+
+/// Decodes one, which takes all of `bytes`.
+pub(crate) fn decode_payload<P: Decode<()>>(bytes: &[u8]) -> Result<P, CodecError> {
+    let (payload, taken) = bincode::decode_from_slice(bytes, PAYLOAD)?;
+    match bytes.len() - taken {
+        0 => Ok(payload),
         left => Err(CodecError::Left(left)),
     }
 }

@@ -57,6 +57,28 @@ pub enum Refusal {
     /// The session is not attached to the channel.
     #[error("this session is not attached to that channel; attach first")]
     NotAttached,
+    /// The session has not entered the channel's presence.
+    #[error("this session has not entered the presence of that channel; enter it first")]
+    NotEntered,
+    /// A state in presence is longer than the namespace allows.
+    #[error(
+        "the state has {bytes} bytes and the namespace takes {bytes_max}; nothing has changed, say less in it or raise the limit"
+    )]
+    StateTooLarge {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        bytes_max: usize,
+    },
+    /// The session has entered as many channels as it may.
+    #[error("this session has entered {max} channels, as many as it may; leave some first")]
+    TooManyEntries {
+        /// As many as it may.
+        max: usize,
+    },
+    /// The node holds as much of presence as it may.
+    #[error("this node holds as much of presence as it may; try again later, or at another node")]
+    PresenceFull,
     /// The channel takes keys and there was none, or the reverse.
     #[error("the channel {}; correct the request or the channel's name", if *.keyed { "holds a value per key and the request names none" } else { "holds no keys and the request names or removes one" })]
     KeyMismatch {
@@ -134,6 +156,8 @@ pub enum Limit {
     PublishBytes,
     /// Attaches of a session.
     AttachRate,
+    /// What a session enters, changes, leaves and watches.
+    PresenceRate,
     /// Channels that one party puts into use.
     OpenRate,
     /// Publishes of one party over HTTP.
@@ -152,6 +176,7 @@ impl Limit {
             Self::PublishRate => "publish_rate",
             Self::PublishBytes => "publish_bytes",
             Self::AttachRate => "attach_rate",
+            Self::PresenceRate => "presence_rate",
             Self::OpenRate => "open_rate",
             Self::HttpPublishRate => "http_publish_rate",
             Self::AuthFailureRate => "auth_failure_rate",
@@ -165,6 +190,7 @@ impl Limit {
             Self::PublishRate => "publishes",
             Self::PublishBytes => "publishes more bytes",
             Self::AttachRate => "attaches to channels",
+            Self::PresenceRate => "enters, changes, leaves and watches presence",
             Self::OpenRate => "puts channels into use that nobody uses",
             Self::HttpPublishRate => "publishes over HTTP",
             Self::AuthFailureRate => "presents tokens or keys that are not accepted",
@@ -194,6 +220,9 @@ impl Refusal {
             Self::TooManyInFlight { .. } => Some("publishes_in_flight_max"),
             Self::TooManyChannels { .. } => Some("channels_max"),
             Self::PayloadTooLarge { .. } => Some("payload_max"),
+            Self::StateTooLarge { .. } => Some("state_max"),
+            Self::TooManyEntries { .. } => Some("presence_entries_per_session_max"),
+            Self::PresenceFull => Some("presence_entries_max"),
             _ => None,
         }
     }
@@ -211,7 +240,7 @@ impl Refusal {
             Self::Busy | Self::TooManyInFlight { .. } => Some(Duration::from_millis(100)),
             Self::InsufficientReplicas | Self::Unavailable | Self::Draining => Some(Duration::from_millis(500)),
             Self::Internal => Some(Duration::from_secs(1)),
-            Self::SlotFull => Some(Duration::from_secs(10)),
+            Self::SlotFull | Self::PresenceFull => Some(Duration::from_secs(10)),
             Self::Quarantined => Some(Duration::from_secs(60)),
             Self::BadRequest(_)
             | Self::UnknownNamespace { .. }
@@ -222,6 +251,9 @@ impl Refusal {
             | Self::SerialGap { .. }
             | Self::OutcomeUnknown
             | Self::NotAttached
+            | Self::NotEntered
+            | Self::StateTooLarge { .. }
+            | Self::TooManyEntries { .. }
             | Self::KeyMismatch { .. }
             | Self::TooManyKeys
             | Self::NoHistory

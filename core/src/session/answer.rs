@@ -58,6 +58,25 @@ pub enum Answer {
         /// The channel.
         channel_id: ChannelId,
     },
+    /// The client is in the channel's presence.
+    Entered {
+        /// As asked.
+        request: RequestId,
+    },
+    /// The client is in the channel's presence no more.
+    Left {
+        /// As asked.
+        request: RequestId,
+    },
+    /// Who is in the channel follows.
+    Watched {
+        /// As asked.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// Its number on this node.
+        channel_id: ChannelId,
+    },
     /// A publish or a skip is settled.
     Ack {
         /// As asked.

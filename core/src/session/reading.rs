@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::Answer;
+use super::places::Held;
 use super::request::{Attach, RequestId};
 use super::subscription::Subscription;
 use super::turn::{Effect, Fetched};
@@ -122,7 +123,7 @@ impl Session {
         let values = attachment.values.take();
         let mut subscription = Subscription::new(channel.clone(), channel_id, at.epoch.clone(), at.seq, policy);
         subscription.live_only = live_only;
-        let place = self.places.put(subscription);
+        let place = self.places.put(Held::Read(subscription));
         out.push(Effect::Send(Answer::Attached {
             request,
             channel,
@@ -137,6 +138,9 @@ impl Session {
     }
 
     pub(super) fn detach(&mut self, request: RequestId, channel_id: ChannelId, out: &mut Vec<Effect>) {
+        if self.unwatch(request, channel_id, out) {
+            return;
+        }
         let Some(place) = self.places.find(channel_id) else {
             return out.push(Effect::Send(Answer::Refused {
                 request,
@@ -227,9 +231,9 @@ impl Session {
     }
 
     pub(super) fn vacate(&mut self, place: Place, out: &mut Vec<Effect>) {
-        let subscription = self.places.take(place);
+        let held = self.places.take(place);
         out.push(Effect::Leave { place });
-        if subscription.is_some_and(|one| one.is_fetching()) && !self.settings.faults.credit_leak() {
+        if matches!(held, Some(Held::Read(one)) if one.is_fetching()) && !self.settings.faults.credit_leak() {
             self.regain(0, place, out);
         }
     }

@@ -7,6 +7,8 @@ use super::ChannelId;
 use crate::backpressure::Policy;
 use crate::channel::From;
 use crate::id::{ChannelName, Key, PublisherId, Seq, Serial};
+use crate::presence::Mode;
+use crate::presence::message::Ephemeral;
 use crate::time::WallTime;
 
 /// The client's number for a request; its answer carries it. Zero is never used by a client.
@@ -29,7 +31,7 @@ pub enum Request {
     Refresh(Refresh),
     /// Joins a channel.
     Attach(Attach),
-    /// Leaves a channel.
+    /// Leaves a channel, or watches it no more.
     Detach {
         /// The client's number for it.
         request: RequestId,
@@ -46,6 +48,38 @@ pub enum Request {
         channel_id: ChannelId,
         /// The last message the client has.
         after: Seq,
+    },
+    /// Is in a channel from now on, or says something else of itself there.
+    Enter {
+        /// The client's number for it.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// What is said.
+        state: Bytes,
+    },
+    /// Is in a channel no more.
+    LeavePresence {
+        /// The client's number for it.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Watches who is in a channel.
+    Watch {
+        /// The client's number for it.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// How much of it.
+        mode: Mode,
+    },
+    /// Says something for the moment.
+    Ephemeral {
+        /// The channel.
+        channel: ChannelName,
+        /// What.
+        ephemeral: Ephemeral,
     },
     /// Grants bytes of pages.
     Credit {
@@ -65,6 +99,8 @@ pub struct Hello {
     pub token: String,
     /// Names the publisher.
     pub publisher: PublisherId,
+    /// By what a client is the same over its reloads; `None` for one of this session alone. It is a secret.
+    pub client: Option<[u8; 16]>,
     /// Bytes of pages the client takes before it grants more.
     pub page_credit: u32,
     /// Name and version of the client library.
@@ -72,7 +108,7 @@ pub struct Hello {
 }
 
 impl std::fmt::Debug for Hello {
-    /// Leaves the token out: it is a secret.
+    /// Leaves the token and the client out: they are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hello")
             .field("agent", &self.agent)

@@ -13,6 +13,7 @@ use crate::channel::tests::start;
 use crate::channel::{self, Attachment, From, Limit, Outcome, Reason, Refusal};
 use crate::id::{Epoch, Position, Serial, Subject, Term};
 use crate::namespace::Namespace;
+use crate::presence;
 use crate::time::WallTime;
 
 mod attaching;
@@ -43,6 +44,10 @@ impl Harness {
             policy: Policy::Recover,
             publish_interval: interval,
             publish_bytes: NonZeroU64::new(if name == "narrow" { 200 } else { 0 }),
+            presence: presence::Settings {
+                state_bytes_max: 10,
+                ..presence::Settings::default()
+            },
         };
         let mut settings = Settings {
             hello_timeout: 5 * SECOND,
@@ -52,6 +57,9 @@ impl Harness {
             },
             heartbeat: 10 * SECOND,
             channels_max: 2,
+            entries_max: 2,
+            presence_interval: None,
+            ephemeral_interval: None,
             attach_interval: None,
             publishes_in_flight_max: 2,
             token_leeway: SECOND,
@@ -164,6 +172,7 @@ fn hello() -> Hello {
     Hello {
         token: "secret".to_owned(),
         publisher: PublisherId([7; 16]),
+        client: None,
         page_credit: 0,
         agent: "test".to_owned(),
     }

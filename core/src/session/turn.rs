@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::answer::{Answer, Farewell};
 use super::request::{Hello, Publish, Refresh, Request, RequestId, Skip};
 use super::{ChannelId, PageTicket, Place};
 use crate::access::Grant;
 use crate::channel::{self, Attachment, Reason, Refusal, Values};
 use crate::id::{Author, ChannelName, Position, Seq, Serial};
+use crate::presence::message::Ephemeral;
+use crate::presence::{Mode, gateway};
 
 /// Everything that can happen to a session.
 #[derive(Debug)]
@@ -65,6 +69,31 @@ pub enum Input {
         ticket: PageTicket,
         /// The cursor after the page and its bytes, or why there is none.
         page: Fetched,
+    },
+    /// The answer to [`Effect::Enter`] or [`Effect::LeavePresence`]; `None` if nobody could give one.
+    PresenceAnswered {
+        /// The request it answers.
+        request: RequestId,
+        /// Whether it is so now.
+        answer: Option<Result<(), gateway::Refusal>>,
+    },
+    /// The answer to [`Effect::Watch`].
+    Watched {
+        /// The request it answers.
+        request: RequestId,
+        /// Where the channel is kept.
+        place: Place,
+        /// Its number on this node.
+        channel_id: ChannelId,
+    },
+    /// The node watches nothing more now.
+    WatchRefused {
+        /// The request it answers.
+        request: RequestId,
+        /// Where the channel was to be kept.
+        place: Place,
+        /// Why.
+        refusal: Refusal,
     },
     /// The instant asked for by [`Session::wake_at`](super::Session::wake_at) has come.
     Wake,
@@ -155,6 +184,45 @@ pub enum Effect {
         author: Author,
         /// What.
         skip: Skip,
+    },
+    /// Enter a channel's presence, or change the state there; answer with [`Input::PresenceAnswered`].
+    Enter {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+        /// What is said.
+        state: Bytes,
+    },
+    /// Leave a channel's presence; answer with [`Input::PresenceAnswered`].
+    LeavePresence {
+        /// Comes back with the answer; 0 if nobody waits for it.
+        request: RequestId,
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Watch a channel, or more or less of it; answer with [`Input::Watched`] or refused.
+    Watch {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Where it is kept.
+        place: Place,
+        /// The channel.
+        channel: ChannelName,
+        /// How much of it.
+        mode: Mode,
+    },
+    /// The channel at `place` is watched no more.
+    Unwatch {
+        /// Where it was kept.
+        place: Place,
+    },
+    /// Pass something on that may be lost.
+    Ephemeral {
+        /// In which channel.
+        channel: ChannelName,
+        /// What.
+        ephemeral: Ephemeral,
     },
     /// Close the connection once what is queued (a goodbye among it) is written.
     Close(Farewell),

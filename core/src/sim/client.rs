@@ -209,6 +209,7 @@ impl Client {
             Up::Request(Request::Hello(Hello {
                 token: self.id.to_string(),
                 publisher: setup.publisher,
+                client: None,
                 page_credit: setup.page_credit,
                 agent: "simulation".to_owned(),
             })),

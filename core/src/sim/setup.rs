@@ -14,9 +14,9 @@ use crate::fault::Faults;
 use crate::id::{Author, ChannelName, PublisherId, Subject};
 use crate::namespace::{Namespace, Namespaces};
 use crate::pulse::Windows;
-use crate::ring;
 use crate::session::{PAGE_BYTES_MAX, Settings};
 use crate::slot::{self, TailBounds};
+use crate::{presence, ring};
 
 /// Everything about a run that does not change while it lasts.
 #[derive(Debug)]
@@ -87,6 +87,9 @@ impl Setup {
             },
             heartbeat,
             channels_max: 100,
+            entries_max: 0,
+            presence_interval: None,
+            ephemeral_interval: None,
             attach_interval: dice.percent(15).then_some(MILLI * 400),
             token_leeway: Duration::ZERO,
             publishes_in_flight_max: *dice.pick(&[4, 16, 64]),
@@ -208,6 +211,7 @@ fn namespace(number: u64, mix: &Mix, faults: Faults, dice: &mut Dice) -> Namespa
         },
         publish_interval: dice.percent(15).then_some(MILLI * 40),
         publish_bytes: dice.percent(15).then_some(PUBLISH_BYTES),
+        presence: presence::Settings::default(),
     }
 }
 

@@ -55,6 +55,10 @@ impl RefusalHead {
             | Refusal::Unauthorized(_)
             | Refusal::TooManyChannels { .. }
             | Refusal::NotAttached
+            | Refusal::NotEntered
+            | Refusal::StateTooLarge { .. }
+            | Refusal::TooManyEntries { .. }
+            | Refusal::PresenceFull
             | Refusal::RateLimited { .. }
             | Refusal::TooManyInFlight { .. } => Self::Internal,
         }

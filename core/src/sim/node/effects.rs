@@ -104,6 +104,12 @@ impl Node {
                     session.due |= 1 << place.0;
                 }
             }
+            // The presence of these clients is simulated by itself.
+            Effect::Enter { .. }
+            | Effect::LeavePresence { .. }
+            | Effect::Watch { .. }
+            | Effect::Unwatch { .. }
+            | Effect::Ephemeral { .. } => {}
             Effect::Close(farewell) => {
                 if let Some(session) = self.sessions.get_mut(&link) {
                     session.ending = Some(farewell);
