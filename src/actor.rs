@@ -3,6 +3,7 @@
 //! ```text
 //! node
 //! ├── supervisor ── slot × used ── channel × active
+//! │           └──── presence × 8
 //! └── sessions (tasks, see crate::session)
 //! ```
 //!
@@ -12,19 +13,23 @@
 //! | queue | bound | when full |
 //! | --- | --- | --- |
 //! | channel mailbox | [`channel::MAILBOX_SIZE`] messages not worked off | a session stops reading its client; HTTP answers 503 |
+//! | presence mailbox | [`presence::MAILBOX_SIZE`] requests not worked off | a session stops reading its client; ephemeral states are dropped |
 //! | slot mailbox | what its channels have not worked off | cannot be: each message comes in the room of a channel's |
 //!
 //! | actor | on panic | what others see |
 //! | --- | --- | --- |
 //! | channel | started again from its slot, in the same epoch; set aside after the second panic at the same place | requests on their way get `unavailable`; readers lose nothing |
 //! | slot | started again on the state it had | channels are opened again |
+//! | presence | started again on the state it had | requests on their way get `unavailable` |
 //!
 //! * [`registry`]: name → address; starts on demand, retires when idle;
 //! * [`channel`], [`slot`]: the actors of what this node owns; [`relay`]: a channel that another node owns;
+//! * [`presence`]: who is in channels;
 //! * [`reply`]: whom an owner answers;
 //! * `supervisor`: what a crash means.
 
 pub mod channel;
+pub mod presence;
 pub mod registry;
 pub mod relay;
 pub mod reply;

@@ -125,6 +125,7 @@ fn capabilities(entries: &[config::Capability]) -> Result<Arc<[Capability]>, Str
                 config::Operation::Publish => starling_core::access::Operation::Publish,
                 config::Operation::Subscribe => starling_core::access::Operation::Subscribe,
                 config::Operation::History => starling_core::access::Operation::History,
+                config::Operation::Presence => starling_core::access::Operation::Presence,
                 config::Operation::Admin => starling_core::access::Operation::Admin,
             })
         });

@@ -44,7 +44,7 @@ pub use check::Conflict;
 pub use cluster::Cluster;
 pub use error::{Error, Problem};
 pub use load::{Loaded, load};
-pub use namespace::{Durability, History, Namespace, Policy};
+pub use namespace::{Durability, History, Namespace, Policy, Presence, PresenceMode};
 pub use origin::{Origin, OriginError};
 pub use section::{Admin, Client, Fanout, Limits, Log, LogFormat, Node, Session, Slots, Tls};
 pub use show::{Setting, settings, show};

@@ -4,13 +4,17 @@
 //! ring; a reader is a session that holds a cursor into it. When the feed moves it marks each
 //! reader's mailbox and wakes those that were asleep; a reader that is awake, or waits for its
 //! coalescing window, is not woken again. There is no queue and no allocation per reader.
+//!
+//! A [`Board`] is the same for who is in a channel.
 
+mod board;
 mod feed;
 mod frame;
-
 mod page;
+mod readers;
 
-pub use feed::{Feed, Gateway, Listener};
+pub use board::{Board, Heads};
+pub use feed::{Feed, Gateway};
 pub use frame::Frame;
-
 pub use page::{EncodedPage, PageCache};
+pub use readers::Listener;

@@ -2,6 +2,7 @@
 //! looks nothing up. Never labelled by channel or user.
 
 mod cluster;
+mod presence;
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 
 use starling_core::channel::Outcome;
 use starling_core::session::answer::Answer;
+
+pub use presence::PresenceHeld;
 
 use crate::transport::Transport;
 use crate::wire;
@@ -35,6 +38,8 @@ pub enum FrameKind {
     Publication,
     /// Messages of the past.
     Page,
+    /// Who is in a channel.
+    Presence,
     /// Everything else.
     Control,
 }
@@ -50,7 +55,7 @@ struct Instruments {
     connections: [Gauge; 2],
     subscriptions: Gauge,
     channels: Gauge,
-    sent: [[Counter; 3]; 2],
+    sent: [[Counter; 4]; 2],
     received: Counter,
     bytes_in: Counter,
     bytes_out: Counter,
@@ -59,6 +64,7 @@ struct Instruments {
     dropped: Counter,
     fanout_frames: Counter,
     fanout_messages: Counter,
+    presence: presence::Instruments,
     store: StoreInstruments,
 }
 
@@ -101,10 +107,11 @@ impl Metrics {
             .expect("bounds that are not empty are taken")
             .build_recorder();
         let sent = |kind: &'static str, transport: Transport| counter!("starling_messages_sent_total", "kind" => kind, "transport" => transport.name());
-        let kinds = |transport| ["publication", "page", "control"].map(|kind| sent(kind, transport));
+        let kinds = |transport| ["publication", "page", "presence", "control"].map(|kind| sent(kind, transport));
         let make = || {
             describe();
             cluster::describe();
+            presence::describe();
             gauge!("starling_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             Instruments {
                 connections: Transport::ALL.map(|it| gauge!("starling_connections", "transport" => it.name())),
@@ -119,6 +126,7 @@ impl Metrics {
                 dropped: counter!("starling_dropped_messages_total", "reason" => "slow_reader"),
                 fanout_frames: counter!("starling_cluster_fanout_frames_total"),
                 fanout_messages: counter!("starling_cluster_fanout_messages_total"),
+                presence: presence::Instruments::new(),
                 store: StoreInstruments {
                     queue: gauge!("starling_store_queue_batches"),
                     batch: histogram!("starling_store_commit_entries"),

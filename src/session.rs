@@ -10,8 +10,10 @@
 //! * `receive`: from the connection to the rules;
 //! * `deliver`: from the rings to the connection;
 //! * `snapshot`: the values of a keyed channel, in parts;
-//! * `forward`, `outbound`: from the session to the owners of its channels.
+//! * `forward`, `outbound`: from the session to the owners of its channels;
+//! * `attendance`: where its client is, and whose presence it watches.
 
+mod attendance;
 mod deliver;
 mod forward;
 mod mailbox;
@@ -21,5 +23,5 @@ mod serve;
 mod snapshot;
 mod task;
 
-pub use mailbox::{Delivery, Mailbox, PageAnswer};
+pub use mailbox::{Beginning, Delivery, Mailbox, PageAnswer};
 pub use serve::{Serve, serve};

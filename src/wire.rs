@@ -6,8 +6,10 @@
 
 mod answer;
 mod message;
+mod presence;
 mod request;
 
 pub use answer::{Greeting, answer, farewell, goodbye, reason_name, refusal_code, refused, session_id};
 pub use message::{page, publication, snapshot};
+pub use presence::{certainty, changes, ephemerals, occupancy, roster};
 pub use request::{Rejected, request};

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use ractor::{Actor, ActorCell, ActorId, ActorRef, ActorRuntime};
-use starling_core::id::{ChannelName, Seq, SlotId, Term, slot_of};
+use starling_core::id::{ChannelName, Generation, NodeId, NodeName, Seq, SlotId, Term, slot_of};
 use starling_core::replica::{self, Replica};
 use starling_core::session::answer::Farewell;
 use starling_core::slot::{CommitPoint, Slot};
 use starling_runtime::mailbox::{Address, Permit, Room, SendError};
 
 use super::channel::{self, ChannelActor};
+use super::presence::{self, PresenceActor, ShardId};
 use super::relay::{self, RelayActor};
 use super::slot::{self, Machine, Route, SlotActor};
 use super::supervisor::Supervisor;
@@ -31,6 +32,7 @@ pub(super) enum Who {
     Slot(SlotId),
     Channel(ChannelName),
     Relay(ChannelName),
+    Presence(ShardId),
 }
 
 /// See the module. Cheap to clone.
@@ -42,12 +44,28 @@ struct Inner {
     /// The way to other nodes, if there are any.
     peers: Option<Arc<Peers>>,
     slots: Box<[Entry]>,
+    /// Who is in channels, by shard.
+    presence: Box<[Shard]>,
+    /// Requests over HTTP that looked who is in a channel.
+    glances: AtomicU32,
     /// Channels of all slots.
     channels: AtomicUsize,
     /// Relays that were started.
     relays: AtomicU32,
     running: DashMap<ActorId, Who>,
     supervisor: OnceLock<ActorCell>,
+}
+
+/// A shard of presence: its machine, and the actor that works on it.
+struct Shard {
+    machine: Arc<Mutex<presence::Machine>>,
+    actor: Mutex<Option<Address<presence::Message>>>,
+}
+
+impl Shard {
+    fn actor(&self) -> MutexGuard<'_, Option<Address<presence::Message>>> {
+        self.actor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Channels = HashMap<ChannelName, Address<channel::Message>>;
@@ -91,6 +109,10 @@ impl Registry {
     /// # Errors
     /// When the supervisor does not start.
     pub async fn start(services: Arc<Services>, peers: Option<Arc<Peers>>) -> Result<Self, ractor::SpawnErr> {
+        let me = match &peers {
+            Some(peers) => peers.me().clone(),
+            None => alone(&services),
+        };
         let registry = Self(Arc::new(Inner {
             slots: (0..services.slots)
                 .map(|_| {
@@ -100,6 +122,13 @@ impl Registry {
                     })
                 })
                 .collect(),
+            presence: ShardId::all()
+                .map(|_| Shard {
+                    machine: Arc::new(Mutex::new(presence::Machine::new(me.clone(), &services))),
+                    actor: Mutex::default(),
+                })
+                .collect(),
+            glances: AtomicU32::new(0),
             services,
             peers,
             channels: AtomicUsize::new(0),
@@ -113,6 +142,9 @@ impl Registry {
             .supervisor
             .set(supervisor.get_cell())
             .expect("set once, here");
+        if registry.peers().is_none() {
+            registry.own_presence(&me);
+        }
         Ok(registry)
     }
 
@@ -273,6 +305,66 @@ impl Registry {
             .clone()
     }
 
+    /// The address of a shard of presence; starts its actor if none runs.
+    #[must_use]
+    pub fn presence(&self, shard: ShardId) -> Address<presence::Message> {
+        let entry = &self.0.presence[usize::from(shard.0)];
+        entry
+            .actor()
+            .get_or_insert_with(|| self.start_presence(shard, entry))
+            .clone()
+    }
+
+    /// Tells every shard of presence.
+    pub fn tell_presence(&self, input: impl Fn() -> presence::Happening) {
+        for shard in ShardId::all() {
+            let message = presence::Message::Happened(input());
+            let _ = self.presence(shard).post_single(message); // one that has failed is told by the next of its kind
+        }
+    }
+
+    /// Sends to a shard if its mailbox has room.
+    ///
+    /// # Errors
+    /// The message, when there is none.
+    pub fn try_send_presence(&self, shard: ShardId, message: presence::Message) -> Result<(), presence::Message> {
+        match self.presence(shard).try_send(message, 1) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(message)) => Err(message),
+            // Whoever asked is told that nobody answers.
+            Err(SendError::Closed(_) | SendError::Gone(_)) => Ok(()),
+        }
+    }
+
+    /// Sends to a shard once its mailbox has room.
+    pub async fn send_presence(&self, shard: ShardId, message: presence::Message) {
+        let _ = self.presence(shard).send(message, 1).await; // the same
+    }
+
+    /// A number for a request over HTTP that looks who is in a channel.
+    pub fn next_glance(&self) -> u32 {
+        self.0.glances.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Starts a shard again whose actor has failed.
+    pub(super) fn presence_failed(&self, shard: ShardId) {
+        *self.0.presence[usize::from(shard.0)].actor() = None;
+        let _ = self.presence(shard);
+    }
+
+    /// A node that stands alone owns everything.
+    fn own_presence(&self, me: &NodeId) {
+        for slot in (0..self.0.services.slots).map(SlotId) {
+            let placed = presence::Happening::Placed {
+                slot,
+                owner: Some((me.clone(), Term(1))),
+                is_replica: false,
+            };
+            let message = presence::Message::Happened(placed);
+            let _ = self.presence(ShardId::of(slot)).post_single(message);
+        }
+    }
+
     /// The slot that a channel belongs to.
     #[must_use]
     pub fn slot_of(&self, name: &ChannelName) -> Address<slot::Message> {
@@ -376,6 +468,17 @@ impl Registry {
         Address::new(self.spawn(SlotActor, Who::Slot(slot), arguments), room)
     }
 
+    fn start_presence(&self, shard: ShardId, entry: &Shard) -> Address<presence::Message> {
+        let room = Room::new(presence::MAILBOX_SIZE);
+        let arguments = presence::Arguments {
+            shard,
+            machine: Arc::clone(&entry.machine),
+            registry: self.clone(),
+            room: room.clone(),
+        };
+        Address::new(self.spawn(PresenceActor, Who::Presence(shard), arguments), room)
+    }
+
     fn make_machine(&self, slot: SlotId) -> Machine {
         let services = &self.0.services;
         let settings = Arc::new(services.settings.namespaces.clone());
@@ -405,5 +508,15 @@ impl Registry {
             .expect("only a name that is taken refuses an actor, and ours have none");
         self.0.running.insert(actor.get_id(), who);
         actor
+    }
+}
+
+/// What a node that stands alone is called in presence: as it calls itself, or as it would have to as one of several.
+fn alone(services: &Services) -> NodeId {
+    let name = services.greeting.node.to_ascii_lowercase();
+    let name = NodeName::parse(&name).or_else(|_| NodeName::parse("node"));
+    NodeId {
+        name: name.expect("it is a name"),
+        generation: Generation(services.greeting.generation),
     }
 }

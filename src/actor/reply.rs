@@ -7,9 +7,10 @@ use std::time::Instant;
 use starling_cluster::link::Link;
 use starling_core::channel::{Ack, Attachment, Inspection, Page, Reason, Refusal};
 use starling_core::id::{ChannelName, Position, Serial};
+use starling_core::presence::gateway;
 use starling_core::relay::{Answer, Told};
 use starling_core::session::request::RequestId;
-use starling_core::session::{PageTicket, Place};
+use starling_core::session::{ChannelId, PageTicket, Place};
 use tokio::sync::oneshot;
 
 use crate::cluster::peers::Peers;
@@ -37,6 +38,15 @@ enum Asker {
         mailbox: Arc<Mailbox>,
         place: Place,
         ticket: PageTicket,
+    },
+    Presence {
+        mailbox: Arc<Mailbox>,
+        request: RequestId,
+    },
+    Watch {
+        mailbox: Arc<Mailbox>,
+        request: RequestId,
+        place: Place,
     },
     Http(oneshot::Sender<Result<Ack, Refusal>>),
     HttpRead(oneshot::Sender<Result<Page, Refusal>>),
@@ -98,6 +108,22 @@ impl Reply {
         Self(Some(Asker::Read { mailbox, place, ticket }))
     }
 
+    /// To a session that enters a channel's presence, or leaves it.
+    #[must_use]
+    pub const fn to_presence(mailbox: Arc<Mailbox>, request: RequestId) -> Self {
+        Self(Some(Asker::Presence { mailbox, request }))
+    }
+
+    /// To a session that watches.
+    #[must_use]
+    pub const fn to_watch(mailbox: Arc<Mailbox>, request: RequestId, place: Place) -> Self {
+        Self(Some(Asker::Watch {
+            mailbox,
+            request,
+            place,
+        }))
+    }
+
     /// To a publish over HTTP.
     #[must_use]
     pub fn to_http() -> (Self, oneshot::Receiver<Result<Ack, Refusal>>) {
@@ -129,6 +155,12 @@ impl Reply {
     #[must_use]
     pub const fn wants_messages(&self) -> bool {
         matches!(self.0, Some(Asker::HttpRead(_) | Asker::Peer(_)))
+    }
+
+    /// Whether it is of somebody who watches.
+    #[must_use]
+    pub const fn watches(&self) -> bool {
+        matches!(self.0, Some(Asker::Watch { .. }))
     }
 
     /// The gateway that asks, if it is another node.
@@ -182,6 +214,33 @@ impl Reply {
         }
     }
 
+    /// A session has entered or left, or may not.
+    pub fn entered(mut self, answer: Result<(), gateway::Refusal>) {
+        match self.0.take() {
+            Some(Asker::Presence { mailbox, request }) => mailbox.deliver(Delivery::PresenceAnswered {
+                request,
+                answer: Some(answer),
+            }),
+            asker => self.0 = asker,
+        }
+    }
+
+    /// A session watches, under this number.
+    pub fn watched(mut self, channel_id: ChannelId) {
+        match self.0.take() {
+            Some(Asker::Watch {
+                mailbox,
+                request,
+                place,
+            }) => mailbox.deliver(Delivery::Watched {
+                request,
+                place,
+                channel_id,
+            }),
+            asker => self.0 = asker,
+        }
+    }
+
     /// A page is there.
     pub fn page(self, page: EncodedPage) {
         self.fetched(PageAnswer::Page(page));
@@ -231,6 +290,18 @@ impl Reply {
                 };
                 mailbox.deliver(Delivery::Fetched { place, ticket, page });
             }
+            Some(Asker::Presence { mailbox, request }) => {
+                mailbox.deliver(Delivery::PresenceAnswered { request, answer: None });
+            }
+            Some(Asker::Watch {
+                mailbox,
+                request,
+                place,
+            }) => mailbox.deliver(Delivery::WatchRefused {
+                request,
+                place,
+                refusal,
+            }),
             Some(Asker::Http(sender)) => {
                 let _ = sender.send(Err(refusal)); // whoever asked may have gone
             }

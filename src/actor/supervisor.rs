@@ -62,6 +62,11 @@ impl Actor for Supervisor {
                     state.registry.services().metrics.restarted("slot");
                     state.registry.slot_failed(slot);
                 }
+                Some(Who::Presence(shard)) => {
+                    tracing::error!(shard = shard.0, %error, "a shard of presence failed; it starts again on the state it had");
+                    state.registry.services().metrics.restarted("presence");
+                    state.registry.presence_failed(shard);
+                }
                 None => {}
             },
             SupervisionEvent::ActorTerminated(actor, ..) => {

@@ -294,6 +294,7 @@ fn permitted(capability: &Granted) -> Permitted {
         (Granting::Publish, "publish"),
         (Granting::Subscribe, "subscribe"),
         (Granting::History, "history"),
+        (Granting::Presence, "presence"),
         (Granting::Admin, "admin"),
     ];
     let operations = all.into_iter().filter(|(one, _)| capability.operations.contains(*one));
@@ -312,10 +313,16 @@ fn allowed(text: &str) -> Result<Capability, String> {
         "publish" => Ok(vec![Operation::Publish]),
         "subscribe" => Ok(vec![Operation::Subscribe]),
         "history" => Ok(vec![Operation::History]),
+        "presence" => Ok(vec![Operation::Presence]),
         "admin" => Ok(vec![Operation::Admin]),
-        "all" => Ok(vec![Operation::Publish, Operation::Subscribe, Operation::History]),
+        "all" => Ok(vec![
+            Operation::Publish,
+            Operation::Subscribe,
+            Operation::History,
+            Operation::Presence,
+        ]),
         other => Err(format!(
-            "\"{other}\" is no operation; name publish, subscribe, history, admin, or all for the first three"
+            "\"{other}\" is no operation; name publish, subscribe, history, presence, admin, or all for the first four"
         )),
     };
     let operations = operations.split(',').map(read).collect::<Result<Vec<_>, _>>()?.concat();

@@ -14,7 +14,7 @@ use starling_cluster::link::{Event, PeerState};
 use starling_cluster::table::COMMANDS_MAX;
 use starling_core::id::{Generation, NodeId, NodeName, SlotId};
 use starling_core::placement::planner::{self, Member, Planner, Standing};
-use starling_core::table::{Command, Table};
+use starling_core::table::{Command, Record, Table};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::peers::{Peers, Wish};
 use super::{Cluster, SlotInboxes, inbox, probe};
+use crate::actor::presence::{self, ShardId};
 use crate::actor::registry::Registry;
 use crate::actor::slot::Message;
 
@@ -129,6 +130,10 @@ struct Driver {
     /// The newest start of each name that has said it ends. It still answers, and holds nothing for anybody any more.
     ended: BTreeMap<NodeName, Generation>,
     planner: Planner,
+    /// Nodes that the shards of presence were told of.
+    known: BTreeSet<NodeId>,
+    /// Most of those who decide about the slots are heard.
+    has_quorum: bool,
 }
 
 impl Driver {
@@ -139,6 +144,8 @@ impl Driver {
             planner: Planner::new(cluster.me.clone(), zone.as_str().into(), planner::Config::default()),
             down: BTreeSet::new(),
             ended: BTreeMap::new(),
+            known: BTreeSet::new(),
+            has_quorum: true,
             registry,
             cluster,
         }
@@ -173,6 +180,8 @@ impl Driver {
                 () = sleep_until(look_at) => {}
             }
             let view = self.cluster.table.view();
+            self.tell_quorum();
+            self.tell_registered(&view);
             self.tell_records(&view);
             look_at = Instant::now() + LOOK_EVERY;
             if let Some(sooner) = self.plan(&view) {
@@ -186,10 +195,42 @@ impl Driver {
         for ((slot, record), told) in table.records().zip(&mut self.told) {
             if record.version > *told {
                 *told = record.version;
+                tell_placed(&self.registry, &self.cluster.me, slot, record);
                 let record = Box::new(record.clone());
                 let _ = self.registry.slot(slot).post_single(Message::Table(record));
             }
         }
+    }
+
+    /// Tells the shards of nodes that this one has not heard of otherwise: what they have entered may lack here.
+    fn tell_registered(&mut self, table: &Table) {
+        let nodes = table.nodes().nodes().filter(|node| *node != self.cluster.me);
+        for node in nodes.filter(|node| !self.known.contains(node)).collect::<Vec<_>>() {
+            self.known.retain(|older| older.name != node.name);
+            self.known.insert(node.clone());
+            self.stands(&node, presence::Standing::Suspect);
+        }
+    }
+
+    /// Tells the shards whether this node hears from most of those who decide about the slots.
+    fn tell_quorum(&mut self) {
+        let voters = self.cluster.table.electorate().voters;
+        let is_heard = |name: &NodeName| {
+            let link = self.cluster.links.of(name);
+            *name == self.cluster.me.name || link.is_some_and(|link| link.state() != PeerState::Down)
+        };
+        let heard = voters.iter().filter(|name| is_heard(name)).count();
+        let has_quorum = 2 * heard > voters.len();
+        if has_quorum != std::mem::replace(&mut self.has_quorum, has_quorum) {
+            self.registry.tell_presence(|| presence::Happening::Quorum(has_quorum));
+        }
+    }
+
+    fn stands(&self, node: &NodeId, standing: presence::Standing) {
+        self.registry.tell_presence(|| presence::Happening::Standing {
+            node: node.clone(),
+            standing,
+        });
     }
 
     /// Tells slots who should hold them. When to look again.
@@ -217,7 +258,11 @@ impl Driver {
                 self.hear(node, false);
             }
             Event::Reset(node) => self.reset(&node),
-            Event::Suspect(_) | Event::Refused(..) => {}
+            Event::Suspect(node) => {
+                self.known.insert(node.clone());
+                self.stands(&node, presence::Standing::Suspect);
+            }
+            Event::Refused(..) => {}
         }
     }
 
@@ -258,6 +303,12 @@ impl Driver {
             self.down.retain(|older| older.name != node.name);
         }
         if changes || answers {
+            self.known.insert(node.clone());
+            let standing = match answers {
+                true => presence::Standing::Up,
+                false => presence::Standing::Down,
+            };
+            self.stands(&node, standing);
             self.tell_slots(|| Message::Heard {
                 node: node.clone(),
                 answers,
@@ -267,6 +318,7 @@ impl Driver {
 
     fn reset(&self, node: &NodeId) {
         self.tell_slots(|| Message::Reset { node: node.clone() });
+        self.registry.tell_presence(|| presence::Happening::Reset(node.clone()));
     }
 
     fn tell_slots(&self, message: impl Fn() -> Message) {
@@ -274,6 +326,18 @@ impl Driver {
             let _ = self.registry.slot(slot).post_single(message());
         }
     }
+}
+
+/// Tells a shard of presence who has one of its slots.
+fn tell_placed(registry: &Registry, me: &NodeId, slot: SlotId, record: &Record) {
+    let owner = record.owner.clone().map(|owner| (owner, record.term));
+    let placed = presence::Happening::Placed {
+        slot,
+        owner,
+        is_replica: record.isr.contains(me),
+    };
+    let message = presence::Message::Happened(placed);
+    let _ = registry.presence(ShardId::of(slot)).post_single(message);
 }
 
 /// What gossip knows of the other nodes, as the planner takes it.

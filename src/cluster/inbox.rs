@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::peers::Peers;
 use crate::actor::channel::Message;
+use crate::actor::presence::{self, ShardId};
 use crate::actor::registry::Registry;
 use crate::actor::reply::{Caller, Reply};
 use crate::actor::slot::{self, Route};
@@ -62,6 +63,12 @@ impl Desk {
         }
         let room = incoming.into_room();
         match received {
+            Received::Presence(message) => {
+                let message = Box::new(message);
+                let told = presence::Message::Told { from, message, room };
+                // What is lost is found by comparing.
+                let _ = self.registry.presence(ShardId::of(slot)).post_single(told);
+            }
             Received::Replica(message) => {
                 let message = Box::new(message);
                 let message = slot::Message::Peer { from, message, room };

@@ -124,6 +124,8 @@ pub enum Operation {
     Subscribe,
     /// Receive messages that are in the past.
     History,
+    /// Enter presence, and watch it.
+    Presence,
     /// Act on the sessions of others.
     Admin,
 }

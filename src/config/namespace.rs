@@ -39,6 +39,46 @@ pub struct Namespace {
     pub publish_bytes: Size,
     /// Publishers one channel remembers, so that what they send again is taken once.
     pub publishers_max: u32,
+    /// Who is seen in its channels.
+    pub presence: Presence,
+}
+
+/// Who is seen in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presence {
+    /// The most that those who watch may see.
+    pub mode: PresenceMode,
+    /// How long a client whose connection was lost may take to return before it has left.
+    #[serde(with = "unit::duration")]
+    pub grace: Duration,
+    /// Clients of a channel up to which they are named.
+    pub roster_max: u32,
+    /// Longest state of a client.
+    pub state_max: Size,
+}
+
+/// What those who watch a channel may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PresenceMode {
+    /// Who is there.
+    #[default]
+    Roster,
+    /// How many are there.
+    Count,
+}
+
+/// The defaults, with their reasons in `config/default.toml`.
+impl Default for Presence {
+    fn default() -> Self {
+        Self {
+            mode: PresenceMode::default(),
+            grace: Duration::from_secs(5),
+            roster_max: 20_000,
+            state_max: Size::new(1 << 10),
+        }
+    }
 }
 
 impl Namespace {
@@ -133,6 +173,8 @@ struct Entry {
     publish_rate: Option<u32>,
     publish_bytes: Option<Size>,
     publishers_max: Option<u32>,
+    #[serde(default)]
+    presence: Presence,
 }
 
 /// A history as it is written.
@@ -180,6 +222,7 @@ impl From<Entry> for Namespace {
             publish_rate: entry.publish_rate.unwrap_or(1_000),
             publish_bytes: entry.publish_bytes.unwrap_or(Size::new(8 << 20)),
             publishers_max: entry.publishers_max.unwrap_or(10_000),
+            presence: entry.presence,
         }
     }
 }
@@ -224,6 +267,7 @@ mod tests {
             "match = \"a\"",
             "match = \"a\"\ndurability = \"ephemeral\"",
             "match = \"a\"\nkeyed = true\npolicy = \"latest\"",
+            "match = \"a\"\npresence = { mode = \"count\", grace = \"0s\" }",
         ] {
             let namespace = read(text);
             assert_eq!(

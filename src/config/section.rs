@@ -92,10 +92,14 @@ pub struct Session {
     /// Silence after which either side sends a ping; one and a half times this is a lost connection.
     #[serde(with = "unit::duration")]
     pub heartbeat: Duration,
-    /// Channels one session may be attached to.
+    /// Channels one session may be attached to, or watch.
     pub channels_max: u32,
     /// Attaches a second that one session may make; 0 for no limit.
     pub attach_rate: u32,
+    /// Times a second that one session may enter, change, leave or watch presence; 0 for no limit.
+    pub presence_rate: u32,
+    /// Ephemeral states a second that are taken from one session; 0 for no limit.
+    pub ephemeral_rate: u32,
     /// Publishes one session may have unanswered.
     pub publishes_in_flight_max: u32,
     /// Bytes encoded for one session and not yet taken by its connection.

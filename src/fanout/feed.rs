@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Frame;
+use super::readers::{Listener, Readers};
 use crate::session::Mailbox;
 use crate::wire;
 
@@ -38,37 +39,15 @@ struct Fed {
     ring: Ring<Arc<Frame>>,
 }
 
-/// A reader's entry in its feed; hand it back to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listener(usize);
-
-#[derive(Debug, Default)]
-struct Readers {
-    entries: Vec<Option<(Arc<Mailbox>, Place)>>,
-    vacant: Vec<usize>,
-}
-
 impl Feed {
     /// Adds a reader: its mailbox is marked with `place` whenever the feed moves.
     pub fn join(&self, mailbox: Arc<Mailbox>, place: Place) -> Listener {
-        let mut readers = self.readers();
-        let at = readers.vacant.pop().unwrap_or(readers.entries.len());
-        let entry = Some((mailbox, place));
-        match readers.entries.get_mut(at) {
-            Some(vacant) => *vacant = entry,
-            None => readers.entries.push(entry),
-        }
-        Listener(at)
+        self.readers().join(mailbox, place)
     }
 
     /// Removes a reader.
     pub fn leave(&self, listener: Listener) {
-        let mut readers = self.readers();
-        readers.entries[listener.0] = None;
-        readers.vacant.push(listener.0);
-        if readers.vacant.len() == readers.entries.len() {
-            *readers = Readers::default();
-        }
+        self.readers().leave(listener);
     }
 
     /// The history that its seqs count in.
@@ -110,13 +89,12 @@ impl Feed {
     /// How many read it.
     #[must_use]
     pub fn audience(&self) -> usize {
-        let readers = self.readers();
-        readers.entries.len() - readers.vacant.len()
+        self.readers().len()
     }
 
     /// Ends the session of every reader.
     pub fn dismiss(&self, farewell: &Farewell) {
-        for (mailbox, _) in self.readers().entries.iter().flatten() {
+        for mailbox in self.readers().mailboxes() {
             mailbox.dismiss(farewell);
         }
     }
@@ -129,11 +107,7 @@ impl Feed {
 
     fn tell(self: &Arc<Self>, tell: Tell) {
         match tell {
-            Tell::Now => {
-                for (mailbox, place) in self.readers().entries.iter().flatten() {
-                    mailbox.mark(*place);
-                }
-            }
+            Tell::Now => self.readers().mark(),
             Tell::At(at) => self
                 .wheel
                 .set(Instant::from_std(at), Arc::new(PulseAlarm(Arc::clone(self)))),
@@ -200,6 +174,11 @@ impl Gateway {
         }
     }
 
+    /// A number for a channel of which there is no feed, or another: no other channel of this gateway has it.
+    pub fn number(&self) -> ChannelId {
+        ChannelId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// The channel's feed, if it has one here.
     #[must_use]
     pub fn find(&self, channel: &ChannelName) -> Option<Arc<Feed>> {
@@ -210,7 +189,7 @@ impl Gateway {
     pub fn feed(&self, channel: &ChannelName, head: &Position) -> Arc<Feed> {
         let feed = self.feeds.entry(channel.clone()).or_insert_with(|| {
             Arc::new(Feed {
-                channel_id: ChannelId(self.next_id.fetch_add(1, Ordering::Relaxed)),
+                channel_id: self.number(),
                 channel: channel.clone(),
                 fed: RwLock::new(Fed {
                     epoch: head.epoch.clone(),

@@ -12,7 +12,7 @@ use starling_core::pulse::Windows;
 use starling_core::session::answer::Farewell;
 use starling_core::session::{PLACES_MAX, Settings};
 use starling_core::time::{Now, WallTime};
-use starling_core::{backpressure, rate, ring, slot};
+use starling_core::{backpressure, presence, rate, ring, slot};
 use starling_protocol::{limits, v1};
 use starling_runtime::wheel::Wheel;
 
@@ -124,6 +124,9 @@ impl Services {
             hello_timeout: config.session.hello_timeout,
             token_leeway: config.auth.leeway,
             attach_interval: rate::interval(config.session.attach_rate),
+            entries_max: presence::gateway::Limits::default().entries_per_connection_max,
+            presence_interval: rate::interval(config.session.presence_rate),
+            ephemeral_interval: rate::interval(config.session.ephemeral_rate),
             windows: gathering,
             heartbeat: config.session.heartbeat,
             channels_max: (config.session.channels_max as usize).min(PLACES_MAX),
@@ -256,5 +259,14 @@ fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
         },
         publish_interval: rate::interval(one.publish_rate),
         publish_bytes: NonZeroU64::new(one.publish_bytes.bytes()),
+        presence: presence::Settings {
+            mode: match one.presence.mode {
+                config::PresenceMode::Roster => presence::Mode::Roster,
+                config::PresenceMode::Count => presence::Mode::Count,
+            },
+            grace: one.presence.grace,
+            roster_max: one.presence.roster_max as usize,
+            state_bytes_max: size(one.presence.state_max).min(limits::STATE_BYTES_MAX),
+        },
     }
 }

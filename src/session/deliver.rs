@@ -32,7 +32,7 @@ pub(super) struct Reader {
 }
 
 /// What became of the places that had something due.
-enum Room {
+pub(super) enum Room {
     /// Everything due was queued.
     Left,
     /// The connection has to write first.
@@ -101,7 +101,7 @@ impl<C: Connection> Task<C> {
     /// Queues what is due to the reader at `place`.
     fn step(&mut self, place: Place) -> Room {
         let Some(reader) = self.readers.get(usize::from(place.0)).and_then(Option::as_ref) else {
-            return Room::Left;
+            return self.step_presence(place).unwrap_or(Room::Left);
         };
         let (feed, has_snapshot) = (Arc::clone(&reader.feed), reader.snapshot.is_some());
         if has_snapshot {

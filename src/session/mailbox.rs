@@ -9,12 +9,13 @@ use std::time::Instant;
 use futures_util::task::AtomicWaker;
 use starling_core::channel::{self, Attachment, Reason, Refusal};
 use starling_core::id::{Position, Serial};
+use starling_core::presence::gateway;
 use starling_core::session::answer::Farewell;
 use starling_core::session::request::RequestId;
-use starling_core::session::{PLACES_MAX, PageTicket, Place};
+use starling_core::session::{ChannelId, PLACES_MAX, PageTicket, Place};
 use starling_runtime::wheel::Alarm;
 
-use crate::fanout::{EncodedPage, Feed};
+use crate::fanout::{Board, EncodedPage, Feed, Frame, Heads};
 
 /// One session's mailbox. Shared by its task, the feeds it reads and the owners that answer it.
 #[derive(Debug, Default)]
@@ -25,7 +26,8 @@ pub struct Mailbox {
     rung: AtomicBool,
     dismissed: AtomicBool,
     /// Bounded by what the session has asked and not been answered: its publishes in flight, its
-    /// attaches, one page per channel, and one dismissal.
+    /// attaches, one page per channel, what it asks about presence, the newest beginning of each channel that it watches, and
+    /// one dismissal.
     answers: Mutex<Vec<Delivery>>,
 }
 
@@ -75,8 +77,52 @@ pub enum Delivery {
         /// The page.
         page: PageAnswer,
     },
+    /// A request about being present is settled; `None` if nobody knows how.
+    PresenceAnswered {
+        /// The request.
+        request: RequestId,
+        /// How.
+        answer: Option<Result<(), gateway::Refusal>>,
+    },
+    /// A channel is watched.
+    Watched {
+        /// The request.
+        request: RequestId,
+        /// Where.
+        place: Place,
+        /// Its number in frames.
+        channel_id: ChannelId,
+    },
+    /// It is not.
+    WatchRefused {
+        /// The request.
+        request: RequestId,
+        /// Where it would have been.
+        place: Place,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Who is in a channel, from now on.
+    Begin(Box<Beginning>),
     /// The session is to end.
     Dismiss(Farewell),
+}
+
+/// A channel's presence, to be shown from the beginning. What was shown of it before is void.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Where it is watched.
+    pub place: Place,
+    /// Which watch of the session: one that has ended is passed over.
+    pub watch: u32,
+    /// Where what follows is put up.
+    pub board: Arc<Board>,
+    /// As of here.
+    pub at: Heads,
+    /// Who is there, or how many.
+    pub whole: Arc<[Arc<Frame>]>,
+    /// How sure that is.
+    pub certainty: Arc<Frame>,
 }
 
 /// What became of a page.
@@ -110,10 +156,12 @@ impl Mailbox {
 
     /// Brings an answer.
     pub fn deliver(&self, delivery: Delivery) {
-        self.answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(delivery);
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Delivery::Begin(newer) = &delivery {
+            answers.retain(|one| !matches!(one, Delivery::Begin(older) if older.place == newer.place));
+        }
+        answers.push(delivery);
+        drop(answers);
         self.waker.wake();
     }
 

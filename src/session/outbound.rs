@@ -9,24 +9,62 @@ use std::task::{Context, Poll, ready};
 use starling_core::id::ChannelName;
 
 use crate::actor::channel::Message;
+use crate::actor::presence::{self, ShardId};
 use crate::actor::registry::Registry;
 
 /// See the module. Bounded by the frames, and their bytes, that a turn reads: nothing is read while something is on its way.
 #[derive(Default)]
 pub(super) struct Outbound {
-    requests: Vec<(ChannelName, Message)>,
+    requests: Vec<Request>,
     /// Room is waited for, in the mailbox of a channel.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
+/// A request, and whom it is for.
+enum Request {
+    Channel(ChannelName, Message),
+    Presence(ShardId, presence::Message),
+}
+
+impl Request {
+    /// Sends it, if there is room.
+    fn try_send(self, registry: &Registry) -> Result<(), Self> {
+        match self {
+            Self::Channel(channel, message) => {
+                let sent = registry.try_send(&channel, message);
+                sent.map_err(|message| Self::Channel(channel, message))
+            }
+            Self::Presence(shard, message) => {
+                let sent = registry.try_send_presence(shard, message);
+                sent.map_err(|message| Self::Presence(shard, message))
+            }
+        }
+    }
+
+    /// Sends it once there is room.
+    async fn send(self, registry: &Registry) {
+        match self {
+            Self::Channel(channel, message) => registry.send(&channel, message).await,
+            Self::Presence(shard, message) => registry.send_presence(shard, message).await,
+        }
+    }
+}
+
 impl Outbound {
-    /// Adds a request.
+    /// Adds a request to a channel.
     pub(super) fn push(&mut self, channel: ChannelName, message: Message) {
         let last = self.requests.last_mut();
         match (message, last) {
-            (Message::Publish(more), Some((of, Message::Publish(together)))) if *of == channel => together.extend(more),
-            (message, _) => self.requests.push((channel, message)),
+            (Message::Publish(more), Some(Request::Channel(of, Message::Publish(together)))) if *of == channel => {
+                together.extend(more);
+            }
+            (message, _) => self.requests.push(Request::Channel(channel, message)),
         }
+    }
+
+    /// Adds a request about presence.
+    pub(super) fn push_presence(&mut self, (shard, message): (ShardId, presence::Message)) {
+        self.requests.push(Request::Presence(shard, message));
     }
 
     /// Hands everything to its owners, in order. Pending while a mailbox has no room.
@@ -36,15 +74,15 @@ impl Outbound {
             self.waiting = None;
         }
         let mut requests = std::mem::take(&mut self.requests).into_iter();
-        for (channel, message) in requests.by_ref() {
-            let Err(message) = registry.try_send(&channel, message) else {
+        while let Some(request) = requests.next() {
+            let Err(request) = request.try_send(registry) else {
                 continue;
             };
-            let (registry, rest) = (registry.clone(), requests.collect::<Vec<_>>());
+            let registry = registry.clone();
             let mut waiting = Box::pin(async move {
-                registry.send(&channel, message).await;
-                for (channel, message) in rest {
-                    registry.send(&channel, message).await;
+                request.send(&registry).await;
+                for request in requests {
+                    request.send(&registry).await;
                 }
             });
             if waiting.as_mut().poll(cx).is_pending() {
@@ -98,7 +136,10 @@ mod tests {
         let sent: Vec<_> = outbound
             .requests
             .iter()
-            .map(|(channel, message)| (channel.as_str(), message.requests()))
+            .map(|request| match request {
+                Request::Channel(channel, message) => (channel.as_str(), message.requests()),
+                Request::Presence(..) => ("presence", 1),
+            })
             .collect();
         assert_eq!(
             sent,

@@ -12,6 +12,7 @@ use starling_core::session::{Effect, Fetched, Input, PLACES_MAX, Session};
 use starling_protocol::limits;
 use tokio::time::Instant;
 
+use super::attendance::Attendance;
 use super::deliver::Reader;
 use super::outbound::Outbound;
 use super::{Delivery, Mailbox, PageAnswer};
@@ -75,6 +76,8 @@ pub(super) struct Task<C> {
     pub(super) window: Window,
     /// Requests on their way to their owners. Nothing is read meanwhile.
     pub(super) outbound: Outbound,
+    /// Where its client is, and whose presence it watches.
+    pub(super) attendance: Attendance,
     alarm: Option<Instant>,
     pub(super) ending: Option<Farewell>,
 }
@@ -99,7 +102,9 @@ impl<C: Connection> Task<C> {
             since.into_std(),
             services.clock.now().instant,
         );
+        let attendance = Attendance::new(registry.clone(), Arc::clone(&mailbox), number);
         Self {
+            attendance,
             connection,
             registry,
             services,
@@ -235,6 +240,29 @@ impl<C: Connection> Task<C> {
                 };
                 Input::Fetched { place, ticket, page }
             }
+            Delivery::PresenceAnswered { request, answer } => Input::PresenceAnswered { request, answer },
+            Delivery::Watched {
+                request,
+                place,
+                channel_id,
+            } => Input::Watched {
+                request,
+                place,
+                channel_id,
+            },
+            Delivery::WatchRefused {
+                request,
+                place,
+                refusal,
+            } => Input::WatchRefused {
+                request,
+                place,
+                refusal,
+            },
+            Delivery::Begin(beginning) => {
+                self.due |= 1 << beginning.place.0;
+                return self.attendance.begin(*beginning);
+            }
             Delivery::Dismiss(farewell) => Input::Dismiss(farewell),
         };
         self.handle(input);
@@ -254,7 +282,9 @@ impl<C: Connection> Task<C> {
         match effect {
             Effect::Authenticate(hello) => {
                 let verdict = self.check(&hello.token);
+                self.attendance.prove(hello.client);
                 if let Ok(grant) = &verdict {
+                    self.attendance.identify(&grant.subject);
                     self.services.sessions.name(self.number, &grant.subject);
                     self.connection.limit_frames(self.services.frame_bytes);
                     self.party.identify(grant);
@@ -276,7 +306,36 @@ impl<C: Connection> Task<C> {
             Effect::Snapshot { place, values, at } => self.begin_snapshot(place, values, at),
             Effect::Leave { place } => self.leave(place),
             Effect::Step { place } => self.due |= 1 << place.0,
-            Effect::Close(farewell) => self.ending = Some(farewell),
+            Effect::Enter {
+                request,
+                channel,
+                state,
+            } => {
+                if let Some(enter) = self.attendance.enter(request, channel, state) {
+                    self.outbound.push_presence(enter);
+                }
+            }
+            Effect::LeavePresence { request, channel } => {
+                let leave = self.attendance.leave_channel(request, channel);
+                self.outbound.push_presence(leave);
+            }
+            Effect::Watch {
+                request,
+                place,
+                channel,
+                mode,
+            } => {
+                let watch = self.attendance.watch(request, place, channel, mode);
+                self.outbound.push_presence(watch);
+            }
+            Effect::Unwatch { place } => self.attendance.unwatch(place),
+            Effect::Ephemeral { channel, ephemeral } => self.attendance.pass(channel, ephemeral),
+            Effect::Close(farewell) => {
+                if farewell.is_final() {
+                    self.attendance.leave();
+                }
+                self.ending = Some(farewell);
+            }
         }
     }
 

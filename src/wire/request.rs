@@ -4,6 +4,8 @@ use bytes::Bytes;
 use starling_core::backpressure::Policy;
 use starling_core::channel::From;
 use starling_core::id::{ChannelName, Epoch, Key, Position, PublisherId, Seq, Serial, Term};
+use starling_core::presence::Mode;
+use starling_core::presence::message::Ephemeral;
 use starling_core::session::ChannelId;
 use starling_core::session::answer::Farewell;
 use starling_core::session::request::{Attach, Hello, Publish, Refresh, Request, RequestId, Skip};
@@ -69,6 +71,30 @@ pub fn request(body: Bytes) -> Result<Request, Rejected> {
             request: RequestId(refresh.request),
             token: refresh.token,
         }),
+        client_frame::Body::Enter(enter) => Request::Enter {
+            request: RequestId(enter.request),
+            channel: channel(enter.request, &enter.channel)?,
+            state: Bytes::copy_from_slice(&enter.state),
+        },
+        client_frame::Body::Leave(leave) => Request::LeavePresence {
+            request: RequestId(leave.request),
+            channel: channel(leave.request, &leave.channel)?,
+        },
+        client_frame::Body::Watch(watch) => Request::Watch {
+            request: RequestId(watch.request),
+            channel: channel(watch.request, &watch.channel)?,
+            mode: if watch.count { Mode::Count } else { Mode::Roster },
+        },
+        client_frame::Body::Ephemeral(ephemeral) => match ChannelName::parse(&ephemeral.channel) {
+            Ok(channel) => Request::Ephemeral {
+                channel,
+                ephemeral: Ephemeral {
+                    number: ephemeral.number,
+                    state: Bytes::copy_from_slice(&ephemeral.state),
+                },
+            },
+            Err(_) => Request::Malformed, // nobody waits for an answer
+        },
         client_frame::Body::Goodbye(_) => Request::Goodbye,
     })
 }
@@ -79,7 +105,10 @@ fn read_hello(hello: v1::Hello) -> Result<Hello, Rejected> {
     }
     let publisher = <[u8; 16]>::try_from(&hello.publisher[..])
         .map_err(|_| Rejected::Close(Farewell::BadFrame("hello.publisher is not 16 bytes long".to_owned())))?;
+    // What is not 16 bytes long was refused by its shape, unless it is empty.
+    let client = <[u8; 16]>::try_from(&hello.client[..]).ok();
     Ok(Hello {
+        client,
         token: hello.token,
         publisher: PublisherId(publisher),
         page_credit: hello.page_credit,

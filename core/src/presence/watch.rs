@@ -135,6 +135,12 @@ impl<W: Ord + Clone> Watch<W> {
         out.extend(self.timers.wanted().map(|at| Effect::Wake { at }));
     }
 
+    /// Whether anybody watches a channel here.
+    #[must_use]
+    pub fn is_watched(&self, channel: &ChannelName) -> bool {
+        self.channels.contains_key(channel)
+    }
+
     /// How many channels are watched here.
     #[must_use]
     pub fn channels(&self) -> usize {
@@ -215,13 +221,10 @@ impl<W: Ord + Clone> Watch<W> {
             return;
         };
         let count = channel.known_count();
-        let mut rows = None;
         for watcher in std::mem::take(&mut channel.waiting) {
             let mode = channel.watchers.get(&watcher).copied().unwrap_or_default();
-            let view = match (mode, &channel.screen, count) {
-                (Mode::Roster, Some(screen), _) => {
-                    View::Roster(std::sync::Arc::clone(rows.get_or_insert_with(|| screen.rows())))
-                }
+            let view = match (mode, &mut channel.screen, count) {
+                (Mode::Roster, Some(screen), _) => View::Roster(screen.rows()),
                 (Mode::Roster, None, Some(count)) if channel.is_withheld => View::Counted(count),
                 (Mode::Count, _, Some(count)) => View::Counted(count),
                 _ => {

@@ -191,3 +191,11 @@ pub enum Farewell {
     /// A fault of the node.
     Internal,
 }
+
+impl Farewell {
+    /// Whether the client does not mean to return, or is not to.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::ClientLeft | Self::Dismissed { returns: false, .. })
+    }
+}

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use starling_protocol::limits::FRAME_HEADER_BYTES;
+use starling_protocol::limits::{FRAME_HEADER_BYTES, STATE_BYTES_MAX};
 
-use crate::config::{Config, Durability, History, Namespace, Policy, Size};
+use crate::config::{Config, Durability, History, Namespace, Policy, Presence, Size};
 
 use super::DAY;
 use super::found::{At, Found};
@@ -131,6 +131,27 @@ impl Namespace {
             (1..=10_000_000).contains(&self.publishers_max),
             &["publishers_max"],
             "must be between 1 and 10000000",
+        );
+        let Presence {
+            grace,
+            roster_max,
+            state_max,
+            ..
+        } = self.presence;
+        at.unless(
+            grace <= Duration::from_secs(300),
+            &["presence.grace"],
+            "must be at most 5m: whoever was lost for longer is not there",
+        );
+        at.unless(
+            (1..=100_000).contains(&roster_max),
+            &["presence.roster_max"],
+            "must be between 1 and 100000; with mode = \"count\" nobody is named",
+        );
+        at.unless(
+            state_max.bytes() <= STATE_BYTES_MAX as u64,
+            &["presence.state_max"],
+            "must be at most 4KiB: everybody who watches is sent it; keep larger things elsewhere, and name them in the state",
         );
     }
 }

@@ -121,6 +121,7 @@ impl Session {
             publisher: Bytes::copy_from_slice(&self.publisher_id),
             agent: self.agent.clone(),
             page_credit: PageCredit::window(),
+            client: Bytes::new(),
         };
         effects.push(Effect::Send(hello.into()));
         self.phase = Phase::Greeting {

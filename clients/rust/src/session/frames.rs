@@ -120,6 +120,14 @@ impl Session {
                 }
                 _ => Err(Violation("refreshed, in answer to nothing")),
             },
+            Body::Entered(_)
+            | Body::Left(_)
+            | Body::Watched(_)
+            | Body::Roster(_)
+            | Body::PresenceChanges(_)
+            | Body::Occupancy(_)
+            | Body::Certainty(_)
+            | Body::Ephemerals(_) => Err(Violation("presence that nobody asked for")),
             Body::Welcome(_) => Err(Violation("a second welcome")),
             Body::Goodbye(_) => Ok(()),
         }

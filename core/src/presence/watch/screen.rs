@@ -19,6 +19,8 @@ pub(super) struct Screen {
     /// Clients of each member that are shown.
     members: BTreeMap<Member, u64>,
     shown: u64,
+    /// Who is shown, for all who begin before it changes.
+    rows: Option<Arc<[Row]>>,
 }
 
 /// One client.
@@ -42,9 +44,10 @@ impl Screen {
         screen
     }
 
-    /// Who is shown, and how.
-    pub(super) fn rows(&self) -> Arc<[Row]> {
-        self.lines.values().filter_map(|line| line.shown.clone()).collect()
+    /// Who is shown, and how: the same to all who ask before it changes.
+    pub(super) fn rows(&mut self) -> Arc<[Row]> {
+        let shown = || self.lines.values().filter_map(|line| line.shown.clone());
+        Arc::clone(self.rows.get_or_insert_with(|| shown().collect()))
     }
 
     /// How many are shown.
@@ -160,6 +163,9 @@ impl Screen {
         };
         if *clients == 0 {
             self.members.remove(&client.member());
+        }
+        if event.is_some() {
+            self.rows = None;
         }
         event
     }

@@ -135,7 +135,7 @@ pub enum Effect<W> {
 /// What a watcher is shown first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum View {
-    /// Everybody who is there.
+    /// Everybody who is there: the same slice for all who begin before that changes, so that it is encoded once.
     Roster(Arc<[Row]>),
     /// How many are there: it watches no more than that, or the channel is too large for more, or its namespace tells no
     /// more.

@@ -1,0 +1,281 @@
+//! The actor. See the module above.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use starling_cluster::link::{Outgoing, SendError};
+use starling_cluster::wire::encode_presence;
+use starling_core::channel::Refusal;
+use starling_core::fault::Faults;
+use starling_core::id::{ChannelName, NodeId};
+use starling_core::presence::message::{Message as Said, ToReplica, ToWatch};
+use starling_core::presence::shard::{Effect, Input, Shard};
+use starling_core::presence::{gateway, watch};
+use starling_runtime::mailbox::{Address, Envelope, Room};
+use starling_runtime::wheel::Alarm;
+use tokio::time::Instant;
+
+use super::boards::Boards;
+use super::{Message, ShardId, Watcher};
+use crate::actor::registry::Registry;
+use crate::actor::reply::Reply;
+use crate::metrics::PresenceHeld;
+use crate::node::Services;
+
+/// What a shard is started with.
+pub struct Arguments {
+    /// Which it is.
+    pub shard: ShardId,
+    /// Its rules and its boards, which outlive its actor.
+    pub machine: Arc<Mutex<Machine>>,
+    /// The way to everybody.
+    pub registry: Registry,
+    /// The bound of its mailbox.
+    pub room: Room,
+}
+
+/// The rules of a shard, and what those who watch are told. An actor that fails is started again on the machine it had: it is
+/// the truth of what this node's clients have entered.
+#[derive(Debug)]
+pub struct Machine {
+    rules: Shard<Watcher>,
+    boards: Boards,
+}
+
+impl Machine {
+    /// A shard of a node that has just started.
+    #[must_use]
+    pub fn new(node: NodeId, services: &Services) -> Self {
+        let namespaces = Arc::new(services.settings.namespaces.presence());
+        let (limits, faults) = (gateway::Limits::default(), Faults::default());
+        let now = services.clock.now().instant;
+        Self {
+            rules: Shard::new(node, namespaces, limits, faults, now),
+            boards: Boards::default(),
+        }
+    }
+
+    fn held(&self) -> PresenceHeld {
+        PresenceHeld {
+            entries: self.rules.gateway().entries(),
+            watched: self.rules.watch().channels(),
+        }
+    }
+}
+
+/// See the module above.
+pub struct PresenceActor;
+
+/// What its turns need.
+pub struct State {
+    shard: ShardId,
+    machine: Arc<Mutex<Machine>>,
+    registry: Registry,
+    me: Address<Message>,
+    effects: Vec<Effect<Watcher>>,
+}
+
+impl Actor for PresenceActor {
+    type Msg = Envelope<Message>;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(
+        &self,
+        me: ActorRef<Envelope<Message>>,
+        arguments: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let Arguments {
+            shard,
+            machine,
+            registry,
+            room,
+        } = arguments;
+        let mut state = State {
+            shard,
+            machine,
+            registry,
+            me: Address::new(me, room),
+            effects: Vec::new(),
+        };
+        // Whatever it was to be woken for by an alarm of the actor before it.
+        state.turn(Input::Wake, None);
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Envelope<Message>>,
+        Envelope {
+            message,
+            permit: _permit,
+        }: Envelope<Message>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Asked { to, input } => state.turn(Input::Client(input), Some(to)),
+            Message::Watch {
+                to,
+                watcher,
+                channel,
+                slot,
+                mode,
+            } => {
+                let input = watch::Input::Watch {
+                    watcher,
+                    channel,
+                    slot,
+                    mode,
+                };
+                state.turn(Input::Watcher(input), Some(to));
+            }
+            Message::Told {
+                from,
+                message,
+                room: _room,
+            } => state.turn(
+                Input::Received {
+                    from,
+                    message: *message,
+                },
+                None,
+            ),
+            Message::Happened(input) => state.turn(input, None),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// One turn, and those that follow from what could not be sent.
+    fn turn(&mut self, input: Input<Watcher>, to: Option<Reply>) {
+        let machine = Arc::clone(&self.machine);
+        let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = machine.held();
+        let mut unsent = self.step(&mut machine, input, to);
+        // A lane that is full is full for what this turn would say, too: once is enough.
+        unsent.dedup();
+        for node in unsent {
+            self.step(&mut machine, Input::Unsent(node), None);
+        }
+        machine.boards.tell();
+        self.registry.services().metrics.presence_held(before, machine.held());
+    }
+
+    /// To whom something could not be sent.
+    fn step(&mut self, machine: &mut Machine, input: Input<Watcher>, mut to: Option<Reply>) -> Vec<NodeId> {
+        let touched = touched(&input);
+        let services = Arc::clone(self.registry.services());
+        let now = services.clock.now().instant;
+        let mut effects = std::mem::take(&mut self.effects);
+        machine.rules.handle(input, now, &mut effects);
+        if let Some(channel) = &touched {
+            settle(machine, channel, &effects, to.take_if(|to| to.watches()), &services);
+        }
+        let mut sending = Sending::default();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Answer(answer) => {
+                    if let Some(to) = to.take() {
+                        to.entered(answer);
+                    }
+                }
+                Effect::Send { to, message } => self.send(to, message, &mut sending),
+                Effect::Tell(told) => machine.boards.put(told),
+                Effect::Wake { at } => {
+                    let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                    services.windows.set(Instant::from_std(at), alarm);
+                }
+            }
+        }
+        self.effects = effects;
+        sending.unsent
+    }
+
+    /// Puts a message into the lane of its shard. What a gateway says and is not sent is told to the rules; the rest is
+    /// found missing by whoever follows.
+    fn send(&self, to: NodeId, message: Said, sending: &mut Sending) {
+        let Some(link) = self.registry.peers().and_then(|peers| peers.link(&to)) else {
+            return; // the link tells of its return, and everything is compared then
+        };
+        let sent = match sending.encoded(self.shard, message) {
+            Some(frame) => link.try_send(frame),
+            None => Err(SendError::TooLong),
+        };
+        self.registry.services().metrics.presence_sent(sent.is_ok());
+        if sent.is_err() {
+            sending.unsent.push(to);
+        }
+    }
+}
+
+/// The messages of one turn. One that goes to several nodes is encoded once.
+#[derive(Default)]
+struct Sending {
+    last: Option<(Said, Option<Outgoing>)>,
+    unsent: Vec<NodeId>,
+}
+
+impl Sending {
+    fn encoded(&mut self, shard: ShardId, message: Said) -> Option<&Outgoing> {
+        if !self.last.as_ref().is_some_and(|(last, _)| is_same(last, &message)) {
+            let encoded = encode_presence(shard.0, &message);
+            if let Err(error) = &encoded {
+                tracing::warn!(%error, "what became of presence does not fit a message; those who follow ask for the whole");
+            }
+            self.last = Some((message, encoded.ok()));
+        }
+        self.last.as_ref().and_then(|(_, encoded)| encoded.as_ref())
+    }
+}
+
+/// Whether two messages are one that goes to two nodes.
+fn is_same(one: &Said, other: &Said) -> bool {
+    match (one, other) {
+        (Said::Watch(ToWatch::Delta(one)), Said::Watch(ToWatch::Delta(other))) => Arc::ptr_eq(one, other),
+        (Said::Watch(one @ ToWatch::Ephemeral { .. }), Said::Watch(other)) => one == other,
+        (Said::Replica(ToReplica::Log { steps: one, .. }), Said::Replica(ToReplica::Log { steps: other, .. })) => {
+            Arc::ptr_eq(one, other)
+        }
+        _ => false,
+    }
+}
+
+/// The channel that somebody begins to watch, or watches no more.
+fn touched(input: &Input<Watcher>) -> Option<ChannelName> {
+    match input {
+        Input::Watcher(watch::Input::Watch { channel, .. } | watch::Input::Unwatch { channel, .. }) => {
+            Some(channel.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Gives a channel that is watched its number, and answers whoever watches it; one that is not has none any more.
+fn settle(
+    machine: &mut Machine,
+    channel: &ChannelName,
+    effects: &[Effect<Watcher>],
+    to: Option<Reply>,
+    services: &Services,
+) {
+    if !machine.rules.watch().is_watched(channel) {
+        machine.boards.forget(channel);
+    }
+    let Some(to) = to else {
+        return;
+    };
+    let is_refused = |effect: &Effect<Watcher>| matches!(effect, Effect::Tell(watch::Effect::Refused { .. }));
+    match effects.iter().any(is_refused) {
+        true => to.refuse(Refusal::PresenceFull),
+        false => to.watched(machine.boards.number(channel, &services.gateway)),
+    }
+}
+
+struct WakeAlarm(Address<Message>);
+
+impl Alarm for WakeAlarm {
+    fn ring(&self) {
+        let _ = self.0.post_single(Message::Happened(Input::Wake)); // the next actor wakes itself
+    }
+}

@@ -1,0 +1,367 @@
+//! Where the client of a session is, and what it watches: from the session to the shards of presence, and from their boards
+//! to the connection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
+use starling_core::id::{ChannelName, SlotId, Subject, slot_of};
+use starling_core::presence::message::Ephemeral;
+use starling_core::presence::shard::Input as ShardInput;
+use starling_core::presence::{Client, ClientId, ConnectionId, Mode, gateway, watch};
+use starling_core::session::Place;
+use starling_core::session::request::RequestId;
+
+use super::deliver::Room;
+use super::task::Task;
+use super::{Beginning, Mailbox};
+use crate::actor::presence::{Message, ShardId, Watcher, WatcherId};
+use crate::actor::registry::Registry;
+use crate::actor::reply::Reply;
+use crate::fanout::{Board, Frame, Heads, Listener};
+use crate::metrics::FrameKind;
+use crate::transport::Connection;
+
+/// What a session has to do with presence. However the session ends, its entries and watches end with it.
+pub(super) struct Attendance {
+    registry: Registry,
+    mailbox: Arc<Mailbox>,
+    connection: ConnectionId,
+    /// By what a client proves to be the same; `None` before it has said hello.
+    secret: [u8; 16],
+    client: Option<Client>,
+    /// A bit for each shard that knows of this connection.
+    shards: u32,
+    how: gateway::End,
+    watches: u32,
+    seats: BTreeMap<u8, Seat>,
+}
+
+/// A channel that is watched.
+struct Seat {
+    channel: ChannelName,
+    slot: SlotId,
+    watch: u32,
+    view: Option<View>,
+}
+
+/// What is shown of it.
+struct View {
+    board: Arc<Board>,
+    listener: Listener,
+    /// What is to be sent first, and how much of it was.
+    whole: Arc<[Arc<Frame>]>,
+    certainty: Option<Arc<Frame>>,
+    sent: usize,
+    at: Heads,
+    /// It has missed something, and waits to be shown the whole again.
+    is_lost: bool,
+}
+
+impl Drop for View {
+    /// A board must not keep readers that are gone.
+    fn drop(&mut self) {
+        self.board.leave(self.listener);
+    }
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        for seat in std::mem::take(&mut self.seats).into_values() {
+            self.tell_unwatch(&seat);
+        }
+        let (connection, how) = (self.connection, self.how);
+        for shard in ShardId::all().filter(|shard| self.shards >> shard.0 & 1 == 1) {
+            let ended = ShardInput::Client(gateway::Input::Ended { connection, how });
+            // There is one for each shard and session: it takes no room.
+            let _ = self.registry.presence(shard).post_single(Message::Happened(ended));
+        }
+    }
+}
+
+impl Attendance {
+    pub(super) fn new(registry: Registry, mailbox: Arc<Mailbox>, number: u64) -> Self {
+        Self {
+            registry,
+            mailbox,
+            connection: ConnectionId(number),
+            secret: [0; 16],
+            client: None,
+            shards: 0,
+            how: gateway::End::Lost,
+            watches: 0,
+            seats: BTreeMap::new(),
+        }
+    }
+
+    /// By what the client is the same over its reloads. One that brings nothing is somebody new each time.
+    pub(super) fn prove(&mut self, secret: Option<[u8; 16]>) {
+        self.secret = secret.unwrap_or_else(rand::random);
+    }
+
+    /// Whom the token names.
+    pub(super) fn identify(&mut self, subject: &Subject) {
+        self.client = Some(Client {
+            subject: subject.clone(),
+            id: shown(subject, &self.secret),
+        });
+    }
+
+    /// The client has said that it does not mean to return.
+    pub(super) const fn leave(&mut self) {
+        self.how = gateway::End::Left;
+    }
+
+    pub(super) fn enter(&mut self, request: RequestId, channel: ChannelName, state: Bytes) -> Option<Request> {
+        let slot = self.slot(&channel);
+        let shard = ShardId::of(slot);
+        self.shards |= 1 << shard.0;
+        let input = gateway::Input::Enter {
+            connection: self.connection,
+            client: self.client.clone()?,
+            channel,
+            slot,
+            state,
+        };
+        let to = Reply::to_presence(Arc::clone(&self.mailbox), request);
+        Some((shard, Message::Asked { to, input }))
+    }
+
+    pub(super) fn leave_channel(&self, request: RequestId, channel: ChannelName) -> Request {
+        let shard = ShardId::of(self.slot(&channel));
+        let connection = self.connection;
+        let input = gateway::Input::Leave { connection, channel };
+        let to = Reply::to_presence(Arc::clone(&self.mailbox), request);
+        (shard, Message::Asked { to, input })
+    }
+
+    /// Passes an ephemeral state on, if there is room.
+    pub(super) fn pass(&self, channel: ChannelName, ephemeral: Ephemeral) {
+        let shard = ShardId::of(self.slot(&channel));
+        let input = gateway::Input::Ephemeral {
+            connection: self.connection,
+            channel,
+            ephemeral,
+        };
+        let message = Message::Happened(ShardInput::Client(input));
+        let _ = self.registry.presence(shard).try_send(message, 1); // the next is on its way
+    }
+
+    pub(super) fn watch(&mut self, request: RequestId, place: Place, channel: ChannelName, mode: Mode) -> Request {
+        let slot = self.slot(&channel);
+        let seat = self.seats.entry(place.0).or_insert_with(|| {
+            self.watches = self.watches.wrapping_add(1);
+            Seat {
+                channel: channel.clone(),
+                slot,
+                watch: self.watches,
+                view: None,
+            }
+        });
+        let id = WatcherId {
+            session: self.connection.0,
+            watch: seat.watch,
+        };
+        let message = Message::Watch {
+            to: Reply::to_watch(Arc::clone(&self.mailbox), request, place),
+            watcher: Watcher::session(id, Arc::clone(&self.mailbox), place),
+            channel,
+            slot,
+            mode,
+        };
+        (ShardId::of(slot), message)
+    }
+
+    pub(super) fn unwatch(&mut self, place: Place) {
+        if let Some(seat) = self.seats.remove(&place.0) {
+            self.tell_unwatch(&seat);
+        }
+    }
+
+    /// A channel is shown from the beginning.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        let Beginning {
+            place,
+            watch,
+            board,
+            at,
+            whole,
+            certainty,
+        } = beginning;
+        let Some(seat) = self.seats.get_mut(&place.0).filter(|seat| seat.watch == watch) else {
+            return;
+        };
+        let listener = board.join(Arc::clone(&self.mailbox), place);
+        seat.view = Some(View {
+            board,
+            listener,
+            whole,
+            certainty: Some(certainty),
+            sent: 0,
+            at,
+            is_lost: false,
+        });
+    }
+
+    /// Asks for the whole again. Whether the shard had room for that.
+    fn again(&self, place: Place) -> bool {
+        let Some(seat) = self.seats.get(&place.0) else {
+            return true;
+        };
+        let again = watch::Input::Again {
+            watcher: self.watcher(seat, place),
+            channel: seat.channel.clone(),
+        };
+        let message = Message::Happened(ShardInput::Watcher(again));
+        self.registry
+            .presence(ShardId::of(seat.slot))
+            .try_send(message, 1)
+            .is_ok()
+    }
+
+    fn tell_unwatch(&self, seat: &Seat) {
+        let unwatch = watch::Input::Unwatch {
+            watcher: self.watcher(seat, Place(0)),
+            channel: seat.channel.clone(),
+        };
+        let message = Message::Happened(ShardInput::Watcher(unwatch));
+        // There is one for each watch, whose request took room.
+        let _ = self.registry.presence(ShardId::of(seat.slot)).post_single(message);
+    }
+
+    fn watcher(&self, seat: &Seat, place: Place) -> Watcher {
+        let id = WatcherId {
+            session: self.connection.0,
+            watch: seat.watch,
+        };
+        Watcher::session(id, Arc::clone(&self.mailbox), place)
+    }
+
+    fn slot(&self, channel: &ChannelName) -> SlotId {
+        slot_of(channel, self.registry.services().slots)
+    }
+}
+
+/// A request of a session to a shard.
+pub(super) type Request = (ShardId, Message);
+
+/// What others see of a client: nobody finds the secret by it.
+fn shown(subject: &Subject, secret: &[u8; 16]) -> ClientId {
+    let mut context = Context::new(&SHA256);
+    context.update(b"starling presence client");
+    context.update(secret);
+    context.update(subject.as_str().as_bytes());
+    let digest = context.finish();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest.as_ref()[..16]);
+    ClientId(id)
+}
+
+impl<C: Connection> Task<C> {
+    /// Queues what is due of the presence that is watched at `place`; `None` if nothing is.
+    pub(super) fn step_presence(&mut self, place: Place) -> Option<Room> {
+        let view = self.attendance.seats.get_mut(&place.0)?.view.as_mut();
+        let Some(view) = view.filter(|view| !view.is_lost) else {
+            return Some(Room::Left);
+        };
+        let (connection, room) = (&mut self.connection, self.services.send_queue);
+        let (mut count, mut bytes) = (0, 0);
+        let mut queue = |frame: &Arc<Frame>| {
+            let has_room = connection.queued_bytes() < room;
+            if has_room {
+                connection.queue(frame);
+                count += 1;
+                bytes += frame.body_bytes();
+            }
+            has_room
+        };
+        let done = view.queue(&mut queue);
+        self.services
+            .metrics
+            .sent(FrameKind::Presence, C::TRANSPORT, count, bytes);
+        match done {
+            Step::Done => return Some(Room::Left),
+            Step::Full => return Some(Room::None),
+            Step::Lost => {}
+        }
+        let is_asked = self.attendance.again(place);
+        if let Some(view) = self
+            .attendance
+            .seats
+            .get_mut(&place.0)
+            .and_then(|seat| seat.view.as_mut())
+        {
+            view.is_lost = is_asked;
+        }
+        match is_asked {
+            true => self.services.metrics.slow("shown_again"),
+            false => self.retry_later(place), // the shard has no room
+        }
+        Some(Room::Left)
+    }
+}
+
+enum Step {
+    Done,
+    /// The connection has to write first.
+    Full,
+    /// It has missed something.
+    Lost,
+}
+
+impl View {
+    fn queue(&mut self, queue: &mut impl FnMut(&Arc<Frame>) -> bool) -> Step {
+        while let Some(frame) = self.whole.get(self.sent) {
+            if !queue(frame) {
+                return Step::Full;
+            }
+            self.sent += 1;
+        }
+        if let Some(certainty) = &self.certainty {
+            if !queue(certainty) {
+                return Step::Full;
+            }
+            // What was sent is not needed any more.
+            (self.certainty, self.whole, self.sent) = (None, Arc::default(), 0);
+        }
+        let Self { board, at, .. } = self;
+        board.read(|rings| {
+            if !rings.changes.span().reaches(at.changes) {
+                return Step::Lost;
+            }
+            for (seq, slot) in rings.changes.after(at.changes) {
+                if !queue(&slot.frame) {
+                    return Step::Full;
+                }
+                at.changes = seq;
+            }
+            for (seq, slot) in rings.ephemerals.after(at.ephemerals) {
+                if !queue(&slot.frame) {
+                    return Step::Full;
+                }
+                at.ephemerals = seq;
+            }
+            Step::Done
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_client_is_bound_to_its_subject_and_tells_nothing() {
+        let (anna, bert) = (Subject::new("anna"), Subject::new("bert"));
+        let of_anna = shown(&anna, &[7; 16]);
+        assert_eq!(of_anna, shown(&anna, &[7; 16]), "the same over its reconnects");
+        assert_ne!(
+            of_anna,
+            shown(&bert, &[7; 16]),
+            "a secret that was stolen is no way to be somebody else"
+        );
+        assert_ne!(of_anna, shown(&anna, &[8; 16]));
+        assert_ne!(of_anna.0, [7; 16]);
+    }
+}
