@@ -5,6 +5,7 @@
 //! | `POST /v1/channels/{channel}/messages` | publishes one message: [`publish`] |
 //! | `GET /v1/channels/{channel}/messages` | the messages after a position, or the newest: [`history`] |
 //! | `GET /v1/channels/{channel}/state` | the values of a keyed channel: [`state`] |
+//! | `GET /v1/channels/{channel}/presence` | who is in a channel: [`presence`] |
 //! | `GET /v1/channels/{channel}` | where a channel stands: [`look`] |
 //! | `POST /v1/broadcast` | publishes one message to many channels: [`broadcast`] |
 //! | `POST /v1/disconnect` | ends sessions: [`disconnect`] |
@@ -47,6 +48,7 @@ mod history;
 mod look;
 mod negotiate;
 mod origin;
+mod presence;
 mod publish;
 mod state;
 
@@ -119,6 +121,7 @@ fn routes() -> Vec<Route> {
             get(history::history).post(publish::publish),
         ),
         route("/v1/channels/{channel}/state", &["get"], get(state::state)),
+        route("/v1/channels/{channel}/presence", &["get"], get(presence::presence)),
         route("/v1/channels/{channel}", &["get"], get(look::look)),
         route("/v1/broadcast", &["post"], post(broadcast::broadcast)),
         route("/v1/disconnect", &["post"], post(disconnect::disconnect)),

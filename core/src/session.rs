@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::access::{Grant, Operation};
 use crate::fault::Faults;
-use crate::id::{ChannelName, PublisherId, Seq};
+use crate::id::{ChannelName, PublisherId, Seq, Subject};
 use crate::namespace::Namespaces;
 use crate::pulse::Windows;
 use crate::rate::Rate;
@@ -181,6 +181,13 @@ impl Session {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    /// Whom its token names; nobody before it was admitted.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        let grant = self.grant.as_ref();
+        grant.map_or_else(Subject::anonymous, |grant| grant.subject.clone())
     }
 
     /// Whether the session is over.

@@ -51,10 +51,19 @@ pub(super) struct Paging {
 
 impl Paging {
     /// So many at most.
-    pub(super) const fn limit(&self) -> u32 {
-        match self.limit {
-            Some(limit) => limit,
-            None => LIMIT_DEFAULT,
+    pub(super) fn limit(&self) -> u32 {
+        self.limit.unwrap_or(LIMIT_DEFAULT)
+    }
+}
+
+/// How many one page may hold, if as many may be asked for.
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
+    let limit = asked.unwrap_or(LIMIT_DEFAULT);
+    match (1..=LIMIT_MAX).contains(&limit) {
+        true => Ok(limit),
+        false => {
+            let message = format!("limit is not 1 to {LIMIT_MAX}; ask for less and go on with next");
+            Err(ApiError::bad_request(message))
         }
     }
 }
@@ -66,10 +75,7 @@ impl FromRequestParts<Arc<Site>> for Paging {
         let Query(paging) = Query::<Self>::from_request_parts(parts, &())
             .await
             .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
-        if !(1..=LIMIT_MAX).contains(&paging.limit()) {
-            let message = format!("limit is not 1 to {LIMIT_MAX}; ask for less and go on with next");
-            return Err(ApiError::bad_request(message));
-        }
+        limit(paging.limit)?;
         Ok(paging)
     }
 }

@@ -28,9 +28,7 @@ pub(super) struct Attendance {
     registry: Registry,
     mailbox: Arc<Mailbox>,
     connection: ConnectionId,
-    /// By what a client proves to be the same; `None` before it has said hello.
-    secret: [u8; 16],
-    client: Option<Client>,
+    client: Client,
     /// A bit for each shard that knows of this connection.
     shards: u32,
     how: gateway::End,
@@ -81,13 +79,12 @@ impl Drop for Attendance {
 }
 
 impl Attendance {
-    pub(super) fn new(registry: Registry, mailbox: Arc<Mailbox>, number: u64) -> Self {
+    fn new(registry: Registry, mailbox: Arc<Mailbox>, number: u64, client: Client) -> Self {
         Self {
             registry,
             mailbox,
             connection: ConnectionId(number),
-            secret: [0; 16],
-            client: None,
+            client,
             shards: 0,
             how: gateway::End::Lost,
             watches: 0,
@@ -95,37 +92,24 @@ impl Attendance {
         }
     }
 
-    /// By what the client is the same over its reloads. One that brings nothing is somebody new each time.
-    pub(super) fn prove(&mut self, secret: Option<[u8; 16]>) {
-        self.secret = secret.unwrap_or_else(rand::random);
-    }
-
-    /// Whom the token names.
-    pub(super) fn identify(&mut self, subject: &Subject) {
-        self.client = Some(Client {
-            subject: subject.clone(),
-            id: shown(subject, &self.secret),
-        });
-    }
-
     /// The client has said that it does not mean to return.
     pub(super) const fn leave(&mut self) {
         self.how = gateway::End::Left;
     }
 
-    pub(super) fn enter(&mut self, request: RequestId, channel: ChannelName, state: Bytes) -> Option<Request> {
+    pub(super) fn enter(&mut self, request: RequestId, channel: ChannelName, state: Bytes) -> Request {
         let slot = self.slot(&channel);
         let shard = ShardId::of(slot);
         self.shards |= 1 << shard.0;
         let input = gateway::Input::Enter {
             connection: self.connection,
-            client: self.client.clone()?,
+            client: self.client.clone(),
             channel,
             slot,
             state,
         };
         let to = Reply::to_presence(Arc::clone(&self.mailbox), request);
-        Some((shard, Message::Asked { to, input }))
+        (shard, Message::Asked { to, input })
     }
 
     pub(super) fn leave_channel(&self, request: RequestId, channel: ChannelName) -> Request {
@@ -259,9 +243,33 @@ fn shown(subject: &Subject, secret: &[u8; 16]) -> ClientId {
 }
 
 impl<C: Connection> Task<C> {
+    /// What the session has to do with presence, from now on: most have nothing.
+    pub(super) fn attend(&mut self) -> &mut Attendance {
+        let Self {
+            attendance,
+            registry,
+            mailbox,
+            number,
+            rules,
+            secret,
+            ..
+        } = self;
+        attendance.get_or_insert_with(|| {
+            let subject = rules.subject();
+            // One that brings nothing is somebody new each time.
+            let secret = secret.take().map_or_else(rand::random, |secret| *secret);
+            let client = Client {
+                id: shown(&subject, &secret),
+                subject,
+            };
+            Box::new(Attendance::new(registry.clone(), Arc::clone(mailbox), *number, client))
+        })
+    }
+
     /// Queues what is due of the presence that is watched at `place`; `None` if nothing is.
     pub(super) fn step_presence(&mut self, place: Place) -> Option<Room> {
-        let view = self.attendance.seats.get_mut(&place.0)?.view.as_mut();
+        let attendance = self.attendance.as_mut()?;
+        let view = attendance.seats.get_mut(&place.0)?.view.as_mut();
         let Some(view) = view.filter(|view| !view.is_lost) else {
             return Some(Room::Left);
         };
@@ -285,13 +293,8 @@ impl<C: Connection> Task<C> {
             Step::Full => return Some(Room::None),
             Step::Lost => {}
         }
-        let is_asked = self.attendance.again(place);
-        if let Some(view) = self
-            .attendance
-            .seats
-            .get_mut(&place.0)
-            .and_then(|seat| seat.view.as_mut())
-        {
+        let is_asked = attendance.again(place);
+        if let Some(view) = attendance.seats.get_mut(&place.0).and_then(|seat| seat.view.as_mut()) {
             view.is_lost = is_asked;
         }
         match is_asked {

@@ -76,8 +76,10 @@ pub(super) struct Task<C> {
     pub(super) window: Window,
     /// Requests on their way to their owners. Nothing is read meanwhile.
     pub(super) outbound: Outbound,
-    /// Where its client is, and whose presence it watches.
-    pub(super) attendance: Attendance,
+    /// By what its client is the same over its reloads, until that is needed.
+    pub(super) secret: Option<Box<[u8; 16]>>,
+    /// Where its client is, and whose presence it watches, if anybody's.
+    pub(super) attendance: Option<Box<Attendance>>,
     alarm: Option<Instant>,
     pub(super) ending: Option<Farewell>,
 }
@@ -102,9 +104,9 @@ impl<C: Connection> Task<C> {
             since.into_std(),
             services.clock.now().instant,
         );
-        let attendance = Attendance::new(registry.clone(), Arc::clone(&mailbox), number);
         Self {
-            attendance,
+            secret: None,
+            attendance: None,
             connection,
             registry,
             services,
@@ -261,7 +263,7 @@ impl<C: Connection> Task<C> {
             },
             Delivery::Begin(beginning) => {
                 self.due |= 1 << beginning.place.0;
-                return self.attendance.begin(*beginning);
+                return self.attend().begin(*beginning);
             }
             Delivery::Dismiss(farewell) => Input::Dismiss(farewell),
         };
@@ -282,9 +284,8 @@ impl<C: Connection> Task<C> {
         match effect {
             Effect::Authenticate(hello) => {
                 let verdict = self.check(&hello.token);
-                self.attendance.prove(hello.client);
+                self.secret = hello.client.map(Box::new);
                 if let Ok(grant) = &verdict {
-                    self.attendance.identify(&grant.subject);
                     self.services.sessions.name(self.number, &grant.subject);
                     self.connection.limit_frames(self.services.frame_bytes);
                     self.party.identify(grant);
@@ -311,12 +312,11 @@ impl<C: Connection> Task<C> {
                 channel,
                 state,
             } => {
-                if let Some(enter) = self.attendance.enter(request, channel, state) {
-                    self.outbound.push_presence(enter);
-                }
+                let enter = self.attend().enter(request, channel, state);
+                self.outbound.push_presence(enter);
             }
             Effect::LeavePresence { request, channel } => {
-                let leave = self.attendance.leave_channel(request, channel);
+                let leave = self.attend().leave_channel(request, channel);
                 self.outbound.push_presence(leave);
             }
             Effect::Watch {
@@ -325,14 +325,14 @@ impl<C: Connection> Task<C> {
                 channel,
                 mode,
             } => {
-                let watch = self.attendance.watch(request, place, channel, mode);
+                let watch = self.attend().watch(request, place, channel, mode);
                 self.outbound.push_presence(watch);
             }
-            Effect::Unwatch { place } => self.attendance.unwatch(place),
-            Effect::Ephemeral { channel, ephemeral } => self.attendance.pass(channel, ephemeral),
+            Effect::Unwatch { place } => self.attend().unwatch(place),
+            Effect::Ephemeral { channel, ephemeral } => self.attend().pass(channel, ephemeral),
             Effect::Close(farewell) => {
-                if farewell.is_final() {
-                    self.attendance.leave();
+                if let Some(attendance) = self.attendance.as_mut().filter(|_| farewell.is_final()) {
+                    attendance.leave();
                 }
                 self.ending = Some(farewell);
             }

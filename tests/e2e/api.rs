@@ -11,5 +11,6 @@ mod disconnect;
 mod history;
 mod look;
 mod page;
+mod presence;
 mod refused;
 mod state;

@@ -20,7 +20,7 @@ mod requests;
 mod tokens;
 
 /// A node that lets in whoever has a token by the key `app`, and whose clocks are exact.
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings::default()
         .set("auth.anonymous", "false")
         .set("auth.leeway", "0s")
@@ -29,7 +29,7 @@ fn settings() -> Settings {
 }
 
 /// A session with this token.
-async fn session(node: &Node, transport: Transport, token: &Token) -> Raw {
+pub(crate) async fn session(node: &Node, transport: Transport, token: &Token) -> Raw {
     let mut raw = Raw::connect(node, transport).await;
     let token = token.text();
     raw.send(v1::Hello { token, ..hello() }).await;

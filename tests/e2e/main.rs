@@ -10,6 +10,7 @@
 //! | `paging.rs` | rewinding, resuming, paging, credit, and what history no longer holds |
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
 //! | `cluster.rs` | three nodes: what clients are told, what an operator orders, and what no stranger can do to them |
+//! | `presence.rs` | who is in a channel: coming, going and returning, on one node and on three of which some die |
 //! | `interest.rs` | which nodes a message travels to, counted at the links |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
@@ -39,6 +40,7 @@ mod interest;
 mod life;
 mod paging;
 mod persisted;
+mod presence;
 mod publishing;
 mod slow_readers;
 mod steady;

@@ -23,6 +23,7 @@ mod liveness;
 mod opening;
 mod paging;
 mod publishing;
+mod watching;
 
 const SECOND: Duration = Duration::from_secs(1);
 

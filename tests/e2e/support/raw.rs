@@ -240,6 +240,9 @@ impl Raw {
                 Body::Attached(frame) => frame.request,
                 Body::Detached(frame) => frame.request,
                 Body::Ack(frame) => frame.request,
+                Body::Entered(frame) => frame.request,
+                Body::Left(frame) => frame.request,
+                Body::Watched(frame) => frame.request,
                 Body::Error(frame) => frame.request,
                 _ => continue,
             };
