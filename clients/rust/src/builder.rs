@@ -1,5 +1,6 @@
 //! How a client is made.
 
+use std::fmt;
 use std::future::Future;
 
 use rustls_pki_types::CertificateDer;
@@ -22,6 +23,7 @@ pub struct ClientBuilder {
     provider: Option<TokenProvider>,
     transports: Transports,
     agent: String,
+    client: Option<ClientSecret>,
     roots: Vec<CertificateDer<'static>>,
 }
 
@@ -34,8 +36,20 @@ pub(crate) struct Settings {
     pub(crate) provider: Option<TokenProvider>,
     pub(crate) transports: Transports,
     pub(crate) agent: String,
+    /// By what it is the same in presence; `None` to draw it.
+    pub(crate) client: Option<ClientSecret>,
     /// Trusted beside the system's own.
     pub(crate) roots: Vec<CertificateDer<'static>>,
+}
+
+/// By what a client is the same in presence. It is never printed.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientSecret(pub(crate) [u8; limits::CLIENT_BYTES]);
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
 }
 
 impl ClientBuilder {
@@ -46,6 +60,7 @@ impl ClientBuilder {
             provider: None,
             transports: Transports::Auto,
             agent: AGENT.to_owned(),
+            client: None,
             roots: Vec::new(),
         }
     }
@@ -85,6 +100,16 @@ impl ClientBuilder {
         self
     }
 
+    /// By what the client is the same in presence: 16 bytes from a cryptographic random source. Without it they are drawn when the
+    /// client is built.
+    ///
+    /// A process that keeps them over its restarts comes back to the channels that it was in without leaving them, if it
+    /// does so within the grace of their namespace. They are a secret: what others see of them is a hash.
+    pub fn client_secret(mut self, secret: [u8; limits::CLIENT_BYTES]) -> Self {
+        self.client = Some(ClientSecret(secret));
+        self
+    }
+
     /// Trusts this certificate authority beside those of the system.
     pub fn root_certificate(mut self, root: CertificateDer<'static>) -> Self {
         self.roots.push(root);
@@ -118,6 +143,7 @@ impl ClientBuilder {
             provider,
             transports,
             agent,
+            client,
             roots,
             ..
         } = self;
@@ -127,6 +153,7 @@ impl ClientBuilder {
             provider,
             transports,
             agent,
+            client,
             roots,
         })
     }
@@ -155,6 +182,14 @@ mod tests {
         let bases: Vec<_> = built.bases.iter().map(Url::as_str).collect();
         assert_eq!(bases, ["http://127.0.0.1:4433/", "https://b.example/"]);
         assert!(built.agent.starts_with("starling-client/"));
+    }
+
+    #[test]
+    fn the_secret_of_a_client_is_kept_and_not_printed() {
+        let builder = ClientBuilder::new("http://localhost:4433").client_secret([77; 16]);
+        assert!(!format!("{builder:?}").contains("77"));
+        let built = settings(builder).expect("good settings");
+        assert_eq!(built.client.map(|secret| secret.0), Some([77; 16]));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Channel {
             id,
             name,
             policy: options.policy,
-            room: Room::new(&options),
+            room: Room::new(options.queue_events, options.queue_bytes),
             place: Place::Asked(options.from),
             incomplete: None,
             attachment: Attachment::Detached { not_before: None },

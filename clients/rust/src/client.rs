@@ -10,11 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::channel::room::Room;
 use crate::driver::Command;
+use crate::presence::{check_channel, check_state};
 use crate::queue::{Queue, Signals};
 use crate::session::SubscriptionId;
 use crate::{
-    ClientBuilder, CloseReason, Pending, PublishError, PublishOptions, Published, State, Stats, SubscribeError,
-    SubscribeOptions, Subscription,
+    ClientBuilder, CloseReason, Entry, Pending, PresenceError, PublishError, PublishOptions, Published, State, Stats,
+    SubscribeError, SubscribeOptions, Subscription, Watch, WatchOptions,
 };
 
 /// A client of a Starling server. Cloning it is cheap and gives another handle to the same client.
@@ -31,7 +32,7 @@ pub(crate) struct Handle {
     pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) state: watch::Receiver<State>,
     pub(crate) stats: Arc<Mutex<Stats>>,
-    pub(crate) subscriptions: AtomicU64,
+    pub(crate) ids: AtomicU64,
 }
 
 impl Client {
@@ -62,8 +63,10 @@ impl Client {
             return Err(SubscribeError::BadChannelName { bytes });
         }
         let channel: Arc<str> = channel.into();
-        let id = SubscriptionId(self.handle.subscriptions.fetch_add(1, Ordering::Relaxed));
-        let queue = Arc::new(Queue::new(Room::new(&options).telling()));
+        let id = self.handle.next_id();
+        let queue = Arc::new(Queue::new(
+            Room::new(options.queue_events, options.queue_bytes).telling(),
+        ));
         let (done, attached) = oneshot::channel();
         let command = Command::Subscribe {
             id,
@@ -81,6 +84,73 @@ impl Client {
             Ok(Ok(())) => Ok(subscription),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(SubscribeError::Closed(self.handle.close_reason())),
+        }
+    }
+
+    /// Enters a channel's presence, saying this of the client, and waits until a node answers for it. One entry per channel and
+    /// client.
+    ///
+    /// Who watches sees the client from then on. Giving up the wait takes the entry back.
+    ///
+    /// # Errors
+    ///
+    /// See [`PresenceError`].
+    pub async fn enter(&self, channel: impl Into<String>, state: impl Into<Bytes>) -> Result<Entry, PresenceError> {
+        let (channel, state) = (channel.into(), state.into());
+        check_channel(&channel)?;
+        check_state(&state, limits::STATE_BYTES_MAX)?;
+        let channel: Arc<str> = channel.into();
+        let id = self.handle.next_id();
+        let (ended, ending) = watch::channel(None);
+        let (done, entered) = oneshot::channel();
+        let command = Command::Enter {
+            id,
+            channel: Arc::clone(&channel),
+            state,
+            ended,
+            done,
+        };
+        if self.handle.commands.send(command).await.is_err() {
+            return Err(PresenceError::Closed(self.handle.close_reason()));
+        }
+        // Made before the wait: if that is given up, dropping the entry takes it back.
+        let entry = Entry::new(id, channel, Arc::clone(&self.handle), ending);
+        match entered.await {
+            Ok(outcome) => outcome.map(|()| entry),
+            Err(_) => Err(PresenceError::Closed(self.handle.close_reason())),
+        }
+    }
+
+    /// Watches who is in a channel, or how many, and waits until a node does so for the client. One watch per channel and client.
+    ///
+    /// Neither subscribing nor entering is needed for it. Giving up the wait takes the watch back.
+    ///
+    /// # Errors
+    ///
+    /// See [`PresenceError`].
+    pub async fn watch(&self, channel: impl Into<String>, options: WatchOptions) -> Result<Watch, PresenceError> {
+        let channel = channel.into();
+        check_channel(&channel)?;
+        let channel: Arc<str> = channel.into();
+        let id = self.handle.next_id();
+        let room = Room::new(options.queue_events, options.queue_bytes);
+        let queue = Arc::new(Queue::new(room.telling()));
+        let (done, watched) = oneshot::channel();
+        let command = Command::Watch {
+            id,
+            channel: Arc::clone(&channel),
+            options,
+            queue: Arc::clone(&queue),
+            done,
+        };
+        if self.handle.commands.send(command).await.is_err() {
+            return Err(PresenceError::Closed(self.handle.close_reason()));
+        }
+        // Made before the wait, as above.
+        let watch = Watch::new(id, channel, queue, Arc::clone(&self.handle));
+        match watched.await {
+            Ok(outcome) => outcome.map(|()| watch),
+            Err(_) => Err(PresenceError::Closed(self.handle.close_reason())),
         }
     }
 
@@ -174,8 +244,8 @@ impl Client {
         *self.handle.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits up to 5 seconds for publishes without an outcome, says goodbye, and ends every subscription. Safe to call
-    /// twice.
+    /// Waits up to 5 seconds for publishes without an outcome, says goodbye, and ends every subscription, watch and entry. Who
+    /// watches sees the client leave at once. Safe to call twice.
     pub async fn close(&self) {
         // It fails only if the client has closed already.
         let _closed = self.handle.commands.send(Command::Close).await;
@@ -184,6 +254,11 @@ impl Client {
 }
 
 impl Handle {
+    /// Names a subscription, a watch or an entry.
+    fn next_id(&self) -> SubscriptionId {
+        SubscriptionId(self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Why the client closed. Only asked once it has.
     pub(crate) fn close_reason(&self) -> CloseReason {
         match &*self.state.borrow() {

@@ -11,21 +11,25 @@ use bytes::Bytes;
 use starling_protocol::frame;
 use starling_protocol::limits;
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use self::callers::{Attaching, Callers, Outcome};
+use self::callers::{Answering, Attaching, Callers, Outcome};
 use self::link::Link;
 use crate::builder::Settings;
 use crate::client::Handle;
+use crate::entry::PATIENCE;
 use crate::queue::{News, Queue, Signals};
+use crate::roster::Told;
 use crate::session::{Effect, Ending, Identity, Input, Session, SubscriptionId};
 use crate::tls::{self, Tls};
 use crate::token::{Token, TokenProvider};
 use crate::transport::TransportError;
 use crate::transport::dial::{DialError, Dialed, Dialer};
-use crate::{BuildError, Client, PublishOptions, State, Stats, SubscribeOptions, TokenError};
+use crate::{
+    BuildError, Client, PresenceError, PublishOptions, State, Stats, SubscribeOptions, TokenError, WatchOptions,
+};
 
 mod callers;
 mod link;
@@ -45,6 +49,30 @@ pub(crate) enum Command {
         queue: Arc<Queue>,
         done: Attaching,
     },
+    Enter {
+        id: SubscriptionId,
+        channel: Arc<str>,
+        state: Bytes,
+        /// Whoever holds the entry hears by it that it has ended.
+        ended: watch::Sender<Option<PresenceError>>,
+        done: Answering,
+    },
+    Update {
+        id: SubscriptionId,
+        state: Bytes,
+        done: Answering,
+    },
+    Leave {
+        id: SubscriptionId,
+        done: oneshot::Sender<()>,
+    },
+    Watch {
+        id: SubscriptionId,
+        channel: Arc<str>,
+        options: WatchOptions,
+        queue: Arc<Queue<Told>>,
+        done: Answering,
+    },
     Publish {
         options: PublishOptions,
         /// Room among the publishes without an outcome; dropped when this one has its outcome.
@@ -62,11 +90,15 @@ pub(crate) fn start(settings: Settings, runtime: &runtime::Handle) -> Result<Cli
         provider,
         transports,
         agent,
+        client,
         roots,
     } = settings;
     let publisher = tls::secret().ok_or(BuildError::NoRandomness)?;
+    let client = client.map(|secret| secret.0).or_else(tls::secret);
+    let client = client.ok_or(BuildError::NoRandomness)?;
     let identity = Identity {
         publisher,
+        client,
         agent,
         token,
         has_provider: provider.is_some(),
@@ -94,14 +126,14 @@ pub(crate) fn start(settings: Settings, runtime: &runtime::Handle) -> Result<Cli
     runtime.spawn(driver.run());
 
     let in_flight = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT_DEFAULT as usize));
-    let subscriptions = Default::default();
+    let ids = Default::default();
     Ok(Client::new(Arc::new(Handle {
         commands,
         signals,
         in_flight,
         state: watcher,
         stats,
-        subscriptions,
+        ids,
     })))
 }
 
@@ -188,9 +220,13 @@ impl Driver {
                         self.feed(Input::Taken { id, taken });
                     }
                 }
-                news.dropped
-                    .into_iter()
-                    .for_each(|id| self.feed(Input::Unsubscribe(id)));
+                for (id, state) in news.ephemerals {
+                    self.feed(Input::Ephemeral { id, state });
+                }
+                for id in news.dropped {
+                    self.callers.dropped(id);
+                    self.feed(Input::Unsubscribe(id));
+                }
             }
             Happened::Dialed(dialed) => {
                 self.dialing = None;
@@ -233,6 +269,43 @@ impl Driver {
             } => {
                 self.callers.subscribe(id, queue, done);
                 self.feed(Input::Subscribe { id, channel, options });
+            }
+            Command::Enter {
+                id,
+                channel,
+                state,
+                ended,
+                done,
+            } => {
+                self.callers.enter(id, ended, done);
+                self.feed(Input::Enter {
+                    id,
+                    channel,
+                    state,
+                    timeout: PATIENCE,
+                });
+            }
+            Command::Update { id, state, done } => {
+                self.callers.update(id, done);
+                self.feed(Input::Update {
+                    id,
+                    state,
+                    timeout: PATIENCE,
+                });
+            }
+            Command::Leave { id, done } => {
+                self.callers.leave(id, done);
+                self.feed(Input::Unsubscribe(id));
+            }
+            Command::Watch {
+                id,
+                channel,
+                options,
+                queue,
+                done,
+            } => {
+                self.callers.watch(id, queue, done);
+                self.feed(Input::Watch { id, channel, options });
             }
             Command::Publish { options, permit, done } => {
                 let ticket = self.callers.publish(done, permit);
@@ -280,6 +353,11 @@ impl Driver {
             Effect::Subscribed { id, outcome } => self.callers.subscribed(id, outcome),
             Effect::Deliver { to, item } => self.callers.deliver(to, item),
             Effect::End(id) => self.callers.end(id),
+            Effect::Present { id, outcome } => self.callers.present(id, outcome),
+            Effect::Tell { to, item } => self.callers.tell(to, item),
+            Effect::Unwatched(id) => self.callers.unwatched(id),
+            Effect::Out { id, error } => self.callers.out(id, error),
+            Effect::Left(id) => self.callers.left(id),
             Effect::Answer { ticket, outcome } => self.callers.answer(ticket, outcome),
             Effect::Settled(ticket) => self.callers.settled(ticket),
             Effect::State(state) => {

@@ -37,7 +37,7 @@ pub enum BuildError {
     #[error("no tokio runtime is running here; build the client inside one")]
     NoRuntime,
     /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes for the publisher's id; see its random device")]
+    #[error("the operating system gave no random bytes to tell this client from others; see its random device")]
     NoRandomness,
 }
 
@@ -106,6 +106,47 @@ pub enum SubscribeError {
         /// What stood in the way last.
         cause: Option<String>,
     },
+    /// The client has closed.
+    #[error("the client has closed: {0}")]
+    Closed(CloseReason),
+}
+
+/// Why a client is not in a channel, or is not told who is.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PresenceError {
+    /// The server refused it for good.
+    #[error("the server refused it: {0}")]
+    Refused(Refusal),
+    /// This client has entered the channel already.
+    #[error("this client has entered the channel already; update that entry, or use another client")]
+    AlreadyEntered,
+    /// This client watches the channel already.
+    #[error("this client watches the channel already; share that watch, or use another client")]
+    AlreadyWatched,
+    /// The name cannot be a channel's.
+    #[error("a channel's name has 1 to {max} bytes; this one has {bytes}", max = starling_protocol::limits::CHANNEL_BYTES_MAX)]
+    BadChannelName {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A state is longer than any server takes.
+    #[error("the state has {bytes} bytes and the protocol takes {max}; say less")]
+    StateTooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// No node has answered for it within the time limit.
+    #[error("no node answered for it within the time limit ({}); check that the server can be reached", last(cause.as_deref()))]
+    TimedOut {
+        /// What stood in the way last.
+        cause: Option<String>,
+    },
+    /// A newer state of the same entry took the place of this one before a node had taken it.
+    #[error("a newer state took the place of this one")]
+    Superseded,
     /// The client has closed.
     #[error("the client has closed: {0}")]
     Closed(CloseReason),

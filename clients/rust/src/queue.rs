@@ -1,12 +1,13 @@
-//! What lies between the client's task and one subscription of the application.
+//! What lies between the client's task and one subscription of the application, or one watch, or one entry.
 //!
-//! The queue has no bound of its own: the rules in `channel/room.rs` know what is in it and hand it nothing that has
+//! The queue has no bound of its own: the rules, with `channel/room.rs`, know what is in it and hand it nothing that has
 //! no room. For that they are told what the application took, through [`Signals`].
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
@@ -16,31 +17,31 @@ use crate::{Event, Position};
 
 /// An event on its way to the application.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) event: Event,
-    /// What it takes of the subscription's room and of the client's page credit.
+pub(crate) struct Item<E = Event> {
+    pub(crate) event: E,
+    /// What it takes of the queue's room and of the client's page credit.
     pub(crate) cost: Cost,
-    /// Where the reader stands once it was taken; `None` after the last event.
+    /// Where the reader of a channel stands once it was taken; `None` after the last event.
     pub(crate) place: Option<Position>,
 }
 
-/// Events on their way to one subscription.
+/// Events on their way to one subscription, or to one watch.
 #[derive(Debug)]
-pub(crate) struct Queue {
-    inner: Mutex<Inner>,
+pub(crate) struct Queue<E = Event> {
+    inner: Mutex<Inner<E>>,
     reader: AtomicWaker,
 }
 
 #[derive(Debug)]
-struct Inner {
-    items: VecDeque<Item>,
+struct Inner<E> {
+    items: VecDeque<Item<E>>,
     /// What the application took and the rules have not been told of.
     untold: Taken,
     telling: Telling,
     ended: bool,
 }
 
-impl Queue {
+impl<E> Queue<E> {
     pub(crate) fn new(telling: Telling) -> Self {
         let inner = Inner {
             items: VecDeque::new(),
@@ -54,7 +55,7 @@ impl Queue {
         }
     }
 
-    pub(crate) fn push(&self, item: Item) {
+    pub(crate) fn push(&self, item: Item<E>) {
         self.lock().items.push_back(item);
         self.reader.wake();
     }
@@ -70,7 +71,12 @@ impl Queue {
         std::mem::take(&mut self.lock().untold)
     }
 
-    pub(crate) fn poll_next(&self, context: &Context<'_>, id: SubscriptionId, signals: &Signals) -> Poll<Option<Item>> {
+    pub(crate) fn poll_next(
+        &self,
+        context: &Context<'_>,
+        id: SubscriptionId,
+        signals: &Signals,
+    ) -> Poll<Option<Item<E>>> {
         // Registered before looking: what is pushed in between wakes the reader.
         self.reader.register(context.waker());
         let mut inner = self.lock();
@@ -86,28 +92,30 @@ impl Queue {
         Poll::Ready(Some(item))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Inner<E>> {
         // Nothing panics while it is held, and what it guards is whole between any two lines.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What subscriptions tell the client's task without waiting for it.
+/// What subscriptions, watches and entries tell the client's task without waiting for it.
 ///
-/// Bounded by the number of subscriptions: each is named at most once in either list.
+/// Bounded by their number: each is named at most once in each list.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     news: Mutex<News>,
     notify: Notify,
 }
 
-/// Subscriptions that have something to tell.
+/// Those that have something to tell.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     /// The application took events from these.
     pub(crate) taken: BTreeSet<SubscriptionId>,
     /// The application dropped these.
     pub(crate) dropped: BTreeSet<SubscriptionId>,
+    /// The newest ephemeral state that the application wants these to tell.
+    pub(crate) ephemerals: BTreeMap<SubscriptionId, Bytes>,
 }
 
 impl Signals {
@@ -117,6 +125,10 @@ impl Signals {
 
     pub(crate) fn dropped(&self, id: SubscriptionId) {
         self.tell(|news| news.dropped.insert(id));
+    }
+
+    pub(crate) fn ephemeral(&self, id: SubscriptionId, state: Bytes) {
+        self.tell(|news| news.ephemerals.insert(id, state).is_none());
     }
 
     /// Waits for news and takes it. Nothing is lost if the wait is given up.
@@ -198,6 +210,17 @@ mod tests {
         assert_eq!(poll(&queue, &signals), Poll::Ready(true));
         assert!(signals.news().now_or_never().is_some(), "and any page");
         assert_eq!(queue.taken().credit.bytes, 7);
+    }
+
+    #[test]
+    fn of_ephemeral_states_the_newest_counts() {
+        let signals = Signals::default();
+        for state in ["1", "2", "3"] {
+            signals.ephemeral(ID, state.into());
+        }
+        let news = signals.news().now_or_never().expect("there is news");
+        assert_eq!(news.ephemerals.get(&ID).map(Bytes::as_ref), Some(&b"3"[..]));
+        assert!(signals.news().now_or_never().is_none(), "told once");
     }
 
     #[test]

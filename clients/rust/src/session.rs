@@ -13,8 +13,9 @@
 //!
 //! [`Session::handle`] takes one [`Input`] and says what to do as [`Effect`]s; [`Session::wake_at`] says when to call
 //! it again with [`Input::Wake`]. `driver.rs` carries out the effects. The parts: `connect.rs` (dialing, tokens, and
-//! how connections end), `frames.rs` (what the server sent), `subscriptions.rs` (the channels), and, one level up,
-//! `channel.rs` and `publisher.rs` with the rules of reading and publishing.
+//! how connections end), `frames.rs` (what the server sent), `subscriptions.rs` (the channels), `presence.rs` (where the client
+//! is and what it watches), and, one level up, `channel.rs`, `publisher.rs` and `roster.rs` with the rules of reading, publishing
+//! and watching.
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use url::Url;
 use self::connect::TokenSource;
 use self::liveness::{Liveness, Verdict};
 pub(crate) use self::message::{Effect, Ending, Input, SubscriptionId, Ticket, Violation};
+use self::presence::Presence;
 pub(crate) use self::requests::{Request, Requests};
 use self::subscriptions::Subscriptions;
 use self::targets::Targets;
@@ -38,6 +40,7 @@ mod connect;
 mod frames;
 mod liveness;
 mod message;
+mod presence;
 mod requests;
 mod routes;
 mod subscriptions;
@@ -56,6 +59,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Identity {
     /// 128 random bits, kept for the life of the client: they name its publishes.
     pub(crate) publisher: [u8; 16],
+    /// 128 random bits, by which it is the same in presence.
+    pub(crate) client: [u8; 16],
     pub(crate) agent: String,
     /// Empty for none.
     pub(crate) token: Token,
@@ -66,6 +71,7 @@ pub(crate) struct Identity {
 /// The rules of one client.
 pub(crate) struct Session {
     publisher_id: [u8; 16],
+    client: [u8; 16],
     agent: String,
     phase: Phase,
     targets: Targets,
@@ -73,6 +79,7 @@ pub(crate) struct Session {
     backoff: Backoff,
     subscriptions: Subscriptions,
     publisher: Publisher,
+    presence: Presence,
     common: Common,
     /// The application closed the client: the end of waiting for results.
     closing: Option<Instant>,
@@ -111,12 +118,14 @@ impl Session {
     pub(crate) fn new(identity: Identity, bases: Vec<Url>, seed: u64) -> Self {
         let Identity {
             publisher,
+            client,
             agent,
             token,
             has_provider,
         } = identity;
         Self {
             publisher_id: publisher,
+            client,
             agent,
             phase: Phase::New,
             targets: Targets::new(bases),
@@ -124,6 +133,7 @@ impl Session {
             backoff: RECONNECT,
             subscriptions: Subscriptions::default(),
             publisher: Publisher::new(),
+            presence: Presence::default(),
             common: Common::new(seed),
             closing: None,
         }
@@ -143,8 +153,23 @@ impl Session {
         };
         match input {
             Input::Subscribe { id, channel, options } => self.subscriptions.subscribe(id, channel, options, &mut turn),
-            Input::Unsubscribe(id) => self.subscriptions.unsubscribe(id, &mut turn),
-            Input::Taken { id, taken } => self.subscriptions.taken(id, taken, &mut turn),
+            Input::Enter {
+                id,
+                channel,
+                state,
+                timeout,
+            } => self.presence.enter(id, channel, (state, timeout), &mut turn),
+            Input::Update { id, state, timeout } => self.presence.update(id, (state, timeout), &mut turn),
+            Input::Ephemeral { id, state } => self.presence.ephemeral(id, state),
+            Input::Watch { id, channel, options } => self.presence.watch(id, channel, &options, &mut turn),
+            Input::Unsubscribe(id) => {
+                self.subscriptions.unsubscribe(id, &mut turn);
+                self.presence.dropped(id, &mut turn);
+            }
+            Input::Taken { id, taken } => {
+                self.subscriptions.taken(id, taken, &mut turn);
+                self.presence.taken(id, taken, &mut turn);
+            }
             Input::Publish { ticket, options } => self.publisher.enqueue(ticket, options, now),
             Input::Start => self.connect(effects),
             Input::Close => self.closing = self.closing.or(Some(now + CLOSE_PATIENCE)),
@@ -177,7 +202,8 @@ impl Session {
             Phase::Closed => return None,
         };
         let subscriptions = self.subscriptions.wake_at(self.is_open(), &self.common.credit);
-        [phase, self.closing, self.publisher.wake_at(), subscriptions]
+        let presence = self.presence.wake_at(self.is_open());
+        [phase, self.closing, self.publisher.wake_at(), subscriptions, presence]
             .into_iter()
             .flatten()
             .min()
@@ -205,6 +231,7 @@ impl Session {
         };
         self.subscriptions.wake(&mut turn);
         self.publisher.wake(&mut turn);
+        self.presence.wake(&mut turn);
         match &mut self.phase {
             Phase::Greeting { deadline, .. } if now >= *deadline => {
                 self.lost(Ending::because("the server did not answer hello in time"), now, effects);
@@ -249,6 +276,7 @@ impl Session {
             };
             self.subscriptions.attach(&mut turn);
             self.publisher.send(&mut turn);
+            self.presence.ask(&mut turn);
             if let Some(grant) = turn.common.credit.grant() {
                 turn.send(grant);
             }
@@ -273,6 +301,7 @@ impl Session {
         }
         self.publisher.close(&reason, &mut turn);
         self.subscriptions.close(&reason, &mut turn);
+        self.presence.close(&reason, &mut turn);
         self.phase = Phase::Closed;
         effects.push(Effect::Hangup);
         effects.push(Effect::State(State::Closed { reason }));

@@ -83,6 +83,8 @@ pub struct Stats {
     pub gaps: u64,
     /// Times that a subscription's queue was full and what came was left with the server.
     pub overflows: u64,
+    /// Times that a watch's queue was full and what came was merged.
+    pub merged: u64,
     /// Pulls sent.
     pub pulls: u64,
     /// Messages that the server left out for a slow reader, as it said.

@@ -1,10 +1,9 @@
-//! What is queued for one subscription, and whether more has room.
+//! What is queued for one subscription or one watch, and whether more has room.
 //!
 //! Live messages are bounded here. Pages and states are bounded by the client's page credit instead, which comes back
 //! to the server only when the application took them: the queue holds at most what these rules allow, one event more,
 //! and the credit.
 
-use crate::SubscribeOptions;
 use crate::credit::Credit;
 
 /// What an event takes.
@@ -59,13 +58,14 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(options: &SubscribeOptions) -> Self {
+    /// Room for so many events and bytes: for one at least.
+    pub(crate) fn new(events_max: usize, bytes_max: usize) -> Self {
         Self {
             events: 0,
             bytes: 0,
             credit: Credit::default(),
-            events_max: options.queue_events.max(1),
-            bytes_max: options.queue_bytes.max(1),
+            events_max: events_max.max(1),
+            bytes_max: bytes_max.max(1),
         }
     }
 
@@ -129,17 +129,9 @@ impl Room {
 mod tests {
     use super::*;
 
-    fn room(queue_events: usize, queue_bytes: usize) -> Room {
-        Room::new(&SubscribeOptions {
-            queue_events,
-            queue_bytes,
-            ..SubscribeOptions::default()
-        })
-    }
-
     #[test]
     fn either_bound_fills_the_queue() {
-        let mut events = room(2, 1000);
+        let mut events = Room::new(2, 1000);
         (0..2).for_each(|_| {
             events.queued(Cost {
                 bytes: 1,
@@ -148,7 +140,7 @@ mod tests {
         });
         assert!(!events.has_room());
 
-        let mut bytes = room(100, 1000);
+        let mut bytes = Room::new(100, 1000);
         bytes.queued(Cost {
             bytes: 999,
             ..Cost::default()
@@ -164,7 +156,7 @@ mod tests {
     #[test]
     fn a_full_queue_that_is_emptied_always_tells_and_then_has_room_again() {
         for events_max in 1..=9 {
-            let mut room = room(events_max, 1000);
+            let mut room = Room::new(events_max, 1000);
             let mut untold = Taken::default();
             (0..events_max).for_each(|_| {
                 room.queued(Cost {
@@ -188,7 +180,7 @@ mod tests {
 
     #[test]
     fn bounds_of_zero_still_take_one_event() {
-        let mut room = room(0, 0);
+        let mut room = Room::new(0, 0);
         assert!(room.has_room() && room.has_room_again());
         room.queued(Cost {
             bytes: 5,

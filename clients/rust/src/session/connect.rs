@@ -11,7 +11,7 @@ use super::{Effect, Ending, Open, Phase, Session, goodbye};
 use crate::credit::PageCredit;
 use crate::publisher;
 use crate::session::liveness::Liveness;
-use crate::session::{Request, Violation};
+use crate::session::{Request, Turn, Violation};
 use crate::token::Token;
 use crate::{CloseReason, State, TokenError, TokenRequest, Transport};
 
@@ -121,7 +121,7 @@ impl Session {
             publisher: Bytes::copy_from_slice(&self.publisher_id),
             agent: self.agent.clone(),
             page_credit: PageCredit::window(),
-            client: Bytes::new(),
+            client: Bytes::copy_from_slice(&self.client),
         };
         effects.push(Effect::Send(hello.into()));
         self.phase = Phase::Greeting {
@@ -212,6 +212,11 @@ impl Session {
         self.common.requests.forget_all();
         self.subscriptions.disconnected();
         self.publisher.disconnected();
+        self.presence.disconnected(&mut Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        });
         effects.push(Effect::Hangup);
 
         let code = ending.code.unwrap_or_default();

@@ -86,7 +86,10 @@ impl Session {
                 if frame.request != 0 && asked != Some(Request::Detach(frame.channel_id)) {
                     return Err(Violation("detached, in answer to nothing"));
                 }
-                self.subscriptions.left(frame.channel_id, &mut turn);
+                match self.presence.watches().knows(frame.channel_id) {
+                    true => self.presence.watches().left(frame.channel_id, &mut turn),
+                    false => self.subscriptions.left(frame.channel_id, &mut turn),
+                }
                 Ok(())
             }
             Body::Ack(frame) => {
@@ -120,14 +123,48 @@ impl Session {
                 }
                 _ => Err(Violation("refreshed, in answer to nothing")),
             },
-            Body::Entered(_)
-            | Body::Left(_)
-            | Body::Watched(_)
-            | Body::Roster(_)
-            | Body::PresenceChanges(_)
-            | Body::Occupancy(_)
-            | Body::Certainty(_)
-            | Body::Ephemerals(_) => Err(Violation("presence that nobody asked for")),
+            Body::Entered(frame) => match turn.common.requests.answered(frame.request) {
+                Some(Request::Enter(id)) => {
+                    self.presence.entered(id, &mut turn);
+                    Ok(())
+                }
+                _ => Err(Violation("entered, in answer to nothing")),
+            },
+            Body::Left(frame) => match turn.common.requests.answered(frame.request) {
+                Some(Request::Leave(id)) => {
+                    self.presence.left(id, &mut turn);
+                    Ok(())
+                }
+                _ => Err(Violation("left, in answer to nothing")),
+            },
+            Body::Watched(frame) => match turn.common.requests.answered(frame.request) {
+                Some(Request::Watch(id)) => self.presence.watched(id, &frame, &mut turn),
+                _ => Err(Violation("watched, in answer to nothing")),
+            },
+            Body::Roster(frame) => {
+                let roster = self.presence.watches().route(frame.channel_id)?;
+                roster.map_or(Ok(()), |roster| roster.part(frame, &mut turn))
+            }
+            Body::PresenceChanges(frame) => {
+                let roster = self.presence.watches().route(frame.channel_id)?;
+                roster.map_or(Ok(()), |roster| roster.changes(frame, &mut turn))
+            }
+            Body::Occupancy(frame) => {
+                if let Some(roster) = self.presence.watches().route(frame.channel_id)? {
+                    roster.occupancy(&frame, &mut turn);
+                }
+                Ok(())
+            }
+            Body::Certainty(frame) => {
+                if let Some(roster) = self.presence.watches().route(frame.channel_id)? {
+                    roster.certainty(frame, &mut turn);
+                }
+                Ok(())
+            }
+            Body::Ephemerals(frame) => {
+                let roster = self.presence.watches().route(frame.channel_id)?;
+                roster.map_or(Ok(()), |roster| roster.ephemerals(frame, &mut turn))
+            }
             Body::Welcome(_) => Err(Violation("a second welcome")),
             Body::Goodbye(_) => Ok(()),
         }
@@ -145,6 +182,8 @@ impl Session {
             let refusal = Refusal::from_wire(frame);
             if channel_id == 0 {
                 tracing::warn!(%refusal, "the server reports a fault of the session");
+            } else if self.presence.watches().knows(channel_id) {
+                self.presence.watches().faulted(channel_id, refusal, &mut turn);
             } else {
                 self.subscriptions.faulted(channel_id, refusal, &mut turn);
             }
@@ -154,7 +193,13 @@ impl Session {
             Some(Request::Publish { channel, serial }) => self.publisher.refused(&channel, serial, frame, &mut turn),
             Some(Request::Attach(id)) => self.subscriptions.refused(id, Refusal::from_wire(frame), &mut turn),
             // Not attached is what was wanted.
+            Some(Request::Detach(channel_id)) if self.presence.watches().knows(channel_id) => {
+                self.presence.watches().left(channel_id, &mut turn);
+            }
             Some(Request::Detach(channel_id)) => self.subscriptions.left(channel_id, &mut turn),
+            Some(request @ (Request::Enter(_) | Request::Leave(_) | Request::Watch(_))) => {
+                self.presence.refused(request, Refusal::from_wire(frame), &mut turn);
+            }
             Some(Request::Refresh) => {
                 tracing::warn!(refusal = %Refusal::from_wire(frame), "the server did not take the new token");
                 self.refresh_refused();

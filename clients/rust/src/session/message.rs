@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use starling_protocol::v1::{client_frame, server_frame};
 use url::Url;
 
 use crate::channel::room::Taken;
 use crate::queue::Item;
+use crate::roster::Told;
 use crate::token::Token;
 use crate::{
-    PublishError, PublishOptions, Published, State, SubscribeError, SubscribeOptions, TokenError, TokenRequest,
-    Transport,
+    PresenceError, PublishError, PublishOptions, Published, State, SubscribeError, SubscribeOptions, TokenError,
+    TokenRequest, Transport, WatchOptions,
 };
 
-/// Names a subscription for the life of its client.
+/// Names a subscription, or a watch, or an entry, for the life of its client: no two of them have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SubscriptionId(pub(crate) u64);
 
@@ -37,7 +39,28 @@ pub(crate) enum Input {
         channel: Arc<str>,
         options: SubscribeOptions,
     },
-    /// The application dropped a subscription.
+    /// The application enters a channel.
+    Enter {
+        id: SubscriptionId,
+        channel: Arc<str>,
+        state: Bytes,
+        timeout: Duration,
+    },
+    /// The application says something else of itself in a channel that it entered.
+    Update {
+        id: SubscriptionId,
+        state: Bytes,
+        timeout: Duration,
+    },
+    /// The application says something that is worth nothing when the next has come.
+    Ephemeral { id: SubscriptionId, state: Bytes },
+    /// The application watches who is in a channel.
+    Watch {
+        id: SubscriptionId,
+        channel: Arc<str>,
+        options: WatchOptions,
+    },
+    /// The application dropped a subscription, a watch or an entry.
     Unsubscribe(SubscriptionId),
     /// The application took events.
     Taken { id: SubscriptionId, taken: Taken },
@@ -98,6 +121,19 @@ pub(crate) enum Effect {
     Deliver { to: SubscriptionId, item: Item },
     /// Nothing more is handed to a subscription.
     End(SubscriptionId),
+    /// Tell who enters, updates or watches that a node answers for it, or that none will.
+    Present {
+        id: SubscriptionId,
+        outcome: Result<(), PresenceError>,
+    },
+    /// Hand an event to a watch.
+    Tell { to: SubscriptionId, item: Item<Told> },
+    /// Nothing more is handed to a watch.
+    Unwatched(SubscriptionId),
+    /// Tell the holder of an entry that it has ended.
+    Out { id: SubscriptionId, error: PresenceError },
+    /// Tell who leaves that the client is in the channel no more, as far as this connection goes.
+    Left(SubscriptionId),
     /// Tell who published what became of it.
     Answer {
         ticket: Ticket,

@@ -14,13 +14,20 @@ pub(crate) enum Request {
     Detach(u32),
     /// To publish or retire a serial on a channel.
     Publish { channel: Arc<str>, serial: u64 },
+    /// To be in a channel, or to say something else there.
+    Enter(SubscriptionId),
+    /// To be in a channel no more.
+    Leave(SubscriptionId),
+    /// To be told who is in a channel.
+    Watch(SubscriptionId),
     /// To go on with a new token.
     Refresh,
 }
 
 /// The requests of one connection that have no answer yet.
 ///
-/// Bounded by what asks: one attach or detach for each channel, the publishes in flight, one refresh.
+/// Bounded by what asks: one attach or detach for each channel, and one to enter, leave, watch or detach; the publishes in
+/// flight, one refresh.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     last: u64,

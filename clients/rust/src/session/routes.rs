@@ -1,4 +1,4 @@
-//! Which subscription a channel id of the wire stands for.
+//! Which subscription, or which watch, a channel id of the wire stands for.
 //!
 //! A session has one place in a channel, named by a number that stays the same when it leaves and comes back. So a
 //! channel that was left is attached again only when the server has confirmed that it was left: no frame of the earlier

@@ -6,14 +6,16 @@ use starling_protocol::{limits, v1::ErrorCode};
 
 use super::*;
 use crate::channel::room::Taken;
+use crate::roster::Told;
 use crate::token::Token;
 use crate::{
-    Event, From, Position, PublishError, PublishOptions, Published, SubscribeError, SubscribeOptions, TokenError,
-    TokenRequest,
+    Event, From, Position, PresenceError, PublishError, PublishOptions, Published, SubscribeError, SubscribeOptions,
+    TokenError, TokenRequest, WatchOptions,
 };
 
 mod closing;
 mod connecting;
+mod presence;
 mod publishing;
 mod random;
 mod reading;
@@ -46,6 +48,12 @@ struct Did {
     events: Vec<(u64, Event)>,
     ended: Vec<u64>,
     answers: Vec<Result<Published, PublishError>>,
+    /// Who enters, updates or watches was told.
+    present: Vec<(u64, Result<(), PresenceError>)>,
+    told: Vec<Told>,
+    unwatched: Vec<u64>,
+    out: Vec<(u64, PresenceError)>,
+    left: Vec<u64>,
     states: Vec<State>,
 }
 
@@ -53,6 +61,7 @@ impl Bench {
     fn new(bases: &[&str], token: &str, has_provider: bool) -> Self {
         let identity = Identity {
             publisher: [7; 16],
+            client: [8; 16],
             agent: "test/1".into(),
             token: Token(token.into()),
             has_provider,
@@ -159,6 +168,39 @@ impl Bench {
         self.frame(attached(request, LOBBY, 5, seq))
     }
 
+    fn enter(&mut self, channel: &str, state: &'static str) -> Did {
+        let id = SubscriptionId(self.subscriptions);
+        self.subscriptions += 1;
+        self.feed(Input::Enter {
+            id,
+            channel: channel.into(),
+            state: state.into(),
+            timeout: Duration::from_secs(2),
+        })
+    }
+
+    fn update(&mut self, id: u64, state: &'static str) -> Did {
+        self.feed(Input::Update {
+            id: SubscriptionId(id),
+            state: state.into(),
+            timeout: Duration::from_secs(2),
+        })
+    }
+
+    fn watch(&mut self, channel: &str, options: WatchOptions) -> Did {
+        let id = SubscriptionId(self.subscriptions);
+        self.subscriptions += 1;
+        self.feed(Input::Watch {
+            id,
+            channel: channel.into(),
+            options,
+        })
+    }
+
+    fn leave(&mut self, id: u64) -> Did {
+        self.feed(Input::Unsubscribe(SubscriptionId(id)))
+    }
+
     fn publish(&mut self, payload: &'static str) -> Did {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
@@ -194,6 +236,11 @@ impl Did {
             Effect::Subscribed { id, outcome } => self.subscribed.push((id.0, outcome)),
             Effect::Deliver { to, item } => self.events.push((to.0, item.event)),
             Effect::End(id) => self.ended.push(id.0),
+            Effect::Present { id, outcome } => self.present.push((id.0, outcome)),
+            Effect::Tell { item, .. } => self.told.push(item.event),
+            Effect::Unwatched(id) => self.unwatched.push(id.0),
+            Effect::Out { id, error } => self.out.push((id.0, error)),
+            Effect::Left(id) => self.left.push(id.0),
             Effect::Answer { outcome, .. } => self.answers.push(outcome),
             Effect::Settled(_) => {}
             Effect::State(state) => self.states.push(state),
@@ -204,6 +251,9 @@ impl Did {
         self.dialed.extend(later.dialed);
         self.sent.extend(later.sent);
         self.events.extend(later.events);
+        self.present.extend(later.present);
+        self.told.extend(later.told);
+        self.out.extend(later.out);
         self.states.extend(later.states);
     }
 
@@ -220,6 +270,9 @@ impl Did {
             Some(client_frame::Body::Publish(frame)) => frame.request,
             Some(client_frame::Body::Skip(frame)) => frame.request,
             Some(client_frame::Body::Refresh(frame)) => frame.request,
+            Some(client_frame::Body::Enter(frame)) => frame.request,
+            Some(client_frame::Body::Leave(frame)) => frame.request,
+            Some(client_frame::Body::Watch(frame)) => frame.request,
             other => panic!("{other:?} is no request"),
         }
     }

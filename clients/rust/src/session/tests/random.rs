@@ -14,26 +14,29 @@ fn nothing_a_server_says_breaks_a_client() {
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(|| fastrand::u64(..));
-    let (mut messages, mut acknowledged, mut violations) = (0, 0, 0);
-    for seed in (0..200).map(|run| seed.wrapping_add(run)) {
+    let (mut messages, mut acknowledged, mut violations, mut told) = (0, 0, 0, 0);
+    for seed in (0..400).map(|run| seed.wrapping_add(run)) {
         println!("SEED={seed}");
-        let stats = run(&mut Rng::with_seed(seed));
+        let stats = run(&mut Rng::with_seed(seed), &mut told);
         messages += stats.messages;
         acknowledged += stats.acknowledged;
         violations += stats.violations;
     }
     // Nonsense that is refused at the door would prove little.
     assert!(
-        messages > 200 && acknowledged > 200 && violations > 200,
-        "{messages} {acknowledged} {violations}"
+        messages > 200 && acknowledged > 200 && violations > 200 && told > 200,
+        "{messages} {acknowledged} {violations} {told}"
     );
 }
 
-fn run(rng: &mut Rng) -> Stats {
+fn run(rng: &mut Rng, told: &mut usize) -> Stats {
     let mut bench = Bench::open();
     let mut server = Server::default();
     for _ in 0..FRAMES {
-        let did = match rng.u8(..12) {
+        let did = match rng.u8(..14) {
+            12 if rng.bool() => bench.enter(&format!("demo:{}", rng.u8(..4)), "here"),
+            12 => bench.update(rng.u64(..8), "there"),
+            13 => bench.watch(&format!("demo:{}", rng.u8(..4)), WatchOptions::default()),
             0 => bench.subscribe(&format!("demo:{}", rng.u8(..4)), SubscribeOptions::default()),
             1 => bench.publish("hi"),
             2 if rng.bool() => bench.feed(Input::Unsubscribe(SubscriptionId(rng.u64(..8)))),
@@ -53,6 +56,7 @@ fn run(rng: &mut Rng) -> Stats {
             }
         };
         server.asked.extend(did.sent);
+        *told += did.told.len();
         if bench.session.is_closed() {
             break;
         }
@@ -70,12 +74,17 @@ struct Server {
     asked: Vec<client_frame::Body>,
     /// The channels that are attached, with the last seq of each.
     channels: Vec<(u32, u64)>,
+    /// The channels whose presence is watched.
+    watched: Vec<u32>,
 }
 
 impl Server {
     fn sensible(&mut self, rng: &mut Rng) -> Option<server_frame::Body> {
         if !self.asked.is_empty() && rng.bool() {
             return self.answer(rng);
+        }
+        if let Some(channel_id) = rng.choice(&self.watched).copied().filter(|_| rng.bool()) {
+            return Some(presence(channel_id, rng));
         }
         let at = rng.usize(..self.channels.len().max(1));
         let (channel_id, seq) = self.channels.get_mut(at)?;
@@ -98,7 +107,21 @@ impl Server {
                 self.channels.push((channel_id, seq));
                 attached(asked.request, &asked.channel, channel_id, seq).into()
             }
+            client_frame::Body::Enter(asked) if refuse => refusal(asked.request, 0, ErrorCode::Busy).into(),
+            client_frame::Body::Enter(asked) => v1::Entered { request: asked.request }.into(),
+            client_frame::Body::Leave(asked) => v1::Left { request: asked.request }.into(),
+            client_frame::Body::Watch(asked) => {
+                let channel_id = 100 + asked.channel.bytes().last().map_or(1, u32::from);
+                self.watched.push(channel_id);
+                v1::Watched {
+                    request: asked.request,
+                    channel_id,
+                    channel: asked.channel,
+                }
+                .into()
+            }
             client_frame::Body::Detach(asked) => {
+                self.watched.retain(|channel_id| *channel_id != asked.channel_id);
                 self.channels.retain(|(channel_id, _)| *channel_id != asked.channel_id);
                 v1::Detached {
                     request: asked.request,
@@ -157,6 +180,57 @@ impl Server {
     }
 }
 
+/// Something about who is in a channel.
+fn presence(channel_id: u32, rng: &mut Rng) -> server_frame::Body {
+    let present = |rng: &mut Rng| v1::Present {
+        client: Bytes::copy_from_slice(&[rng.u8(..9); 16]),
+        node: "a".into(),
+        ..v1::Present::default()
+    };
+    match rng.u8(..5) {
+        0 => v1::Roster {
+            channel_id,
+            first: rng.u8(..4) > 0,
+            last: rng.u8(..4) > 0,
+            clients: (0..rng.u8(..5)).map(|_| present(rng)).collect(),
+        }
+        .into(),
+        1 => v1::PresenceChanges {
+            channel_id,
+            joined: vec![present(rng)],
+            updated: vec![present(rng)],
+            left: vec![v1::Absent {
+                client: present(rng).client,
+            }],
+        }
+        .into(),
+        2 => v1::Occupancy {
+            channel_id,
+            members: 1,
+            clients: number(rng).max(1),
+        }
+        .into(),
+        3 => v1::Certainty {
+            channel_id,
+            stale: rng.bool(),
+            ..v1::Certainty::default()
+        }
+        .into(),
+        _ => {
+            let said = v1::EphemeralState {
+                client: present(rng).client,
+                number: number(rng).max(1),
+                ..v1::EphemeralState::default()
+            };
+            v1::Ephemerals {
+                channel_id,
+                states: vec![said],
+            }
+            .into()
+        }
+    }
+}
+
 /// A small number, often one that means something, sometimes the largest there is.
 fn number(rng: &mut Rng) -> u64 {
     if rng.u8(..12) == 0 { u64::MAX } else { rng.u64(..8) }
@@ -174,7 +248,15 @@ fn nonsense(rng: &mut Rng) -> server_frame::Body {
         })
     };
     let reason = rng.i32(..12);
-    match rng.u8(..15) {
+    match rng.u8(..18) {
+        15 => presence(channel_id + 100 * rng.u32(..2), rng),
+        16 => v1::Entered { request }.into(),
+        17 => v1::Watched {
+            request,
+            channel_id,
+            channel: format!("demo:{}", rng.u8(..4)),
+        }
+        .into(),
         0 => v1::Publication {
             seq: number(rng),
             term: number(rng),

@@ -1,0 +1,350 @@
+//! The channels that the client is in.
+//!
+//! An entry has one state, the newest, and one request at most: what is said while that is unanswered waits for the answer, and
+//! the newest of it is what is said next. A state that the server refuses for good takes nothing away: the entry goes on with the
+//! last that was taken.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use starling_protocol::v1;
+
+use super::{ASKED_MAX, RETRY, Waiting, again, tell};
+use crate::backoff::Backoff;
+use crate::session::{Effect, Request, SubscriptionId, Turn};
+use crate::{CloseReason, PresenceError, Refusal};
+
+/// Between two ephemeral states of an entry. What comes faster reaches nobody: those who watch are told as often.
+const EPHEMERAL_INTERVAL: Duration = Duration::from_millis(33);
+
+/// The entries of a client.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    entries: BTreeMap<SubscriptionId, Entry>,
+    names: HashMap<Arc<str>, SubscriptionId>,
+    /// Those whose newest state no node has answered for.
+    unsaid: BTreeSet<SubscriptionId>,
+    /// Those with an ephemeral state that waits.
+    speaking: BTreeSet<SubscriptionId>,
+    /// Those that the application gave up, and a node may still hold.
+    leaving: BTreeMap<SubscriptionId, Leaving>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    channel: Arc<str>,
+    /// What is to be said.
+    state: Bytes,
+    /// What a node has taken last, of any connection.
+    taken: Option<Bytes>,
+    /// What was asked of the node of this connection and is not answered.
+    asked: Option<Bytes>,
+    /// The node of this connection answers for it.
+    is_there: bool,
+    not_before: Option<Instant>,
+    waiting: Option<Waiting>,
+    retry: Backoff,
+    ephemeral: Ephemeral,
+}
+
+/// What an entry says that is worth nothing when the next has come.
+#[derive(Debug, Default)]
+struct Ephemeral {
+    waits: Option<Bytes>,
+    not_before: Option<Instant>,
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Leaving {
+    channel: Arc<str>,
+    is_asked: bool,
+    not_before: Option<Instant>,
+    retry: Backoff,
+}
+
+impl Entry {
+    /// Whether a node has yet to answer for the newest state.
+    fn is_unsaid(&self) -> bool {
+        !self.is_there || self.taken.as_ref() != Some(&self.state)
+    }
+}
+
+impl Entries {
+    pub(super) fn enter(
+        &mut self,
+        id: SubscriptionId,
+        channel: Arc<str>,
+        (state, timeout): (Bytes, Duration),
+        turn: &mut Turn<'_>,
+    ) {
+        if self.names.contains_key(&channel) {
+            return tell(id, Err(PresenceError::AlreadyEntered), turn);
+        }
+        // One that is left and not asked for yet would take this one away.
+        let (of_another, of_this): (BTreeMap<_, _>, _) = std::mem::take(&mut self.leaving)
+            .into_iter()
+            .partition(|(_, leaving)| leaving.is_asked || leaving.channel != channel);
+        self.leaving = of_another;
+        of_this
+            .into_keys()
+            .for_each(|left| turn.effects.push(Effect::Left(left)));
+        self.names.insert(Arc::clone(&channel), id);
+        self.unsaid.insert(id);
+        let entry = Entry {
+            channel,
+            state,
+            taken: None,
+            asked: None,
+            is_there: false,
+            not_before: None,
+            waiting: Some(Waiting::new(timeout, turn.now)),
+            retry: RETRY,
+            ephemeral: Ephemeral::default(),
+        };
+        self.entries.insert(id, entry);
+    }
+
+    pub(super) fn update(&mut self, id: SubscriptionId, (state, timeout): (Bytes, Duration), turn: &mut Turn<'_>) {
+        // Of one that has ended the application was told.
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.state = state;
+        entry.waiting = Some(Waiting::new(timeout, turn.now));
+        self.settle(id, turn);
+    }
+
+    pub(super) fn ephemeral(&mut self, id: SubscriptionId, state: Bytes) {
+        let is_there = |entry: &&mut Entry| entry.is_there;
+        if let Some(entry) = self.entries.get_mut(&id).filter(is_there) {
+            entry.ephemeral.waits = Some(state);
+            self.speaking.insert(id);
+        }
+    }
+
+    /// The application left a channel, if this is an entry.
+    pub(super) fn leave(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        if let Some(entry) = self.remove(id) {
+            self.take_leave(id, entry, turn);
+        }
+    }
+
+    /// Sends what can be sent.
+    pub(super) fn ask(&mut self, turn: &mut Turn<'_>) {
+        let asked = |id: &&SubscriptionId| self.entries.get(id).is_some_and(|entry| entry.asked.is_some());
+        let mut room = ASKED_MAX.saturating_sub(self.unsaid.iter().filter(asked).count());
+        for (id, leaving) in &mut self.leaving {
+            let rests = leaving.not_before.is_some_and(|at| turn.now < at);
+            if !leaving.is_asked && !rests {
+                leaving.is_asked = true;
+                let request = turn.common.requests.open(Request::Leave(*id));
+                let channel = leaving.channel.as_ref().to_owned();
+                turn.send(v1::Leave { request, channel });
+            }
+        }
+        for id in &self.unsaid {
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            let rests = entry.not_before.is_some_and(|at| turn.now < at);
+            if room == 0 || rests || entry.asked.is_some() {
+                continue;
+            }
+            room -= 1;
+            entry.not_before = None;
+            entry.asked = Some(entry.state.clone());
+            let request = turn.common.requests.open(Request::Enter(*id));
+            turn.send(v1::Enter {
+                request,
+                channel: entry.channel.as_ref().to_owned(),
+                state: entry.state.clone(),
+            });
+        }
+    }
+
+    /// Sends the ephemeral states whose time has come.
+    pub(super) fn say(&mut self, turn: &mut Turn<'_>) {
+        self.speaking.retain(|id| {
+            let Some(Entry { channel, ephemeral, .. }) = self.entries.get_mut(id) else {
+                return false;
+            };
+            if ephemeral.not_before.is_some_and(|at| turn.now < at) {
+                return true;
+            }
+            if let Some(state) = ephemeral.waits.take() {
+                ephemeral.not_before = Some(turn.now + EPHEMERAL_INTERVAL);
+                // By the clock, it rises over restarts of a process that keeps its secret.
+                ephemeral.number = (ephemeral.number + 1).max(turn.common.clock_ms);
+                turn.send(v1::Ephemeral {
+                    channel: channel.as_ref().to_owned(),
+                    number: ephemeral.number,
+                    state,
+                });
+            }
+            false
+        });
+    }
+
+    pub(super) fn entered(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        // One that is left meanwhile is taken away by what was sent behind.
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.taken = entry.asked.take();
+        entry.is_there = true;
+        entry.retry.reset();
+        self.settle(id, turn);
+    }
+
+    pub(super) fn refused(&mut self, id: SubscriptionId, refusal: Refusal, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let asked = entry.asked.take();
+        if refusal.is_retryable() {
+            entry.not_before = again(&mut entry.retry, &refusal, turn);
+            if let Some(waiting) = &mut entry.waiting {
+                waiting.blame(&refusal);
+            }
+            return;
+        }
+        if asked.as_ref() != Some(&entry.state) {
+            return; // something else is to be said by now
+        }
+        let error = PresenceError::Refused(refusal);
+        match entry.taken.clone() {
+            Some(taken) if taken != entry.state => {
+                entry.state = taken;
+                if entry.waiting.take().is_some() {
+                    tell(id, Err(error), turn);
+                }
+                self.settle(id, turn);
+            }
+            _ => self.fail(id, error, turn),
+        }
+    }
+
+    /// The node has taken an entry away.
+    pub(super) fn left(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        if self.leaving.remove(&id).is_some() {
+            turn.effects.push(Effect::Left(id));
+        }
+    }
+
+    /// The node has not taken an entry away: for now, or because there is none.
+    pub(super) fn not_left(&mut self, id: SubscriptionId, refusal: &Refusal, turn: &mut Turn<'_>) {
+        let Some(leaving) = self.leaving.get_mut(&id) else {
+            return;
+        };
+        let is_entered_again = self.names.contains_key(&leaving.channel);
+        if refusal.is_retryable() && !is_entered_again {
+            leaving.is_asked = false;
+            leaving.not_before = again(&mut leaving.retry, refusal, turn);
+        } else {
+            self.left(id, turn);
+        }
+    }
+
+    /// What was entered ends with the connection, and what was left, too.
+    pub(super) fn disconnected(&mut self, turn: &mut Turn<'_>) {
+        for id in std::mem::take(&mut self.leaving).into_keys() {
+            turn.effects.push(Effect::Left(id));
+        }
+        for (id, entry) in &mut self.entries {
+            entry.asked = None;
+            entry.is_there = false;
+            entry.not_before = None;
+            entry.ephemeral.waits = None;
+            self.unsaid.insert(*id);
+        }
+        self.speaking.clear();
+    }
+
+    pub(super) fn wake(&mut self, turn: &mut Turn<'_>) {
+        let late = |id: &SubscriptionId| Some((*id, self.entries.get(id)?.waiting.as_ref()?.late(turn)?));
+        let late: Vec<_> = self.unsaid.iter().filter_map(late).collect();
+        for (id, error) in late {
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            // Of one that was entered before only the wait is over: its newest state is still to be said.
+            entry.waiting = None;
+            tell(id, Err(error), turn);
+            if entry.taken.is_none() {
+                self.leave(id, turn);
+            }
+        }
+    }
+
+    pub(super) fn wake_at(&self, connected: bool) -> Option<Instant> {
+        let due = |id| {
+            let entry: &Entry = self.entries.get(id)?;
+            let retry = entry.not_before.filter(|_| connected);
+            let deadline = entry.waiting.as_ref().map(|waiting| waiting.deadline);
+            deadline.into_iter().chain(retry).min()
+        };
+        let speaking = self
+            .speaking
+            .iter()
+            .filter_map(|id| self.entries.get(id)?.ephemeral.not_before);
+        let leaving = self.leaving.values().filter_map(|leaving| leaving.not_before);
+        let asked = speaking.chain(leaving).filter(|_| connected);
+        self.unsaid.iter().filter_map(due).chain(asked).min()
+    }
+
+    pub(super) fn close(&mut self, reason: &CloseReason, turn: &mut Turn<'_>) {
+        for (id, entry) in std::mem::take(&mut self.entries) {
+            let error = PresenceError::Closed(reason.clone());
+            if entry.waiting.is_some() {
+                tell(id, Err(error.clone()), turn);
+            }
+            turn.effects.push(Effect::Out { id, error });
+        }
+        for id in std::mem::take(&mut self.leaving).into_keys() {
+            turn.effects.push(Effect::Left(id));
+        }
+    }
+
+    /// Ends an entry that cannot go on.
+    fn fail(&mut self, id: SubscriptionId, error: PresenceError, turn: &mut Turn<'_>) {
+        let Some(entry) = self.remove(id) else { return };
+        if entry.waiting.is_some() {
+            tell(id, Err(error.clone()), turn);
+        }
+        turn.effects.push(Effect::Out { id, error });
+        // A node that refused to change it may still hold it as it was.
+        self.take_leave(id, entry, turn);
+    }
+
+    /// Has the node take away what it may hold.
+    fn take_leave(&mut self, id: SubscriptionId, entry: Entry, turn: &mut Turn<'_>) {
+        if !entry.is_there && entry.asked.is_none() {
+            return turn.effects.push(Effect::Left(id));
+        }
+        let leaving = Leaving {
+            channel: entry.channel,
+            is_asked: false,
+            not_before: None,
+            retry: RETRY,
+        };
+        self.leaving.insert(id, leaving);
+    }
+
+    /// Whoever waits for the newest state is told once a node answers for it.
+    fn settle(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.is_unsaid() || entry.asked.is_some() {
+            self.unsaid.insert(id);
+            return;
+        }
+        self.unsaid.remove(&id);
+        if entry.waiting.take().is_some() {
+            tell(id, Ok(()), turn);
+        }
+    }
+
+    fn remove(&mut self, id: SubscriptionId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.names.remove(&entry.channel);
+        self.unsaid.remove(&id);
+        self.speaking.remove(&id);
+        Some(entry)
+    }
+}
