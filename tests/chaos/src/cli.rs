@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::check::{Verdict, check};
+use crate::crowd;
 use crate::gaps::Gaps;
 use crate::history::{self, Event, Record};
 use crate::namespace;
 use crate::report::{Beside, Report};
-use crate::run::{Plan, default_directory, directory_of, run};
+use crate::run::{Plan, default_directory, directory_of, run, run_crowd};
 use crate::scenario::Scenario;
 
 /// What was typed.
@@ -30,7 +31,8 @@ pub struct Cli {
 enum Verb {
     /// Starts nodes, makes faults, and checks; takes root
     Run {
-        /// kill-one, kill-owner, kill-any, pause, isolate, one-way, lossy, rolling-restart, raft-minority or all-in-sync-die
+        /// kill-one, kill-owner, kill-any, pause, isolate, one-way, lossy, rolling-restart, raft-minority, all-in-sync-die,
+        /// presence-kill, presence-freeze or presence-restart
         scenario: Scenario,
         /// How many faults are made, one after the other
         #[arg(long, default_value_t = 5)]
@@ -88,9 +90,14 @@ impl Cli {
                     "chaos: {scenario}, {kills} faults, seed {seed}, in {}",
                     plan.directory.display()
                 );
-                run(&plan)
-                    .map_err(|error| error.to_string())
-                    .and_then(|(history, beside)| judge(&history, Some(kills), untimed, beside))
+                match scenario.is_crowd() {
+                    true => run_crowd(&plan)
+                        .map_err(|error| error.to_string())
+                        .map(|verdict| tell(verdict, untimed)),
+                    false => run(&plan)
+                        .map_err(|error| error.to_string())
+                        .and_then(|(history, beside)| judge(&history, Some(kills), untimed, beside)),
+                }
             }
             Verb::Check { history } => judge(&history, None, false, Beside::default()),
             Verb::Clean => namespace::clean().map_err(|error| error.to_string()).map(|left| {
@@ -107,6 +114,16 @@ impl Cli {
             }
         }
     }
+}
+
+/// Prints what became of a crowd; whether that is good enough.
+fn tell(mut verdict: crowd::Verdict, untimed: bool) -> bool {
+    verdict.close(untimed);
+    for missed in verdict.missed() {
+        eprintln!("chaos: missed: {missed}");
+    }
+    println!("{}", verdict.line());
+    verdict.is_good()
 }
 
 /// Checks a history and prints what it is worth; whether that is good enough.

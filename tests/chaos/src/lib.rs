@@ -9,6 +9,7 @@
 //!   ├─ node          a process: killed, stopped, told to go
 //!   ├─ load          publishers and readers in this process, by the Rust client
 //!   │    └─▶ history.jsonl ──▶ check   what must hold (I1 to I10, L1)
+//!   ├─ crowd         presence: clients that come and go, and what is shown of them, judged by itself
 //!   └─ scenario      which faults ──▶ gaps    how long they were felt
 //!                                     report  the last line
 //! ```
@@ -18,11 +19,13 @@
 
 mod check;
 mod cli;
+mod crowd;
 mod emulator;
 mod error;
 mod gaps;
 mod history;
 mod http;
+mod lag;
 mod load;
 mod namespace;
 mod node;

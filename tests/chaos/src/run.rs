@@ -1,9 +1,8 @@
 //! The life of a run: nodes up, clients at work, fault after fault, everything healed, the histories read.
 //!
-//! `ending.rs` reads them; `lag.rs` says whether the machine had time for all this.
+//! `ending.rs` reads them.
 
 mod ending;
-mod lag;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +14,11 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
+use crate::crowd;
 use crate::emulator::{Emulator, Port, Rule};
 use crate::error::Error;
 use crate::history::{Event, Recorder};
+use crate::lag::Lag;
 use crate::load::{Load, channels};
 use crate::namespace::{self, Namespace};
 use crate::node::Node;
@@ -25,8 +26,6 @@ use crate::report::Beside;
 use crate::scenario::{DOWN, Fault, HELD, ROUGH, Scenario};
 use crate::setup::{CLIENTS, Kept, Setup};
 use crate::slots::{self, Watching};
-
-use lag::Lag;
 
 /// How long everything works undisturbed before each fault, and after the last.
 const STEADY: Duration = Duration::from_secs(3);
@@ -47,6 +46,16 @@ pub(crate) struct Plan {
 ///
 /// The calling thread ends up in the namespace of the clients.
 pub(crate) fn run(plan: &Plan) -> Result<(PathBuf, Beside), Error> {
+    on_stage(plan, async |stage| stage.play().await)
+}
+
+/// The same of a crowd whose presence is watched.
+pub(crate) fn run_crowd(plan: &Plan) -> Result<crowd::Verdict, Error> {
+    on_stage(plan, async |stage| crowd::play(stage, plan).await)
+}
+
+/// Sets everything up, and has it played.
+fn on_stage<'a, T>(plan: &'a Plan, play: impl AsyncFnOnce(&mut Stage<'a>) -> Result<T, Error>) -> Result<T, Error> {
     let left = namespace::clean()?;
     if left > 0 {
         eprintln!("chaos: took away {left} namespaces that an earlier run left");
@@ -80,7 +89,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(PathBuf, Beside), Error> {
     };
     runtime.block_on(async {
         tokio::select! {
-            ended = stage.play() => ended,
+            ended = play(&mut stage) => ended,
             () = interrupted() => Err(Error::Interrupted),
         }
     })
@@ -99,12 +108,12 @@ async fn interrupted() {
 }
 
 /// Everything that takes part. Nodes, network and namespaces end with it.
-struct Stage<'a> {
+pub(crate) struct Stage<'a> {
     plan: &'a Plan,
-    setup: Setup,
-    nodes: Vec<Node>,
+    pub(crate) setup: Setup,
+    pub(crate) nodes: Vec<Node>,
     emulator: Emulator,
-    unclean_exits: u64,
+    pub(crate) unclean_exits: u64,
 }
 
 impl Stage<'_> {
@@ -171,7 +180,7 @@ impl Stage<'_> {
         self.all_ready().await
     }
 
-    async fn all_ready(&mut self) -> Result<(), Error> {
+    pub(crate) async fn all_ready(&mut self) -> Result<(), Error> {
         for node in &mut self.nodes {
             node.ready().await?;
         }
@@ -179,7 +188,7 @@ impl Stage<'_> {
     }
 
     /// Panics that the nodes' logs tell of.
-    fn panics(&self) -> u64 {
+    pub(crate) fn panics(&self) -> u64 {
         let logs = self
             .nodes
             .iter()
@@ -239,18 +248,21 @@ impl Stage<'_> {
                 sleep(HELD).await;
                 self.rule(&all, Rule::default());
             }
-            Fault::Restart(node) => {
-                let node = &mut self.nodes[*node];
-                node.signal(Signal::TERM);
-                let status = node.gone().await?;
-                if status.is_some_and(|status| !status.success()) {
-                    self.unclean_exits += 1;
-                }
-                node.start()?;
-            }
+            Fault::Restart(node) => self.restart(*node).await?,
         }
         recorder.note(Event::Healed { number });
         Ok(())
+    }
+
+    /// Tells a node to go, and starts it again.
+    pub(crate) async fn restart(&mut self, node: usize) -> Result<(), Error> {
+        let node = &mut self.nodes[node];
+        node.signal(Signal::TERM);
+        let status = node.gone().await?;
+        if status.is_some_and(|status| !status.success()) {
+            self.unclean_exits += 1;
+        }
+        node.start()
     }
 
     /// Whether every copy of something dies: memory is all that a cluster's nodes have.

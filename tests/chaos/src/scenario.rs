@@ -47,6 +47,12 @@ pub(crate) enum Scenario {
     RaftMinority,
     /// All nodes are killed at once: what they had in memory is lost.
     AllInSyncDie,
+    /// Any node is killed while a crowd is watched.
+    PresenceKill,
+    /// A node stands still meanwhile.
+    PresenceFreeze,
+    /// Each node in turn is told to go and started again meanwhile.
+    PresenceRestart,
 }
 
 /// One fault. Nodes are numbers, and directions pairs of them.
@@ -77,7 +83,7 @@ pub(crate) struct Goals {
     pub(crate) loses: bool,
 }
 
-const ALL: [(Scenario, &str); 10] = [
+const ALL: [(Scenario, &str); 13] = [
     (Scenario::KillOne, "kill-one"),
     (Scenario::KillOwner, "kill-owner"),
     (Scenario::KillAny, "kill-any"),
@@ -88,6 +94,9 @@ const ALL: [(Scenario, &str); 10] = [
     (Scenario::RollingRestart, "rolling-restart"),
     (Scenario::RaftMinority, "raft-minority"),
     (Scenario::AllInSyncDie, "all-in-sync-die"),
+    (Scenario::PresenceKill, "presence-kill"),
+    (Scenario::PresenceFreeze, "presence-freeze"),
+    (Scenario::PresenceRestart, "presence-restart"),
 ];
 
 impl Goals {
@@ -106,6 +115,11 @@ impl Scenario {
     /// Whether it is about a cluster, and not about one node.
     pub(crate) fn is_cluster(self) -> bool {
         self != Self::KillOne
+    }
+
+    /// Whether it is about who is in a channel, and not about messages.
+    pub(crate) const fn is_crowd(self) -> bool {
+        matches!(self, Self::PresenceKill | Self::PresenceFreeze | Self::PresenceRestart)
     }
 
     pub(crate) fn goals(self) -> Goals {
@@ -142,7 +156,8 @@ impl Scenario {
                 loses: true,
                 ..Goals::default()
             },
-            Self::RaftMinority => Goals::default(),
+            // A crowd is judged by itself.
+            Self::RaftMinority | Self::PresenceKill | Self::PresenceFreeze | Self::PresenceRestart => Goals::default(),
         }
     }
 
@@ -153,10 +168,10 @@ impl Scenario {
         match self {
             Self::KillOne => Fault::Kill(vec![0]),
             Self::KillOwner => Fault::Kill(vec![owner.unwrap_or(any)]),
-            Self::KillAny => Fault::Kill(vec![any]),
+            Self::KillAny | Self::PresenceKill => Fault::Kill(vec![any]),
             Self::AllInSyncDie => Fault::Kill((0..nodes).collect()),
-            Self::Pause => Fault::Pause(owner.unwrap_or(any)),
-            Self::RollingRestart => Fault::Restart(number as usize % nodes),
+            Self::Pause | Self::PresenceFreeze => Fault::Pause(owner.unwrap_or(any)),
+            Self::RollingRestart | Self::PresenceRestart => Fault::Restart(number as usize % nodes),
             Self::Lossy => Fault::Rough,
             Self::Isolate => Fault::Cut {
                 what: "cut off",

@@ -136,7 +136,8 @@ fn config(node: &NodeSetup, all: &[NodeSetup], directory: &Path, kept: Kept) -> 
          [client.tls]\ncertificate = \"{directory}/ca/{name}.pem\"\nkey = \"{directory}/ca/{name}.key\"\n\n\
          [admin]\nlisten = \"{address}:{ADMIN_PORT}\"\n\n\
          [session]\nheartbeat = \"{HEARTBEAT}\"\n\n\
-         [limits]\nhttp_request_rate = 0\n\n\
+         [limits]\nhttp_request_rate = 0\nconnections_per_address_max = 20000\n\n\
+         [auth]\nanonymous = true\n\n\
          [log]\nfilter = \"info,openraft=off,starling_core=debug,starling_mesh=debug,starling_cluster=debug\"\n\n\
          [[auth.keys]]\nid = \"chaos\"\nalgorithm = \"HS256\"\nsecret_file = \"{directory}/token.key\"\n\n\
          [[namespaces]]\nmatch = \"{NAMESPACE}\"\ndurability = \"{durability}\"\npublish_rate = 0\npublish_bytes = \"0B\"\n\

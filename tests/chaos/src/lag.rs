@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep};
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How late this process is woken.
-pub(super) struct Lag {
+pub(crate) struct Lag {
     most: Arc<AtomicU64>,
     watching: JoinHandle<()>,
 }
 
 impl Lag {
-    pub(super) fn watch() -> Self {
+    pub(crate) fn watch() -> Self {
         let most = Arc::new(AtomicU64::new(0));
         let noted = Arc::clone(&most);
         let watching = tokio::spawn(async move {
@@ -31,7 +31,7 @@ impl Lag {
         Self { most, watching }
     }
 
-    pub(super) fn most_ms(&self) -> f64 {
+    pub(crate) fn most_ms(&self) -> f64 {
         (self.most.load(Ordering::Relaxed) / 10) as f64 / 100.0
     }
 }
