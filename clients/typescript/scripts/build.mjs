@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 
 /**
  * Properties of the client's own parts: no frame, no message between page and engine, no application and no browser knows
- * one of these names, so they are shortened. That is a thirtieth of the worker.
+ * one of these names, and none is the key of a table, so they are shortened. That is a thirtieth of the worker.
  */
 const INTERNAL =
   'shared subscriptions counts requests clockMs trouble notBefore movedAt isAttached wantsAttach expectsPages hoards ' +
@@ -16,7 +16,8 @@ const INTERNAL =
   'hasRoom hasRoomAgain reading answered route faulted discontinued identity dialer isClosed costs isIdle neighbours ' +
   'refreshAt clock stalled deadline means alive ending connected connection until giveUp received release discover ' +
   'broken tries reset round taken flow room sent retry handle fields defaults finish command measure ' +
-  'credit tell isExtended cause lists hint learn missed flowed frame cost event line left wake';
+  'credit tell isExtended cause lists hint learn missed flowed frame cost event line wake spare departed ' +
+  'lost detached attach unsubscribe forgive fault required reached dial skip page snapshot publication lagged';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');

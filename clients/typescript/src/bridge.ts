@@ -42,6 +42,7 @@ export interface EngineOptions {
   hasProvider: boolean;
   transports: Transport[];
   publisher: Uint8Array;
+  client: Uint8Array;
   agent: string;
   /** What `lost` told, here or in a page before this one, and what is left of it. */
   losers: Losers;
@@ -59,7 +60,7 @@ export interface Measures extends Counts {
 
 /** What a page asks for: some inputs of the session, as they are, and what the engine translates. */
 export type Command =
-  | Extract<Input, { on: 'unsubscribe' | 'giveUp' | 'token' | 'noToken' | 'nudge' | 'close' }>
+  | Extract<Input, { on: 'unsubscribe' | 'giveUp' | 'token' | 'noToken' | 'nudge' | 'close' | 'pass' | 'badFrame' }>
   | { on: 'start'; options: EngineOptions }
   | { on: 'subscribe'; id: number; channel: string; options: ReadOptions; bytes: boolean }
   /** So many events of a subscription are off its queue. */
@@ -67,6 +68,9 @@ export type Command =
   /** The last batch is handled. */
   | { on: 'flushed' }
   | { on: 'publish'; ticket: number; channel: string; body: PagePublish; timeoutMs: number };
+
+/** A frame that is for the page to judge. */
+export type Foreign = Extract<Effect, { do: 'foreign' }>['frame'];
 
 /** What is published. */
 export interface PagePublish {
@@ -77,7 +81,7 @@ export interface PagePublish {
 
 /** What an engine has a page do: some effects of the session, as they are, and what the engine translates. */
 export type Notice =
-  | Extract<Effect, { do: 'answer' | 'askToken' }>
+  | Extract<Effect, { do: 'answer' | 'askToken' | 'foreign' }>
   /** It is there, and takes commands. */
   | { do: 'ready' }
   | { do: 'events'; events: [id: number, event: PageEvent][] }

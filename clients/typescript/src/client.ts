@@ -1,13 +1,15 @@
 /** A client: one connection for all channels of a page, which it makes, keeps and makes again. */
 
-import type { Command, Measures, Notice, PageEvent } from './bridge.ts';
+import type { Command, Foreign, Measures, Notice, PageEvent } from './bridge.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
+import { keptClientId } from './client-id.ts';
 import { closeName } from './codes.ts';
 import { type Link, link } from './connect.ts';
 import { noCounts } from './counts.ts';
 import { Emitter } from './emitter.ts';
 import { DeniedError, invalid, type StarlingError, toError } from './errors.ts';
 import type { History, HistoryOptions } from './history.ts';
+import { CLIENT_BYTES } from './limits.ts';
 import { recall, remember } from './losers.ts';
 import { Pace } from './pace.ts';
 import type { RawState } from './session/message.ts';
@@ -31,6 +33,11 @@ export interface ClientOptions {
   ) => WebSocket;
   /** Name and version of the application, for operators; 100 bytes at most. */
   agent?: string;
+  /**
+   * By what it is the same client in presence: 16 random bytes, to be kept secret. A page keeps its own over reloads, in
+   * `sessionStorage`; elsewhere each client draws new ones.
+   */
+  clientId?: Uint8Array;
 }
 
 /** What a client tells. */
@@ -50,6 +57,25 @@ export type ClientStats = Readonly<Measures>;
 export interface WaitOptions {
   timeoutMs?: number;
   signal?: AbortSignal;
+}
+
+/** @internal What reads and writes frames of its own over the client's sessions, as presence does. */
+export interface Guest {
+  /** A session has opened, or is over; or the client has closed. */
+  changed(): void;
+  frame(frame: Foreign): void;
+}
+
+/** @internal What a guest needs of its client. */
+export interface Host {
+  connect(): void;
+  isConnected(): boolean;
+  /** Sends a frame; in a slot it also stands, and each session that follows begins with it. Nothing empties the slot. */
+  pass(slot: number, body: Uint8Array<ArrayBuffer> | undefined): void;
+  /** The server sent something wrong. */
+  broken(reason: string): void;
+  /** Why nothing more can be asked for, if it cannot. */
+  closed(): StarlingError | undefined;
 }
 
 /** How long there is no connection before `lost`. */
@@ -88,6 +114,7 @@ export class Client {
   readonly #taken = new Map<number, number>();
   /** The node that was reached last. */
   #reached = '';
+  #guest: Guest | undefined;
   /** A client that reads history beside this one, while it does and for a little longer. */
   #beside: Client | undefined;
   #besideReadings = 0;
@@ -99,6 +126,9 @@ export class Client {
 
   constructor(options: ClientOptions = {}) {
     this.#options = options;
+    if (options.clientId && options.clientId.length !== CLIENT_BYTES) {
+      throw invalid(`a client id has ${CLIENT_BYTES} random bytes, this one ${options.clientId.length}`);
+    }
     for (const url of this.#urls()) {
       if (!/^https?:\/\/[^/]/.test(url)) {
         throw invalid(`"${url}" is not the address of a node; write it as http://host:port or https://host:port`);
@@ -124,7 +154,7 @@ export class Client {
   /** Connects, and stays connected. Safe to call again. */
   connect(): void {
     if (this.#link || this.#state.kind === 'closed') return;
-    const { worker = true, WebSocket, token = '', getToken, transports, agent } = this.#options;
+    const { worker = true, WebSocket, token = '', getToken, transports, agent, clientId } = this.#options;
     this.#link = link({ worker, WebSocket }, (notice) => this.#hear(notice));
     this.#link.send({
       on: 'start',
@@ -134,6 +164,7 @@ export class Client {
         hasProvider: !!getToken,
         transports: [...(transports ?? (['webtransport', 'websocket'] as const))],
         losers: recall(),
+        client: clientId ?? keptClientId(),
         publisher: crypto.getRandomValues(new Uint8Array(16)),
         agent: `starling-ts/0.1.0 ${agent ?? ''}`.trim().slice(0, 128),
       },
@@ -211,12 +242,24 @@ export class Client {
         },
         taken: (id, events) => this.#taken.set(id, (this.#taken.get(id) ?? 0) + events),
         tellTaken: () => this.#tellTaken(),
-        closed: () => (this.#state.kind === 'closed' ? this.#closedError() : undefined),
+        closed: () => this.#whyClosed(),
         beside: (channel, rest, history) => this.#readBeside(channel, rest, history),
       });
       this.#channels.set(name, channel);
     }
     return channel as Channel<T>;
+  }
+
+  /** @internal The one guest, which is made when it is first asked for. */
+  guest<Own extends Guest>(make: (host: Host) => Own): Own {
+    this.#guest ??= make({
+      connect: () => this.connect(),
+      isConnected: () => this.#state.kind === 'connected',
+      pass: (slot, body) => this.#send({ on: 'pass', slot, body }),
+      broken: (reason) => this.#send({ on: 'badFrame', reason }),
+      closed: () => this.#whyClosed(),
+    });
+    return this.#guest as Own;
   }
 
   /** Reads history where the session has its one place in the channel for somebody else, and keeps what it takes to. */
@@ -310,6 +353,15 @@ export class Client {
       case 'measures':
         this.#stats = notice.measures;
         break;
+      case 'foreign': {
+        const { frame } = notice;
+        if (this.#guest) this.#guest.frame(frame);
+        // A fault of a channel that was left meanwhile answers no request, and is none of the session.
+        else if (frame.kind === 'foreign' || frame.body.request) {
+          this.#send({ on: 'badFrame', reason: `${frame.kind}, in answer to nothing` });
+        }
+        break;
+      }
       case 'lost':
         remember(notice.losers);
         break;
@@ -356,6 +408,7 @@ export class Client {
     const state: State =
       raw.kind === 'closed' ? { kind: 'closed', reason: { ...raw.reason, name: closeName(raw.reason.code) } } : raw;
     this.#state = state;
+    this.#guest?.changed();
     if (state.kind === 'connected' || state.kind === 'closed') {
       clearTimeout(this.#lostTimer);
       this.#lostTimer = undefined;
@@ -378,6 +431,10 @@ export class Client {
     // A worker that is ended takes with it what it has not said: the Goodbye is given a moment.
     const last = this.#link;
     setTimeout(() => last?.end(), 250);
+  }
+
+  #whyClosed(): StarlingError | undefined {
+    return this.#state.kind === 'closed' ? this.#closedError() : undefined;
   }
 
   #closedError(): StarlingError {

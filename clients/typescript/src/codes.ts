@@ -24,7 +24,7 @@ const words = (text: string): string[] => text.split(' ');
 
 // By number from 1, and from 100.
 const REFUSED = words(
-  'bad_request unknown_namespace bad_channel_name forbidden payload_too_large too_many_channels serial_gap outcome_unknown not_attached key_mismatch too_many_keys no_history serial_skipped unauthorized store_not_shared',
+  'bad_request unknown_namespace bad_channel_name forbidden payload_too_large too_many_channels serial_gap outcome_unknown not_attached key_mismatch too_many_keys no_history serial_skipped unauthorized store_not_shared not_entered',
 );
 const REFUSED_FOR_NOW = words(
   'busy rate_limited insufficient_replicas unavailable draining slot_full quarantined internal',

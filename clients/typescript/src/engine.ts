@@ -57,11 +57,9 @@ export class Engine {
         this.#queues.set(command.id, { bytes: command.bytes, costs: [] });
         runner.handle(command);
         break;
-      case 'taken': {
-        const { on, id, events } = command;
-        runner.handle({ on, id, costs: this.#queues.get(id)?.costs.splice(0, events) ?? [] });
+      case 'taken':
+        runner.handle({ ...command, costs: this.#queues.get(command.id)?.costs.splice(0, command.events) ?? [] });
         break;
-      }
       case 'publish': {
         const { payload } = command.body;
         const bytes = typeof payload === 'string' ? encodeText(payload) : payload;
@@ -90,9 +88,6 @@ export class Engine {
         this.#parts.tell(effect);
         this.#measure();
         break;
-      case 'askToken':
-        this.#parts.tell(effect);
-        break;
       case 'state':
         // Another connection has another round trip.
         if (effect.state.kind !== 'connected') this.#rttMs = this.#packetsLost = null;
@@ -109,6 +104,8 @@ export class Engine {
         );
         this.#measure();
         break;
+      default:
+        this.#parts.tell(effect);
     }
   }
 

@@ -9,7 +9,14 @@ import type { Counts } from './types.ts';
 import { check } from './wire/check.ts';
 import { FrameFault } from './wire/fault.ts';
 import { decode, encode } from './wire/frame.ts';
-import { CLIENT, type ClientBodies, SERVER, type ServerBodies, type ServerFrame } from './wire/frames.ts';
+import {
+  CLIENT,
+  type ClientBodies,
+  type ForeignFrame,
+  SERVER,
+  type ServerBodies,
+  type ServerFrame,
+} from './wire/frames.ts';
 
 /** What is left to the owner of a runner. */
 export type Told = Exclude<Effect, { do: 'dial' | 'send' | 'hangup' }>;
@@ -60,8 +67,9 @@ export class Runner {
         this.#dial(effect.urls);
         break;
       case 'send': {
-        const body = encode<ClientBodies>(CLIENT, effect.frame);
-        if (effect.frame.kind === 'goodbye') this.#farewell = [effect.frame.body.code, effect.frame.body.reason];
+        const { frame } = effect;
+        const body = frame.kind === 'foreign' ? frame.body : encode<ClientBodies>(CLIENT, frame);
+        if (frame.kind === 'goodbye') this.#farewell = [frame.body.code, frame.body.reason];
         this.bytesSent += body.length;
         this.connection?.send(body);
         break;
@@ -105,9 +113,9 @@ export class Runner {
     );
   }
 
-  #received(body: Uint8Array): void {
+  #received(body: Uint8Array<ArrayBuffer>): void {
     this.bytesReceived += body.length;
-    let frame: ServerFrame;
+    let frame: ServerFrame | ForeignFrame;
     try {
       frame = decode<ServerBodies>(SERVER, body);
       check(frame);

@@ -26,7 +26,7 @@ import { failure, Shared } from './session/shared.ts';
 import { Subscriptions } from './session/subscriptions.ts';
 import { Targets } from './session/targets.ts';
 import type { Counts, TokenRequest, Transport } from './types.ts';
-import type { ServerBodies, ServerFrame } from './wire/frames.ts';
+import type { ForeignFrame, ServerBodies, ServerFrame } from './wire/frames.ts';
 
 /** The ceiling of the first wait before a reconnect, and the cap of all: as long as a person waits before looking. */
 const RECONNECT_MS = [500, 30_000] as const;
@@ -53,6 +53,8 @@ const DONE = 'closed by the application';
 export interface Identity {
   /** 128 random bits, kept for the life of the client: they name its publishes. */
   publisher: Uint8Array;
+  /** 128 random bits, which a page keeps over its reloads: by them it is the same client in presence. */
+  client: Uint8Array;
   agent: string;
   /** Empty for none. */
   token: string;
@@ -82,6 +84,8 @@ export class Session {
   readonly #subscriptions: Subscriptions;
   readonly #publishing: Publishing;
   readonly #backoff = new Backoff(...RECONNECT_MS);
+  /** What the page has each session begin with, by its slots. */
+  readonly #standing = new Map<number, Uint8Array<ArrayBuffer> | undefined>();
   #token: string;
   /** Why the next token is asked for. */
   #why: TokenRequest = 'first';
@@ -179,6 +183,10 @@ export class Session {
         this.#targets.missed();
         this.#retry(input.reason);
         break;
+      case 'pass':
+        if (input.slot) this.#standing.set(input.slot, input.body);
+        this.#pass(input.body);
+        break;
       case 'frame':
         this.#frame(input.frame, input.bytes);
         break;
@@ -269,13 +277,12 @@ export class Session {
     if (this.#phase.kind !== 'dialing') return;
     this.#targets.reached(url);
     this.#targets.learn(nodes, this.#shared.random);
-    const { publisher, agent } = this.#identity;
-    const token = this.#token;
-    this.#shared.send('hello', { versionMin: 1, versionMax: 1, token, publisher, agent, pageCredit: WINDOW_BYTES });
+    const fields = { versionMin: 1, versionMax: 1, token: this.#token, pageCredit: WINDOW_BYTES };
+    this.#shared.send('hello', { ...this.#identity, ...fields });
     this.#phase = { kind: 'greeting', transport, deadline: this.#shared.now + HELLO_DEADLINE_MS };
   }
 
-  #frame(frame: ServerFrame, bytes: number): void {
+  #frame(frame: ServerFrame | ForeignFrame, bytes: number): void {
     const phase = this.#phase;
     // Frames in other phases are of a connection that was given up.
     if (phase.kind !== 'greeting' && phase.kind !== 'open') return;
@@ -306,6 +313,7 @@ export class Session {
     this.#phase = { kind: 'open', since: shared.now, alive, refreshAt: this.#refreshAt(frame.expiresMs) };
     const { node, session } = frame;
     shared.out.push({ do: 'state', state: { kind: 'connected', transport, node, session } });
+    for (const body of this.#standing.values()) this.#pass(body);
   }
 
   /** A new token is asked for when four fifths of the old one's time are over. */
@@ -314,7 +322,7 @@ export class Session {
     return this.#shared.now + Math.max(0, expiresMs - this.#shared.clockMs) * 0.8;
   }
 
-  #openFrame(frame: Exclude<ServerFrame, { kind: 'goodbye' }>, bytes: number, alive: Liveness): void {
+  #openFrame(frame: Exclude<ServerFrame, { kind: 'goodbye' }> | ForeignFrame, bytes: number, alive: Liveness): void {
     const shared = this.#shared;
     const subscriptions = this.#subscriptions;
     switch (frame.kind) {
@@ -347,9 +355,8 @@ export class Session {
         break;
       }
       case 'detached': {
-        const request = shared.answered(frame.body.request);
-        if (frame.body.request && request?.kind !== 'detach') throw unasked(frame.kind);
-        subscriptions.left(frame.body.channelId);
+        subscriptions.departed(frame.body.channelId);
+        if (shared.answered(frame.body.request)?.kind !== 'detach') shared.out.push({ do: 'foreign', frame });
         break;
       }
       case 'ack': {
@@ -360,7 +367,7 @@ export class Session {
         break;
       }
       case 'error':
-        this.#error(frame.body);
+        this.#error(frame);
         break;
       case 'ping':
         shared.send('pong', { nonce: frame.body.nonce });
@@ -375,18 +382,17 @@ export class Session {
         if (shared.answered(frame.body.request)?.kind !== 'refresh') throw unasked(frame.kind);
         if (this.#phase.kind === 'open') this.#phase.refreshAt = this.#refreshAt(frame.body.expiresMs);
         break;
+      case 'foreign':
+        shared.out.push({ do: 'foreign', frame });
+        break;
       case 'welcome':
         throw unasked(frame.kind);
     }
   }
 
   /** A request was refused, or a channel has a fault. */
-  #error(error: ServerBodies['error']): void {
-    if (error.request === 0) {
-      // A fault of the session that is no reason to end it is in the server's log.
-      if (error.channelId) this.#subscriptions.faulted(error);
-      return;
-    }
+  #error(frame: Extract<ServerFrame, { kind: 'error' }>): void {
+    const error = frame.body;
     const request = this.#shared.answered(error.request);
     switch (request?.kind) {
       case 'publish':
@@ -397,14 +403,15 @@ export class Session {
         break;
       case 'detach':
         // Not attached is what was wanted.
-        this.#subscriptions.left(request.channelId);
+        this.#subscriptions.departed(request.channelId);
         break;
       case 'refresh':
         // The session goes on with the old one; when that expires, its end leads to the provider.
         this.#replaceToken();
         break;
       default:
-        throw unasked('error');
+        this.#subscriptions.faulted(error);
+        this.#shared.out.push({ do: 'foreign', frame });
     }
   }
 
@@ -484,6 +491,11 @@ export class Session {
     this.#subscriptions.close(error);
     this.#phase = { kind: 'closed' };
     this.#shared.out.push({ do: 'hangup', stalled: false }, { do: 'state', state: { kind: 'closed', reason } });
+  }
+
+  /** Sends what the page wrote, if a session is open. */
+  #pass(body: Uint8Array<ArrayBuffer> | undefined): void {
+    if (body && this.#phase.kind === 'open') this.#shared.out.push({ do: 'send', frame: { kind: 'foreign', body } });
   }
 
   /** The last frame of a session. */

@@ -6,7 +6,7 @@ import type { Transport } from './types.ts';
 /** What a connection tells. Nothing comes after `lost`. */
 export interface Listener {
   /** One body. The bytes belong to the listener. */
-  received(body: Uint8Array): void;
+  received(body: Uint8Array<ArrayBuffer>): void;
   /** What came is not a stream of frames. */
   broken(reason: string): void;
   lost(ending: Ending): void;

@@ -14,7 +14,8 @@ class Bench {
 
   constructor(options: { token?: string; hasProvider?: boolean; urls?: string[] } = {}) {
     const { token = '', hasProvider = false, urls = ['http://a'] } = options;
-    this.session = new Session({ publisher: new Uint8Array(16), agent: 't', token, hasProvider, urls }, () => 0.5);
+    const [publisher, client] = [new Uint8Array(16), new Uint8Array(16).fill(9)];
+    this.session = new Session({ publisher, client, agent: 't', token, hasProvider, urls }, () => 0.5);
   }
 
   /** What happens, and what is done about it, in short. */
@@ -55,7 +56,9 @@ class Bench {
 function short(effect: Effect): string {
   switch (effect.do) {
     case 'send': {
-      const { kind, body } = effect.frame;
+      const { frame } = effect;
+      if (frame.kind === 'foreign') return `page's ${frame.body.join(' ')}`;
+      const { kind, body } = frame;
       if (kind === 'refresh' || kind === 'hello') return `${kind} ${body.token}`.trim();
       return kind === 'goodbye' ? `goodbye ${body.code}` : kind;
     }
@@ -65,6 +68,8 @@ function short(effect: Effect): string {
       return `dial ${effect.urls.join(' ')}`;
     case 'askToken':
       return `token? ${effect.why}`;
+    case 'foreign':
+      return `to the page: ${effect.frame.kind}`;
     default:
       return effect.do;
   }
@@ -156,7 +161,6 @@ test('a server that breaks the rules, or does not greet, is left for another con
     (bench) => bench.frame('ack', { request: 9, serial: 1 }),
     (bench) => bench.frame('attached', { request: 9 }),
     (bench) => bench.frame('publication', { channelId: 77 }),
-    (bench) => bench.frame('error', { request: 9, code: 1 }),
     (bench) => bench.on({ on: 'badFrame', reason: 'malformed' }),
   ];
   for (const fault of broken) {
@@ -238,4 +242,39 @@ test('silence ends a session, and tells that it stalled', () => {
   while (bench.now < 15_000) seen.push(...bench.wake());
   assert.deepEqual(seen, ['ping', 'ping', 'goodbye 4504', 'hangup', 'reconnecting']);
   assert.equal(bench.session.counts.silences, 1);
+});
+
+test('what the page wrote into a slot begins each session, and what it wrote for once goes out once', () => {
+  const bench = new Bench();
+  const pass = (slot: number, ...bytes: number[]) =>
+    bench.on({ on: 'pass', slot, body: bytes.length > 0 ? Uint8Array.from(bytes) : undefined });
+  bench.on({ on: 'start' });
+  assert.deepEqual(pass(1, 10), [], 'there is no session yet');
+  assert.deepEqual(pass(2, 20), []);
+  assert.deepEqual(pass(0, 30), []);
+  assert.deepEqual(bench.open(), ['connected', "page's 10", "page's 20"]);
+  assert.deepEqual(pass(1, 11), ["page's 11"], 'the newest counts');
+  assert.deepEqual(pass(0, 31), ["page's 31"]);
+  assert.deepEqual(pass(2), [], 'the slot is empty');
+  bench.goodbye(4500);
+  bench.wake();
+  assert.deepEqual(bench.open(), ['connected', "page's 11"]);
+});
+
+test('frames that are none of its own go to the page, which says whether they are right', () => {
+  const bench = new Bench();
+  bench.on({ on: 'start' });
+  const foreign = { kind: 'foreign', body: Uint8Array.of(0x9a) } as const;
+  bench.open();
+  assert.deepEqual(bench.on({ on: 'frame', frame: foreign, bytes: 1 }), ['to the page: foreign']);
+  assert.deepEqual(bench.frame('error', { request: 9, code: 1 }), ['to the page: error']);
+  assert.deepEqual(bench.frame('error', { request: 0, channelId: 7, code: 4 }), ['to the page: error']);
+  assert.deepEqual(bench.frame('detached', { request: 9, channelId: 7 }), ['to the page: detached']);
+  assert.deepEqual(bench.on({ on: 'badFrame', reason: 'no' }), ['goodbye 4400', 'hangup', 'reconnecting']);
+
+  const greeting = new Bench();
+  greeting.on({ on: 'start' });
+  greeting.on({ on: 'dialed', url: 'http://a', transport: 'websocket', nodes: [] });
+  const before = greeting.on({ on: 'frame', frame: foreign, bytes: 1 });
+  assert.deepEqual(before, ['goodbye 4400', 'hangup', 'reconnecting'], 'not before Welcome');
 });

@@ -6,24 +6,35 @@ import { check } from '../src/wire/check.ts';
 import { FrameFault } from '../src/wire/fault.ts';
 import { Cutter, decode, delimited, encode } from '../src/wire/frame.ts';
 import { CLIENT, type ClientBodies, type FrameOf, SERVER, type ServerBodies } from '../src/wire/frames.ts';
-import type { Kind, Schema } from '../src/wire/message.ts';
+import { type Field, type Kind, message, type Schema } from '../src/wire/message.ts';
+import { decodePresence, PRESENCE_CLIENT, PRESENCE_SERVER, type PresenceClientBodies } from '../src/wire/presence.ts';
 import { checkClient } from './support/client-check.ts';
 import { expand, hex, type Notation, proto, unhex, vectors } from './support/vectors.ts';
 
 type Side = 'client' | 'server';
 type Any = FrameOf<Record<string, Record<string, unknown>>>;
 
-const schemas = { client: CLIENT, server: SERVER };
+/** What a session knows, and what a page that uses presence does. */
+const tables = { client: [CLIENT, PRESENCE_CLIENT], server: [SERVER, PRESENCE_SERVER] };
 
-function decodeChecked(side: Side, body: Uint8Array): Any {
+const schemas = Object.fromEntries(
+  Object.entries(tables).map(([side, both]) => [
+    side,
+    message(Object.fromEntries(both.flatMap(({ fields }) => [...fields])) as Record<number, Field>),
+  ]),
+) as Record<Side, Schema>;
+
+function decodeChecked(side: Side, body: Uint8Array<ArrayBuffer>): Any {
   if (side === 'client') {
-    const frame = decode<ClientBodies>(CLIENT, body, true);
+    const known = decode<ClientBodies>(CLIENT, body, true);
+    const frame = known.kind === 'foreign' ? decode<PresenceClientBodies>(PRESENCE_CLIENT, body, true) : known;
+    if (frame.kind === 'foreign') throw new FrameFault('unknown_body');
     checkClient(frame);
     return frame as unknown as Any;
   }
   const frame = decode<ServerBodies>(SERVER, body, true);
   check(frame);
-  return frame as unknown as Any;
+  return (frame.kind === 'foreign' ? decodePresence(frame.body, true) : frame) as unknown as Any;
 }
 
 /** Protobuf's JSON of a message, as the vectors write it, to the values that the codec reads. */

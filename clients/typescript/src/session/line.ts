@@ -90,18 +90,18 @@ export class Line {
   }
 
   /** Sends what may be sent, as long as there is room in flight. */
-  send(payloadBytesMax: number, room: { left: number }): void {
+  send(payloadBytesMax: number, room: { spare: number }): void {
     if (this.shared.now < this.#hold) return;
     this.#hold = 0;
     for (const entry of this.#entries) {
-      if (entry.sent || room.left <= 0) continue;
+      if (entry.sent || room.spare <= 0) continue;
       // Another node may take less than the one it was first sent to.
       if (entry.body && entry.body.payload.length > payloadBytesMax) {
         this.#skip(entry, tooLarge(entry.body, payloadBytesMax));
       } else if (entry.tries > 0) this.shared.counts.resent++;
       this.#send(entry, room);
     }
-    while (room.left > 0) {
+    while (room.spare > 0) {
       const entry = this.#queued.shift();
       if (!entry?.body) return;
       if (entry.body.payload.length > payloadBytesMax) {
@@ -192,7 +192,7 @@ export class Line {
     return deadline;
   }
 
-  #send(entry: Entry, room: { left: number }): void {
+  #send(entry: Entry, room: { spare: number }): void {
     const { serial, sinceMs, body } = entry;
     const request = this.shared.ask({ kind: 'publish', line: this, serial });
     const fields = { request, channel: this.channel, serial, base: this.#entries[0]?.serial ?? serial, sinceMs };
@@ -200,7 +200,7 @@ export class Line {
     else this.shared.send('skip', fields);
     entry.sent = { at: this.shared.now, request };
     if (body) entry.tries++;
-    room.left--;
+    room.spare--;
   }
 
   /** The owner wants another serial first. */

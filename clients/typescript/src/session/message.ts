@@ -1,7 +1,7 @@
 /** What can happen to a client, and what it has done about it: the two closed lists of `session.ts`. */
 
 import type { Failure, Position, Published, Since, State, TokenRequest, Transport, Window } from '../types.ts';
-import type { ClientFrame, ServerFrame } from '../wire/frames.ts';
+import type { ClientFrame, ForeignFrame, ServerFrame } from '../wire/frames.ts';
 
 /** One message, its payload as it came. */
 export interface Entry {
@@ -104,11 +104,16 @@ export type Input =
   /** The connection asked for is open. */
   | { on: 'dialed'; url: string; transport: Transport; nodes: string[] }
   | { on: 'dialFailed'; reason: string }
-  | { on: 'frame'; frame: ServerFrame; bytes: number }
+  | { on: 'frame'; frame: ServerFrame | ForeignFrame; bytes: number }
   /** What came is not a frame. */
   | { on: 'badFrame'; reason: string }
   /** The connection ended without a Goodbye. */
   | { on: 'lost'; ending: Ending }
+  /**
+   * A frame that the page wrote is to be sent: if a session is open, and, with a slot, at the start of each session that
+   * follows, in place of what was in the slot. Without a frame the slot is emptied.
+   */
+  | { on: 'pass'; slot: number; body: Uint8Array<ArrayBuffer> | undefined }
   /** It is later. */
   | { on: 'wake' }
   /** The page is looked at again, or the network is back. */
@@ -124,7 +129,9 @@ export type Effect =
   /** Connect to one of these nodes; give up what is being dialed. */
   | { do: 'dial'; urls: string[] }
   | { do: 'askToken'; why: TokenRequest }
-  | { do: 'send'; frame: ClientFrame }
+  | { do: 'send'; frame: ClientFrame | ForeignFrame }
+  /** A frame is for the page to judge: of a kind that the session does not know, or about nothing it asked for. */
+  | { do: 'foreign'; frame: ForeignFrame | Extract<ServerFrame, { kind: 'error' | 'detached' }> }
   /** End the connection, after what was sent. */
   | { do: 'hangup'; stalled: boolean }
   | { do: 'deliver'; id: number; event: ReaderEvent; cost: Cost }

@@ -71,8 +71,8 @@ export class Publishing {
 
   /** Sends what may be sent now. */
   send(): void {
-    const room = { left: this.#inFlightMax };
-    for (const line of this.#lines.values()) room.left -= line.inFlight;
+    const room = { spare: this.#inFlightMax };
+    for (const line of this.#lines.values()) room.spare -= line.inFlight;
     for (const [channel, line] of this.#lines) {
       line.send(this.#payloadBytesMax, room);
       if (!line.isEmpty) continue;

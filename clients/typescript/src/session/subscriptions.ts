@@ -89,7 +89,7 @@ export class Subscriptions {
 
   /** The server reports a fault of a channel that was attached. It may still be: it is left before anything else. */
   faulted(error: ServerBodies['error']): void {
-    const reading = this.route(error.channelId);
+    const reading = this.#entries.get(this.#routes.get(error.channelId) as number)?.reading;
     if (!reading) return;
     this.#leave(reading);
     this.#judge(reading.id, error);
@@ -107,7 +107,7 @@ export class Subscriptions {
   }
 
   /** The server confirmed that a channel was left, or left it by itself. */
-  left(channelId: number): void {
+  departed(channelId: number): void {
     const id = this.#routes.get(channelId);
     this.#routes.delete(channelId);
     for (const [name, place] of this.#places) if (place === channelId) this.#places.delete(name);

@@ -14,7 +14,7 @@ import {
   TEXT_BYTES_MAX,
 } from '../limits.ts';
 import { type FaultName, FrameFault } from './fault.ts';
-import type { ServerFrame } from './frames.ts';
+import type { ForeignFrame, ServerFrame } from './frames.ts';
 import { encodeText } from './writer.ts';
 
 /** Texts, in bytes. */
@@ -29,7 +29,8 @@ const TEXTS: Record<string, number> = {
 };
 
 /** Throws the fault of a frame that may not be sent. */
-export function check({ kind, body }: ServerFrame): void {
+export function check({ kind, body }: ServerFrame | ForeignFrame): void {
+  if (kind === 'foreign') return;
   const holds = (field: string, truth: unknown, fault: FaultName = 'field_missing') => {
     if (!truth) throw new FrameFault(fault, `${kind}.${field}`);
   };

@@ -9,7 +9,7 @@
  */
 
 import { FrameFault } from './fault.ts';
-import type { FrameOf } from './frames.ts';
+import type { ForeignFrame, FrameOf } from './frames.ts';
 import { read, type Schema, write } from './message.ts';
 import { malformed, Reader } from './reader.ts';
 import { Writer } from './writer.ts';
@@ -24,9 +24,14 @@ export function encode<Bodies>(schema: Schema, frame: FrameOf<Bodies>): Uint8Arr
 
 /**
  * The frame that a body is, with all that must be set, and otherwise unchecked; `exact` as in {@link read}. There must be
- * one body: protobuf lets a second replace or merge with the first, and implementations differ.
+ * one body: protobuf lets a second replace or merge with the first, and implementations differ. One that the schema does
+ * not have is foreign.
  */
-export function decode<Bodies>(schema: Schema, bytes: Uint8Array, exact = false): FrameOf<Bodies> {
+export function decode<Bodies>(
+  schema: Schema,
+  bytes: Uint8Array<ArrayBuffer>,
+  exact = false,
+): FrameOf<Bodies> | ForeignFrame {
   if (bytes.length === 0) throw new FrameFault('empty_frame');
   const reader = new Reader(bytes);
   let found = 0;
@@ -42,8 +47,8 @@ export function decode<Bodies>(schema: Schema, bytes: Uint8Array, exact = false)
   }
   if (!found) throw new FrameFault('no_body');
   const [kind, of] = (schema.fields.get(found) ?? []) as [string?, Schema?];
-  if (!of) throw new FrameFault('unknown_body');
   if (!content) throw malformed();
+  if (!of) return { kind: 'foreign', body: bytes };
   const body = read(of, content, exact);
   for (const name of of.required) if (!body[name]) throw new FrameFault('field_missing', `${kind}.${name}`);
   return { kind, body } as FrameOf<Bodies>;
@@ -65,7 +70,7 @@ export class Cutter {
   }
 
   /** The bodies that are complete with this piece; each has memory of its own. */
-  *cut(piece: Uint8Array): Generator<Uint8Array> {
+  *cut(piece: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
     // Pieces are as large as packets or reads are: a frame of the largest kind is moved some dozen times at most.
     const bytes = new Uint8Array(this.rest.length + piece.length);
     bytes.set(this.rest);

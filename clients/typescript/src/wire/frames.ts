@@ -111,6 +111,7 @@ export interface ClientBodies {
     publisher: Uint8Array;
     agent: string;
     pageCredit: number;
+    client: Uint8Array;
   };
   refresh: { request: number; token: string };
   goodbye: { code: number; reason: string };
@@ -125,11 +126,17 @@ export type ServerFrame = FrameOf<ServerBodies>;
 /** What a client sends. */
 export type ClientFrame = FrameOf<ClientBodies>;
 
+/** A frame of a kind that is in no table here: whoever knows it has its bytes. */
+export interface ForeignFrame {
+  kind: 'foreign';
+  body: Uint8Array<ArrayBuffer>;
+}
+
 /** What a field holds, by its name: 64-bit numbers are not listed, and what differs by frame is said there. */
 const KINDS = new Map<string, Kind>();
 const OF: Record<string, string> = {
   text: 'channel key epoch session node message token agent',
-  bytes: 'payload publisher',
+  bytes: 'payload publisher client',
   bool: 'deleted delete replace last keyed skipped duplicate',
   u32: 'channelId copies reason policy code retryAfterMs version versionMin versionMax heartbeatMs frameBytes channels publishesInFlight pageCredit',
   wide: 'nonce generation',
@@ -140,7 +147,7 @@ for (const [kind, names] of Object.entries(OF)) for (const name of names.split('
  * A message whose fields are numbered from 1 in this order: names, and fields that need more words. One whose name ends in
  * `!` must be set.
  */
-function fields(...list: (string | Field)[]): Schema {
+export function fields(...list: (string | Field)[]): Schema {
   const required: string[] = [];
   const flat = list.flatMap((part): Partial<Field>[] =>
     typeof part === 'string' ? part.split(' ').map((name) => [name]) : [part],
@@ -212,7 +219,7 @@ export const CLIENT = message({
   6: ['attach', fields('request channel', ['position', position, 'from'], ['rewind', 'u32', 'from'], 'policy')],
   7: ['detach', fields('request channelId')],
   8: ['skip', fields('request channel serial base sinceMs')],
-  16: ['hello', fields('versionMin versionMax token publisher agent pageCredit')],
+  16: ['hello', fields('versionMin versionMax token publisher agent pageCredit client')],
   17: ['refresh', fields('request token')],
   18: ['goodbye', goodbye],
 });

@@ -73,7 +73,7 @@ function readField(
     if (kind === 'u64' && typeof number === 'bigint' && !exact) throw malformed();
     if (kind === 'u64' || kind === 'wide') value[name] = number;
     else if (kind === 'bool') value[name] = number > 0;
-    else value[name] = typeof number === 'number' ? number % 2 ** 32 : Number(BigInt.asUintN(32, number));
+    else value[name] = typeof number === 'number' ? number >>> 0 : Number(BigInt.asUintN(32, number));
   } else if (Array.isArray(kind)) {
     const item = kind[0] === 'text' ? reader.text() : read(kind[0], reader.bytes(), exact);
     (value[name] as unknown[]).push(item);

@@ -15,11 +15,8 @@ export class Writer {
   /** A number as LEB128. */
   u64(value: U64): this {
     const room = this.#room(10);
-    let rest = value;
-    while (rest > 127) {
-      room[this.#length++] = Number(typeof rest === 'bigint' ? rest & 127n : rest % 128) | 128;
-      rest = typeof rest === 'bigint' ? rest >> 7n : Math.floor(rest / 128);
-    }
+    let rest = BigInt(value);
+    for (; rest > 127; rest >>= 7n) room[this.#length++] = Number(rest & 127n) | 128;
     room[this.#length++] = Number(rest);
     return this;
   }

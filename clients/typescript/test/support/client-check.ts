@@ -3,12 +3,13 @@
 import * as limits from '../../src/limits.ts';
 import { ALTERNATE_BYTES_MAX, ALTERNATES_MAX } from '../../src/limits.ts';
 import { type FaultName, FrameFault } from '../../src/wire/fault.ts';
-import type { ClientFrame } from '../../src/wire/frames.ts';
+import type { ClientFrame, FrameOf } from '../../src/wire/frames.ts';
+import type { PresenceClientBodies } from '../../src/wire/presence.ts';
 
 const length = (text: string): number => Buffer.byteLength(text);
 
 /** Throws the fault of a frame that may not be sent. */
-export function checkClient({ kind, body }: ClientFrame): void {
+export function checkClient({ kind, body }: ClientFrame | FrameOf<PresenceClientBodies>): void {
   const holds = (field: string, truth: unknown, fault: FaultName = 'field_missing') => {
     if (!truth) throw new FrameFault(fault, `${kind}.${field}`);
   };
@@ -41,6 +42,16 @@ export function checkClient({ kind, body }: ClientFrame): void {
       if (body.position) named('position.epoch', body.position.epoch, limits.EPOCH_BYTES_MAX);
       holds('policy', body.policy <= 4, 'field_unknown_value');
       break;
+    case 'enter':
+    case 'leave':
+    case 'watch':
+      named('channel', body.channel, limits.CHANNEL_BYTES_MAX);
+      break;
+    case 'ephemeral':
+      named('channel', body.channel, limits.CHANNEL_BYTES_MAX);
+      holds('number', body.number);
+      holds('state', body.state.length <= limits.EPHEMERAL_BYTES_MAX, 'field_too_long');
+      break;
     case 'detach':
     case 'pull':
       holds('channel_id', body.channelId);
@@ -50,6 +61,7 @@ export function checkClient({ kind, body }: ClientFrame): void {
       holds('version_max', body.versionMax >= body.versionMin, 'field_out_of_range');
       holds('token', length(body.token) <= limits.TOKEN_BYTES_MAX, 'field_too_long');
       holds('publisher', body.publisher.length === 16, 'field_wrong_length');
+      holds('client', [0, limits.CLIENT_BYTES].includes(body.client.length), 'field_wrong_length');
       holds('agent', length(body.agent) <= limits.AGENT_BYTES_MAX, 'field_too_long');
       holds('page_credit', body.pageCredit === 0 || body.pageCredit >= limits.PAGE_BYTES_MAX, 'field_out_of_range');
       break;

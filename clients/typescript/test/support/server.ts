@@ -89,13 +89,14 @@ export class Served {
 
   constructor(
     private readonly server: Server,
-    private readonly out: (body: Uint8Array) => void,
+    private readonly out: (body: Uint8Array<ArrayBuffer>) => void,
   ) {}
 
   /** The client sent a body. */
-  receive(body: Uint8Array, nowMs: number): void {
+  receive(body: Uint8Array<ArrayBuffer>, nowMs: number): void {
     if (this.isClosed) return;
     const frame = decode<ClientBodies>(CLIENT, body);
+    if (frame.kind === 'foreign') throw new Error('a frame of presence, which this server does not have');
     // A client that breaks the rules is the failure that these tests look for.
     checkClient(frame);
     if ((frame.kind === 'hello') === this.#open) throw new Error(`${frame.kind} out of place`);

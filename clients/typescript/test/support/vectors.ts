@@ -18,7 +18,8 @@ export function expand(notation: Notation): string {
 }
 
 /** The bytes that hexadecimal digits stand for. */
-export const unhex = (notation: Notation): Uint8Array => Uint8Array.from(Buffer.from(expand(notation), 'hex'));
+export const unhex = (notation: Notation): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(Buffer.from(expand(notation), 'hex'));
 
 /** The hexadecimal digits of some bytes. */
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

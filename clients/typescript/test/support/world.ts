@@ -57,7 +57,15 @@ export class World {
     this.random = dice(seed);
     this.server = new Server(this.random);
     const publisher = new Uint8Array(16).fill(7);
-    const identity = { publisher, agent: 'test', token: '', hasProvider: false, urls: ['http://a', 'http://b'] };
+    const client = new Uint8Array(16).fill(9);
+    const identity = {
+      publisher,
+      client,
+      agent: 'test',
+      token: '',
+      hasProvider: false,
+      urls: ['http://a', 'http://b'],
+    };
     this.session = new Session(identity, this.random);
   }
 
@@ -121,7 +129,8 @@ export class World {
         break;
       case 'send': {
         const link = this.#link;
-        const body = encode<ClientBodies>(CLIENT, effect.frame);
+        const { frame } = effect;
+        const body = frame.kind === 'foreign' ? frame.body : encode<ClientBodies>(CLIENT, frame);
         if (!link) break;
         link.upAt = Math.max(link.upAt, this.now + this.#delay());
         this.after(link.upAt - this.now, () => {
