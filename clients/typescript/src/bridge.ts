@@ -70,7 +70,7 @@ export type Command =
   | { on: 'publish'; ticket: number; channel: string; body: PagePublish; timeoutMs: number };
 
 /** A frame that is for the page to judge. */
-export type Foreign = Extract<Effect, { do: 'foreign' }>['frame'];
+export type Foreign = Extract<Effect, { do: 'foreign' }>['given'];
 
 /** What is published. */
 export interface PagePublish {

@@ -6,10 +6,8 @@ import { Emitter, guarded } from './emitter.ts';
 import { invalid, type StarlingError, toError } from './errors.ts';
 import { HISTORY_LIMIT, type History, type HistoryOptions, readHistory } from './history.ts';
 import { Keyed } from './keyed.ts';
+import { type Encoding, fromPayload, toPayload } from './payload.ts';
 import type { Attached, Discontinuity, Policy, Position, Published, Since, Skipped } from './types.ts';
-
-/** How a channel's payloads are read and written. */
-export type Encoding = 'json' | 'text' | 'bytes';
 
 /** What {@link Client.channel} takes. */
 export interface ChannelOptions {
@@ -172,7 +170,7 @@ export class Channel<T = unknown> {
 
   /** Publishes a message, once: the result says where it stands and how many nodes hold it. */
   async publish(data: T, options: PublishOptions = {}): Promise<Published> {
-    return this.#publish(this.#write(data), false, options);
+    return this.#publish(toPayload(data, this.#options.encoding), false, options);
   }
 
   /** Removes a key of a keyed channel. */
@@ -342,32 +340,9 @@ export class Channel<T = unknown> {
     );
   }
 
-  #write(data: T): Payload {
-    const { encoding = 'json' } = this.#options;
-    if (encoding === 'json') {
-      const json = data instanceof Uint8Array ? undefined : JSON.stringify(data);
-      if (json === undefined) throw invalid('the data has no JSON; publish another value, or set the encoding "bytes"');
-      return json;
-    }
-    const fits = encoding === 'text' ? typeof data === 'string' : data instanceof Uint8Array;
-    if (!fits)
-      throw invalid(
-        `a channel with the encoding "${encoding}" takes ${encoding === 'text' ? 'strings' : 'Uint8Arrays'}`,
-      );
-    return data as Payload;
-  }
-
   #read({ payload, ...rest }: Told): Message<T> {
-    let data: unknown = rest.deleted ? undefined : payload;
-    let format: Encoding = typeof payload === 'string' ? 'text' : 'bytes';
-    if ((this.#options.encoding ?? 'json') === 'json' && format === 'text' && !rest.deleted) {
-      try {
-        data = JSON.parse(payload as string);
-        format = 'json';
-      } catch {
-        // The text itself.
-      }
-    }
+    if (rest.deleted) return { ...rest, data: undefined as T, format: typeof payload === 'string' ? 'text' : 'bytes' };
+    const { data, format } = fromPayload(payload, this.#options.encoding);
     return { ...rest, data: data as T, format };
   }
 }

@@ -1,6 +1,6 @@
 /** A client: one connection for all channels of a page, which it makes, keeps and makes again. */
 
-import type { Command, Foreign, Measures, Notice, PageEvent } from './bridge.ts';
+import type { Command, Measures, Notice, PageEvent } from './bridge.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
 import { keptClientId } from './client-id.ts';
 import { closeName } from './codes.ts';
@@ -8,6 +8,7 @@ import { type Link, link } from './connect.ts';
 import { noCounts } from './counts.ts';
 import { Emitter } from './emitter.ts';
 import { DeniedError, invalid, type StarlingError, toError } from './errors.ts';
+import type { Guest, Host } from './guest.ts';
 import type { History, HistoryOptions } from './history.ts';
 import { CLIENT_BYTES } from './limits.ts';
 import { recall, remember } from './losers.ts';
@@ -57,25 +58,6 @@ export type ClientStats = Readonly<Measures>;
 export interface WaitOptions {
   timeoutMs?: number;
   signal?: AbortSignal;
-}
-
-/** @internal What reads and writes frames of its own over the client's sessions, as presence does. */
-export interface Guest {
-  /** A session has opened, or is over; or the client has closed. */
-  changed(): void;
-  frame(frame: Foreign): void;
-}
-
-/** @internal What a guest needs of its client. */
-export interface Host {
-  connect(): void;
-  isConnected(): boolean;
-  /** Sends a frame; in a slot it also stands, and each session that follows begins with it. Nothing empties the slot. */
-  pass(slot: number, body: Uint8Array<ArrayBuffer> | undefined): void;
-  /** The server sent something wrong. */
-  broken(reason: string): void;
-  /** Why nothing more can be asked for, if it cannot. */
-  closed(): StarlingError | undefined;
 }
 
 /** How long there is no connection before `lost`. */
@@ -354,7 +336,7 @@ export class Client {
         this.#stats = notice.measures;
         break;
       case 'foreign': {
-        const { frame } = notice;
+        const { given: frame } = notice;
         if (this.#guest) this.#guest.frame(frame);
         // A fault of a channel that was left meanwhile answers no request, and is none of the session.
         else if (frame.kind === 'foreign' || frame.body.request) {

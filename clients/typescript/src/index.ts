@@ -5,7 +5,6 @@ export {
   type ChannelEvents,
   type ChannelOptions,
   type ChannelState,
-  type Encoding,
   type Message,
   type PublishOptions,
   type Subscription,
@@ -22,6 +21,7 @@ export {
 } from './errors.ts';
 export type { History, HistoryOptions } from './history.ts';
 export type { Keyed, KeyedChange, KeyedEvents } from './keyed.ts';
+export type { Encoding } from './payload.ts';
 export type {
   Attached,
   CloseReason,

@@ -356,7 +356,7 @@ export class Session {
       }
       case 'detached': {
         subscriptions.departed(frame.body.channelId);
-        if (shared.answered(frame.body.request)?.kind !== 'detach') shared.out.push({ do: 'foreign', frame });
+        if (shared.answered(frame.body.request)?.kind !== 'detach') shared.out.push({ do: 'foreign', given: frame });
         break;
       }
       case 'ack': {
@@ -383,7 +383,7 @@ export class Session {
         if (this.#phase.kind === 'open') this.#phase.refreshAt = this.#refreshAt(frame.body.expiresMs);
         break;
       case 'foreign':
-        shared.out.push({ do: 'foreign', frame });
+        shared.out.push({ do: 'foreign', given: frame });
         break;
       case 'welcome':
         throw unasked(frame.kind);
@@ -411,7 +411,7 @@ export class Session {
         break;
       default:
         this.#subscriptions.faulted(error);
-        this.#shared.out.push({ do: 'foreign', frame });
+        this.#shared.out.push({ do: 'foreign', given: frame });
     }
   }
 

@@ -69,7 +69,7 @@ function short(effect: Effect): string {
     case 'askToken':
       return `token? ${effect.why}`;
     case 'foreign':
-      return `to the page: ${effect.frame.kind}`;
+      return `to the page: ${effect.given.kind}`;
     default:
       return effect.do;
   }

@@ -131,7 +131,7 @@ export type Effect =
   | { do: 'askToken'; why: TokenRequest }
   | { do: 'send'; frame: ClientFrame | ForeignFrame }
   /** A frame is for the page to judge: of a kind that the session does not know, or about nothing it asked for. */
-  | { do: 'foreign'; frame: ForeignFrame | Extract<ServerFrame, { kind: 'error' | 'detached' }> }
+  | { do: 'foreign'; given: ForeignFrame | Extract<ServerFrame, { kind: 'error' | 'detached' }> }
   /** End the connection, after what was sent. */
   | { do: 'hangup'; stalled: boolean }
   | { do: 'deliver'; id: number; event: ReaderEvent; cost: Cost }

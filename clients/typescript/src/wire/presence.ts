@@ -5,8 +5,9 @@
 
 import { CHANNEL_BYTES_MAX, CLIENT_BYTES, MEMBER_BYTES_MAX, NAME_BYTES_MAX } from '../limits.ts';
 import { type FaultName, FrameFault } from './fault.ts';
+import { fields } from './fields.ts';
 import { decode } from './frame.ts';
-import { type FrameOf, fields } from './frames.ts';
+import type { FrameOf } from './frames.ts';
 import { type Field, message } from './message.ts';
 import { encodeText } from './writer.ts';
 

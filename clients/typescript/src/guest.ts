@@ -1,0 +1,24 @@
+/** What reads and writes frames of its own over a client's sessions, as presence does: a client has room for one. */
+
+import type { Foreign } from './bridge.ts';
+import type { StarlingError } from './errors.ts';
+
+/** What a client tells its guest. */
+export interface Guest {
+  /** A session has opened, or is over; or the client has closed. */
+  changed(): void;
+  /** A frame that is none of the session's own. */
+  frame(foreign: Foreign): void;
+}
+
+/** What a guest may ask its client for. */
+export interface Host {
+  connect(): void;
+  isConnected(): boolean;
+  /** Sends a frame; in a slot it also stands, and each session that follows begins with it. Nothing empties the slot. */
+  pass(slot: number, body: Uint8Array<ArrayBuffer> | undefined): void;
+  /** The server sent something wrong. */
+  broken(reason: string): void;
+  /** Why nothing more can be asked for, if it cannot. */
+  closed(): StarlingError | undefined;
+}
