@@ -23,7 +23,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 await build({
-  entryPoints: ['index', 'presence', 'react', 'worker'].map((name) => join(root, 'src', `${name}.ts`)),
+  entryPoints: ['index', 'presence', 'presence/react', 'react', 'worker'].map((name) =>
+    join(root, 'src', `${name}.ts`),
+  ),
   outdir: dist,
   bundle: true,
   splitting: true,

@@ -117,6 +117,8 @@ export class Presence<State = unknown, Moment = unknown> {
   #isDoubted = false;
   #uncertain = NOBODY;
   readonly #moments = new Map<string, { number: number; data: Moment }>();
+  /** The same with their clients, until something of it changes. */
+  #said: ReadonlyMap<string, Said<State, Moment>> | undefined;
   /** The ephemeral state that waits for its time, and the number of the last. */
   #next: Uint8Array | undefined;
   #isPaced = false;
@@ -247,11 +249,13 @@ export class Presence<State = unknown, Moment = unknown> {
 
   /** What clients said last for the moment, by the client's id. */
   get ephemerals(): ReadonlyMap<string, Said<State, Moment>> {
+    if (this.#said) return this.#said;
     const said = new Map<string, Said<State, Moment>>();
     for (const [id, { data }] of this.#moments) {
       const client = this.#roster.clients.get(id);
       if (client) said.set(id, { client, data });
     }
+    this.#said = said;
     return said;
   }
 
@@ -300,6 +304,7 @@ export class Presence<State = unknown, Moment = unknown> {
 
   #emit(changes: ReturnType<Roster<State>['change']>): void {
     for (const { kind, ...event } of changes) {
+      if (this.#moments.has(event.client.id)) this.#said = undefined;
       if (kind === 'leave') this.#moments.delete(event.client.id);
       this.#emitter.emit(kind, event as never);
     }
@@ -310,6 +315,7 @@ export class Presence<State = unknown, Moment = unknown> {
     if (!client || number <= (this.#moments.get(id)?.number ?? 0)) return;
     const data = this.#read(state) as Moment;
     this.#moments.set(id, { number, data });
+    this.#said = undefined;
     this.#emitter.emit('ephemeral', { client, data });
   }
 
@@ -329,6 +335,7 @@ export class Presence<State = unknown, Moment = unknown> {
   #forget(): void {
     this.#roster.clear();
     this.#moments.clear();
+    this.#said = undefined;
     this.#occupancy = undefined;
   }
 
