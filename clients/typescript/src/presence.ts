@@ -132,7 +132,7 @@ export class Presence<State = unknown, Moment = unknown> {
     this.#roster = new Roster((state) => this.#read(state) as State);
     const failed = (error: StarlingError) => this.#emitter.emit('error', error);
     const changed = () => this.#emitter.emit('change', undefined);
-    this.#entry = new Entry(channel, desk, failed, changed);
+    this.#entry = new Entry(channel, desk, failed);
     this.#watching = new Watching(channel, desk, {
       watched: () => {
         this.#isDoubted = false;

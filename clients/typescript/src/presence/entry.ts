@@ -55,7 +55,6 @@ export class Entry implements Asker {
     private readonly desk: Desk,
     /** It cannot go on. */
     private readonly failed: (error: StarlingError) => void,
-    private readonly told: () => void,
   ) {
     this.#slot = desk.join(this);
     this.#retry = desk.retry(() => this.#stand());
@@ -119,7 +118,6 @@ export class Entry implements Asker {
       this.#taken = state;
     } else this.#gone();
     this.#settle((waiting) => waiting.version <= version);
-    this.told();
     this.#pump();
     return true;
   }
@@ -147,7 +145,6 @@ export class Entry implements Asker {
       this.#settle(upTo, error);
       this.failed(error);
     }
-    this.told();
     this.#pump();
   }
 
