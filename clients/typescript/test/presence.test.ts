@@ -110,6 +110,23 @@ test('a refusal for now is tried again with the newest state, one for good rejec
   assert.deepEqual(bench.open(), [], 'nothing stands any more');
 });
 
+test('a client that was entered by what it does not want any more leaves', async () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<number>();
+  bench.open();
+  const entered = assert.rejects(lobby.enter(1), RefusedError);
+  bench.isBusy = true;
+  bench.refuse(1, 4);
+  bench.lose();
+  assert.deepEqual(bench.open(), ['enter 1 1', 'enter 1 1'], 'the next node may permit it');
+  bench.catchUp();
+  await entered;
+  bench.tell('entered', { request: 1 });
+  assert.deepEqual(bench.taken(), ['leave 2']);
+  bench.tell('left', { request: 2 });
+  assert.deepEqual([lobby.isEntered, bench.violations], [false, 0]);
+});
+
 test('a state that is too large leaves what was said before', async () => {
   const bench = new PresenceBench();
   const lobby = bench.presence<string>();
@@ -350,6 +367,21 @@ test('a watch that closes before its answer is ended when that comes', async () 
   assert.deepEqual(bench.open(), ['watch 3'], 'with the session the old one is gone');
 });
 
+test('a watch that is wanted again before the answer stands for the sessions to come', async () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<string>();
+  bench.open();
+  lobby.watch().close();
+  await null;
+  lobby.watch();
+  assert.deepEqual(bench.taken(), ['watch 1']);
+  bench.watched(1, 7);
+  assert.deepEqual(bench.taken(), ['watch 2']);
+  bench.watched(2, 7);
+  bench.lose();
+  assert.deepEqual(bench.open(), ['watch 2']);
+});
+
 test('a watch that a node ends is taken up again, one that is forbidden fails', async () => {
   const bench = new PresenceBench();
   const lobby = bench.presence<string>();
@@ -401,6 +433,10 @@ test('of what is said for the moment the newest goes out, thirty times a second,
   ]);
   lobby.broadcast(7);
   assert.deepEqual(bench.taken(), ['ephemeral 1233 7'], 'at once after a rest');
+  bench.wallMs = 0;
+  await bench.time.pass(33);
+  lobby.broadcast(8);
+  assert.deepEqual(bench.taken(), ['ephemeral 1234 8'], 'a clock that is set back makes nothing old');
 });
 
 test('what others say for the moment is told of those who are there, and never backwards', async () => {

@@ -43,6 +43,8 @@ export class PresenceBench {
   readonly client: Client;
   /** Frames of presence that were sent since they were last taken, in short. */
   sent: string[] = [];
+  /** What a watch on the wall shows when the clock begins. */
+  wallMs = 1_000;
   /** Notices are kept from the page: it is busy. */
   isBusy = false;
   #kept: Notice[] = [];
@@ -62,7 +64,7 @@ export class PresenceBench {
     const identity = { publisher, client, agent: 't', token: '', hasProvider: false, urls: ['http://a'] };
     this.#session = new Session(identity, () => 0.5);
     this.client = new Client({ url: 'http://a', worker: () => this.#worker as Worker });
-    const means = { clock: this.time, random: () => 0.5, wallMs: () => 1_000 + this.time.now() };
+    const means = { clock: this.time, random: () => 0.5, wallMs: () => this.wallMs + this.time.now() };
     this.client.guest((host) => new Desk(host, means));
   }
 
