@@ -48,9 +48,9 @@ struct Seat {
 struct View {
     board: Arc<Board>,
     listener: Listener,
-    /// What is to be sent first, and how much of it was.
-    whole: Arc<[Arc<Frame>]>,
+    /// What is to be sent first: how sure it is, and then who is there, of which so much was sent.
     certainty: Option<Arc<Frame>>,
+    whole: Arc<[Arc<Frame>]>,
     sent: usize,
     at: Heads,
     /// It has missed something, and waits to be shown the whole again.
@@ -90,6 +90,11 @@ impl Attendance {
             watches: 0,
             seats: BTreeMap::new(),
         }
+    }
+
+    /// As whom others see its client.
+    pub(super) const fn shown_as(&self) -> ClientId {
+        self.client.id
     }
 
     /// The client has said that it does not mean to return.
@@ -315,19 +320,20 @@ enum Step {
 
 impl View {
     fn queue(&mut self, queue: &mut impl FnMut(&Arc<Frame>) -> bool) -> Step {
+        if let Some(certainty) = &self.certainty {
+            if !queue(certainty) {
+                return Step::Full;
+            }
+            self.certainty = None;
+        }
         while let Some(frame) = self.whole.get(self.sent) {
             if !queue(frame) {
                 return Step::Full;
             }
             self.sent += 1;
         }
-        if let Some(certainty) = &self.certainty {
-            if !queue(certainty) {
-                return Step::Full;
-            }
-            // What was sent is not needed any more.
-            (self.certainty, self.whole, self.sent) = (None, Arc::default(), 0);
-        }
+        // What was sent is not needed any more.
+        (self.whole, self.sent) = (Arc::default(), 0);
         let Self { board, at, .. } = self;
         board.read(|rings| {
             if !rings.changes.span().reaches(at.changes) {

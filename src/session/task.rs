@@ -242,7 +242,11 @@ impl<C: Connection> Task<C> {
                 };
                 Input::Fetched { place, ticket, page }
             }
-            Delivery::PresenceAnswered { request, answer } => Input::PresenceAnswered { request, answer },
+            Delivery::PresenceAnswered { request, answer } => {
+                let client = self.attend().shown_as();
+                let answer = answer.map(|answer| answer.map(|()| client));
+                Input::PresenceAnswered { request, answer }
+            }
             Delivery::Watched {
                 request,
                 place,

@@ -81,7 +81,10 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             request: request.0,
             channel_id: channel_id.0,
         }),
-        Answer::Entered { request } => server_frame::Body::Entered(v1::Entered { request: request.0 }),
+        Answer::Entered { request, client } => server_frame::Body::Entered(v1::Entered {
+            request: request.0,
+            client: super::presence::id(client),
+        }),
         Answer::Left { request } => server_frame::Body::Left(v1::Left { request: request.0 }),
         Answer::Watched {
             request,

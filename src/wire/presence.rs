@@ -135,6 +135,6 @@ fn present(row: &Row) -> v1::Present {
     }
 }
 
-fn id(client: ClientId) -> Bytes {
+pub(super) fn id(client: ClientId) -> Bytes {
     Bytes::copy_from_slice(&client.0)
 }

@@ -23,7 +23,7 @@ async fn entered(client: &Client, session: &mut Session, state: &'static str) ->
 async fn answer(session: &mut Session, state: &str) {
     let enter = expect!(session, Enter);
     assert_eq!((enter.channel.as_str(), &*enter.state), (LOBBY, state.as_bytes()));
-    session.send(v1::Entered { request: enter.request }).await;
+    session.send(taken(enter.request)).await;
 }
 
 /// A client that watches the lobby.
@@ -140,7 +140,7 @@ async fn the_newest_update_counts() {
     let entry = entered(&client, &mut session, "1").await;
     let (older, newer, ()) = tokio::join!(entry.update("2"), entry.update("3"), async {
         let first = expect!(session, Enter);
-        session.send(v1::Entered { request: first.request }).await;
+        session.send(taken(first.request)).await;
         answer(&mut session, "3").await;
     });
     assert_eq!((older, newer), (Err(PresenceError::Superseded), Ok(())));
@@ -284,4 +284,12 @@ async fn what_cannot_be_is_refused_at_once() {
     assert_eq!(entry.ended().await, PresenceError::Closed(CloseReason::Application));
     let late = client.watch(LOBBY, WatchOptions::default()).await;
     assert!(matches!(late, Err(PresenceError::Closed(_))), "{late:?}");
+}
+
+/// An answer to Enter, as a node gives it.
+fn taken(request: u64) -> v1::Entered {
+    v1::Entered {
+        request,
+        client: vec![7; 16].into(),
+    }
 }

@@ -132,7 +132,7 @@ export class Presence<State = unknown, Moment = unknown> {
     this.#roster = new Roster((state) => this.#read(state) as State);
     const failed = (error: StarlingError) => this.#emitter.emit('error', error);
     const changed = () => this.#emitter.emit('change', undefined);
-    this.#entry = new Entry(channel, desk, failed);
+    this.#entry = new Entry(channel, desk, failed, changed);
     this.#watching = new Watching(channel, desk, {
       watched: () => {
         this.#isDoubted = false;
@@ -212,6 +212,11 @@ export class Presence<State = unknown, Moment = unknown> {
   /** This client is there, as its node has said in this session. */
   get isEntered(): boolean {
     return this.#entry.isEntered;
+  }
+
+  /** This client's own id among {@link clients}, once it has entered: to leave oneself out of what is drawn. */
+  get self(): string | undefined {
+    return this.#entry.id;
   }
 
   /** Members by their id, while everybody is told. */

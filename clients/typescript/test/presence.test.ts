@@ -40,6 +40,20 @@ test('entering is done when a node says so, and of changes that wait the newest 
   assert.deepEqual(await outcomes(second, third), ['done', 'done']);
 });
 
+test('a client is told under what others see it', () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<number>();
+  let changes = 0;
+  lobby.on('change', () => changes++);
+  bench.open();
+  void lobby.enter(1);
+  assert.equal(lobby.self, undefined);
+  bench.tell('entered', { request: 1, client: new Uint8Array(16).fill(3) });
+  void lobby.update(2);
+  bench.tell('entered', { request: 2, client: new Uint8Array(16).fill(3) });
+  assert.deepEqual([lobby.self, changes], [idOf(3), 1]);
+});
+
 test('each session begins with the newest state and the watch, before a page that is busy hears of it', async () => {
   const bench = new PresenceBench();
   const lobby = bench.presence<number>();

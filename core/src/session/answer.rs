@@ -8,6 +8,7 @@ use crate::backpressure::Policy;
 use crate::channel::{self, Attachment, Reason, Refusal};
 use crate::id::{ChannelName, Position, Seq, Serial};
 use crate::namespace::Namespace;
+use crate::presence::ClientId;
 use crate::time::WallTime;
 
 /// One answer. The node's wire translation makes a frame of it.
@@ -62,6 +63,8 @@ pub enum Answer {
     Entered {
         /// As asked.
         request: RequestId,
+        /// As whom others see it.
+        client: ClientId,
     },
     /// The client is in the channel's presence no more.
     Left {

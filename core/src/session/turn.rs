@@ -11,7 +11,7 @@ use crate::access::Grant;
 use crate::channel::{self, Attachment, Reason, Refusal, Values};
 use crate::id::{Author, ChannelName, Position, Seq, Serial};
 use crate::presence::message::Ephemeral;
-use crate::presence::{Mode, gateway};
+use crate::presence::{ClientId, Mode, gateway};
 
 /// Everything that can happen to a session.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ pub enum Input {
     PresenceAnswered {
         /// The request it answers.
         request: RequestId,
-        /// Whether it is so now.
-        answer: Option<Result<(), gateway::Refusal>>,
+        /// Whether it is so now, and as whom others see the client.
+        answer: Option<Result<ClientId, gateway::Refusal>>,
     },
     /// The answer to [`Effect::Watch`].
     Watched {

@@ -17,7 +17,7 @@ use crate::access::Operation;
 use crate::channel::{Limit, Refusal};
 use crate::id::ChannelName;
 use crate::presence::message::Ephemeral;
-use crate::presence::{Mode, Settings, gateway};
+use crate::presence::{ClientId, Mode, Settings, gateway};
 use crate::rate::Rate;
 
 /// A channel that is watched.
@@ -126,7 +126,7 @@ impl Session {
     pub(super) fn presence_answered(
         &mut self,
         request: RequestId,
-        answer: Option<Result<(), gateway::Refusal>>,
+        answer: Option<Result<ClientId, gateway::Refusal>>,
         out: &mut Vec<Effect>,
     ) {
         let max = self.settings.entries_max;
@@ -138,9 +138,9 @@ impl Session {
         };
         let Asked { channel, what, .. } = presence.asked.swap_remove(at);
         let refusal = match answer {
-            Some(Ok(())) => {
+            Some(Ok(client)) => {
                 return out.push(Effect::Send(match what {
-                    What::Enter | What::Update => Answer::Entered { request },
+                    What::Enter | What::Update => Answer::Entered { request, client },
                     What::Leave => Answer::Left { request },
                 }));
             }

@@ -9,6 +9,7 @@
 import { isRetryable, PAYLOAD_TOO_LARGE } from '../codes.ts';
 import { type StarlingError, toError } from '../errors.ts';
 import type { Answer, Asker, Desk, Refusal, Retry } from './desk.ts';
+import { toId } from './roster.ts';
 
 /** What the application wants: a state, or none to be gone. A later one has a higher number. */
 interface Wish {
@@ -37,6 +38,8 @@ const ENTER_MS = 30_000;
 export class Entry implements Asker {
   /** A node has said, in this session, that the client is there. */
   isEntered = false;
+  /** Under what others see it: the same as long as the client and its subject are. */
+  id: string | undefined;
   readonly #slot: number;
   readonly #retry: Retry;
   #versions = 0;
@@ -55,6 +58,8 @@ export class Entry implements Asker {
     private readonly desk: Desk,
     /** It cannot go on. */
     private readonly failed: (error: StarlingError) => void,
+    /** It is known under what others see it. */
+    private readonly known: () => void,
   ) {
     this.#slot = desk.join(this);
     this.#retry = desk.retry(() => this.#stand());
@@ -98,7 +103,8 @@ export class Entry implements Asker {
     this.#settle(() => true, error);
   }
 
-  answered({ kind, body }: Answer): boolean {
+  answered(answer: Answer): boolean {
+    const { kind, body } = answer;
     const stands = this.#stands;
     if (body.request !== stands?.request) {
       // A session began with what was taken from the slot at that moment.
@@ -113,8 +119,11 @@ export class Entry implements Asker {
     this.#isInFlight = false;
     this.#retry.stop();
     this.#retry.forgive();
-    if (state) {
+    if (state && answer.kind === 'entered') {
       this.isEntered = true;
+      const before = this.id;
+      this.id = toId(answer.body.client);
+      if (this.id !== before) this.known();
       this.#taken = state;
     } else this.#gone();
     this.#settle((waiting) => waiting.version <= version);

@@ -28,6 +28,8 @@ export interface PresenceView<State> {
   readonly isStale: boolean;
   /** Nodes that may be dead, and their clients with them. */
   readonly uncertain: ReadonlySet<string>;
+  /** This client's own id among them, once it has entered. */
+  readonly self: string | undefined;
 }
 
 /** How a hook picks. */
@@ -124,6 +126,7 @@ const NOBODY: PresenceView<never> = {
   isComplete: false,
   isStale: true,
   uncertain: new Set(),
+  self: undefined,
 };
 
 /** A way to keep one store for each presence. */
@@ -158,7 +161,7 @@ function watch(presence: Presence, changed: () => void, options?: { count: boole
 
 const views = storeOf<PresenceView<unknown>>(
   NOBODY,
-  ({ members, clients, count, isComplete, isStale, uncertain }) => ({
+  ({ members, clients, count, isComplete, isStale, uncertain, self }) => ({
     // What was drawn does not change under it.
     members: new Map(members),
     clients: new Map(clients),
@@ -166,6 +169,7 @@ const views = storeOf<PresenceView<unknown>>(
     isComplete,
     isStale,
     uncertain,
+    self,
   }),
   watch,
 );

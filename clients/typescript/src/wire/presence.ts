@@ -29,7 +29,7 @@ export interface PresenceServerBodies {
   };
   ephemerals: { channelId: number; states: { client: Uint8Array; number: number; state: Uint8Array }[] };
   occupancy: { channelId: number; members: number; clients: number };
-  entered: { request: number };
+  entered: { request: number; client: Uint8Array };
   left: { request: number };
   watched: { request: number; channelId: number; channel: string };
   roster: { channelId: number; first: boolean; last: boolean; clients: WirePresent[] };
@@ -60,7 +60,7 @@ export const PRESENCE_SERVER = message({
   ],
   14: ['ephemerals', fields('channelId!', ['states', [fields('client number', state)]])],
   15: ['occupancy', fields('channelId! members clients')],
-  19: ['entered', fields('request!')],
+  19: ['entered', fields('request! client')],
   20: ['left', fields('request!')],
   21: ['watched', fields('request! channelId! channel!')],
   22: ['roster', fields('channelId!', ['first', 'bool'], 'last', ['clients', [present]])],
@@ -106,6 +106,9 @@ function check({ kind, body }: PresenceFrame): void {
       eachIs(body.joined);
       eachIs(body.updated);
       for (const { client } of body.left) numbered('left.client', client);
+      break;
+    case 'entered':
+      numbered('client', body.client);
       break;
     case 'roster':
       eachIs(body.clients);

@@ -108,7 +108,8 @@ export class PresenceBench {
   /** The server sends a frame of presence; its request counts from 1. */
   tell<Kind extends PresenceFrame['kind']>(kind: Kind, body: Partial<PresenceServerBodies[Kind]>): void {
     const numbered = 'request' in body ? { ...body, request: FROM + (body.request as number) } : body;
-    const frame = { kind, body: numbered } as unknown as PresenceFrame;
+    const named = kind === 'entered' ? { client: new Uint8Array(16).fill(7), ...numbered } : numbered;
+    const frame = { kind, body: named } as unknown as PresenceFrame;
     this.#receive(encode<PresenceServerBodies>(PRESENCE_SERVER, frame));
   }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::access::Operation;
 use crate::presence::message::Ephemeral;
-use crate::presence::{Mode, gateway};
+use crate::presence::{ClientId, Mode, gateway};
 
 fn enter(harness: &mut Harness, request: u64, channel: &str, state: &'static [u8]) -> Vec<Effect> {
     harness.receive(Request::Enter {
@@ -18,7 +18,7 @@ fn enter(harness: &mut Harness, request: u64, channel: &str, state: &'static [u8
 fn entered(harness: &mut Harness, request: u64, channel: &str) {
     let asked = enter(harness, request, channel, b"here");
     assert!(matches!(asked[..], [Effect::Enter { .. }]), "{asked:?}");
-    let told = answered(harness, request, Some(Ok(())));
+    let told = answered(harness, request, Some(Ok(ClientId([7; 16]))));
     assert!(matches!(told[..], [Effect::Send(Answer::Entered { .. })]), "{told:?}");
 }
 
@@ -29,7 +29,7 @@ fn leave(harness: &mut Harness, request: u64, channel: &str) -> Vec<Effect> {
     })
 }
 
-fn answered(harness: &mut Harness, request: u64, answer: Option<Result<(), gateway::Refusal>>) -> Vec<Effect> {
+fn answered(harness: &mut Harness, request: u64, answer: Option<Result<ClientId, gateway::Refusal>>) -> Vec<Effect> {
     let request = RequestId(request);
     harness.handle(Input::PresenceAnswered { request, answer })
 }
@@ -70,11 +70,11 @@ fn who_enters_is_answered_and_may_change_and_leave() {
     assert!(matches!(cursor(&mut harness, "chat:a")[..], [Effect::Ephemeral { .. }]));
     let asked = leave(&mut harness, 4, "chat:a");
     assert!(matches!(asked[..], [Effect::LeavePresence { .. }]), "{asked:?}");
-    let told = answered(&mut harness, 4, Some(Ok(())));
+    let told = answered(&mut harness, 4, Some(Ok(ClientId([7; 16]))));
     assert!(matches!(told[..], [Effect::Send(Answer::Left { .. })]), "{told:?}");
     assert_eq!(refusal(&leave(&mut harness, 5, "chat:a")), &Refusal::NotEntered);
     assert!(
-        answered(&mut harness, 5, Some(Ok(()))).is_empty(),
+        answered(&mut harness, 5, Some(Ok(ClientId([7; 16])))).is_empty(),
         "nobody waits for it"
     );
 }

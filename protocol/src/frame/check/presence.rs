@@ -32,7 +32,9 @@ pub(super) fn ephemeral(frame: &Ephemeral) -> Checked {
 }
 
 pub(super) fn entered(frame: &Entered) -> Checked {
-    Subject::of("entered").present("request", frame.request != 0)
+    let subject = Subject::of("entered");
+    subject.present("request", frame.request != 0)?;
+    subject.exactly("client", &frame.client, limits::CLIENT_BYTES)
 }
 
 pub(super) fn left(frame: &Left) -> Checked {

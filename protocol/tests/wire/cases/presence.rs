@@ -131,9 +131,9 @@ pub(super) fn frequent() -> Vec<Case<Server>> {
 /// The rest of what a server sends.
 pub(super) fn answers() -> Vec<Case<Server>> {
     let mut cases = vec![
-        case("minimal", Entered { request: 1 }),
-        case("full", Entered { request: 300 }),
-        case("maximal", Entered { request: u64::MAX }),
+        case("minimal", entered(1)),
+        case("full", entered(300)),
+        case("maximal", entered(u64::MAX)),
         case("minimal", Left { request: 1 }),
         case("full", Left { request: 300 }),
         case("maximal", Left { request: u64::MAX }),
@@ -249,5 +249,12 @@ fn watched(request: u64, channel_id: u32, channel: &str) -> Watched {
         request,
         channel_id,
         channel: channel.into(),
+    }
+}
+
+fn entered(request: u64) -> Entered {
+    Entered {
+        request,
+        client: vec![7; 16].into(),
     }
 }

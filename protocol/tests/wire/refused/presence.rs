@@ -107,7 +107,15 @@ fn answers() -> Vec<Refused> {
         channel: "chat:lobby".into(),
     };
     vec![
-        server("entered without a request", "entered.request", Entered { request: 0 }),
+        server("entered without a request", "entered.request", Entered::default()),
+        server(
+            "entered as nobody",
+            "entered.client",
+            Entered {
+                request: 1,
+                ..Entered::default()
+            },
+        ),
         server("left without a request", "left.request", Left { request: 0 }),
         server(
             "watched without a request",

@@ -6,7 +6,7 @@ use super::*;
 fn entered(state: &'static str) -> Bench {
     let mut bench = Bench::open();
     let request = bench.enter(LOBBY, state).request();
-    let did = bench.frame(v1::Entered { request });
+    let did = bench.frame(taken(request));
     assert_eq!(did.present, [(0, Ok(()))]);
     bench
 }
@@ -71,12 +71,12 @@ fn a_hello_says_which_client_it_is_each_time() {
 fn after_each_reconnect_the_newest_state_is_said_again() {
     let mut bench = entered("here");
     let request = bench.update(0, "typing").request();
-    assert_eq!(bench.frame(v1::Entered { request }).present, [(0, Ok(()))]);
+    assert_eq!(bench.frame(taken(request)).present, [(0, Ok(()))]);
     bench.lost();
     assert!(bench.update(0, "away").sent.is_empty(), "there is no connection");
     let did = bench.reconnect();
     assert_eq!(states(&did), ["away"]);
-    let did = bench.frame(v1::Entered { request: did.request() });
+    let did = bench.frame(taken(did.request()));
     assert_eq!(did.present, [(0, Ok(()))], "who updates waited for the next connection");
     bench.lost();
     assert_eq!(states(&bench.reconnect()), ["away"]);
@@ -89,9 +89,9 @@ fn what_is_said_while_an_answer_is_due_is_merged() {
     for state in ["2", "3", "4"] {
         assert!(bench.update(0, state).sent.is_empty());
     }
-    let did = bench.frame(v1::Entered { request });
+    let did = bench.frame(taken(request));
     assert_eq!((states(&did), did.present.len()), (vec!["4".to_owned()], 0));
-    let did = bench.frame(v1::Entered { request: did.request() });
+    let did = bench.frame(taken(did.request()));
     assert_eq!(did.present, [(0, Ok(()))]);
     let did = bench.update(0, "4");
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_state_that_is_refused_takes_nothing_away() {
     assert_eq!(states(&did), ["short"]);
 
     // The same when the connection was lost before the answer.
-    bench.frame(v1::Entered { request: did.request() });
+    bench.frame(taken(did.request()));
     bench.update(0, "long");
     bench.lost();
     let did = bench.reconnect();
@@ -208,7 +208,7 @@ fn many_are_entered_and_watched_in_groups() {
         panic!("{did:?}")
     };
     let request = first.request;
-    assert_eq!(bench.frame(v1::Entered { request }).names(), ["enter"]);
+    assert_eq!(bench.frame(taken(request)).names(), ["enter"]);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn an_entry_dropped_before_its_answer_is_left_afterwards() {
     let mut bench = Bench::open();
     let request = bench.enter(LOBBY, "").request();
     assert_eq!(bench.leave(0).names(), ["leave"]);
-    assert!(bench.frame(v1::Entered { request }).present.is_empty());
+    assert!(bench.frame(taken(request)).present.is_empty());
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn of_ephemeral_states_the_newest_is_sent_now_and_then() {
         say(&mut bench, "early").sent.is_empty(),
         "no node answers for the entry"
     );
-    assert!(bench.frame(v1::Entered { request }).sent.is_empty());
+    assert!(bench.frame(taken(request)).sent.is_empty());
     assert_eq!(
         said(&say(&mut bench, "1")),
         Some((1_000_000, &b"1"[..])),
@@ -294,7 +294,7 @@ fn of_ephemeral_states_the_newest_is_sent_now_and_then() {
     bench.lost();
     assert!(say(&mut bench, "lost").sent.is_empty());
     let request = bench.reconnect().request();
-    assert!(bench.frame(v1::Entered { request }).sent.is_empty());
+    assert!(bench.frame(taken(request)).sent.is_empty());
     let did = say(&mut bench, "4");
     assert_eq!(said(&did).map(|(number, _)| number), Some(1_000_002));
 }
@@ -326,7 +326,7 @@ fn after_a_reconnect_a_watch_goes_on_with_the_difference() {
 #[test]
 fn presence_that_nobody_asked_for_breaks_the_rules() {
     let nobodys: [server_frame::Body; 7] = [
-        v1::Entered { request: 4 }.into(),
+        taken(4).into(),
         v1::Left { request: 4 }.into(),
         watched(4).into(),
         roster(&[]).into(),
@@ -462,4 +462,12 @@ fn closing_tells_everybody() {
         (did.unwatched.as_slice(), did.present),
         (&[1][..], vec![(2, Err(closed()))])
     );
+}
+
+/// An answer to Enter, as a node gives it.
+pub(super) fn taken(request: u64) -> v1::Entered {
+    v1::Entered {
+        request,
+        client: vec![7; 16].into(),
+    }
 }

@@ -3,6 +3,7 @@
 use fastrand::Rng;
 use starling_protocol::frame::{decode_server, encode_server};
 
+use super::presence::taken;
 use super::*;
 
 /// Frames of a run.
@@ -108,7 +109,7 @@ impl Server {
                 attached(asked.request, &asked.channel, channel_id, seq).into()
             }
             client_frame::Body::Enter(asked) if refuse => refusal(asked.request, 0, ErrorCode::Busy).into(),
-            client_frame::Body::Enter(asked) => v1::Entered { request: asked.request }.into(),
+            client_frame::Body::Enter(asked) => taken(asked.request).into(),
             client_frame::Body::Leave(asked) => v1::Left { request: asked.request }.into(),
             client_frame::Body::Watch(asked) => {
                 let channel_id = 100 + asked.channel.bytes().last().map_or(1, u32::from);
@@ -250,7 +251,7 @@ fn nonsense(rng: &mut Rng) -> server_frame::Body {
     let reason = rng.i32(..12);
     match rng.u8(..18) {
         15 => presence(channel_id + 100 * rng.u32(..2), rng),
-        16 => v1::Entered { request }.into(),
+        16 => taken(request).into(),
         17 => v1::Watched {
             request,
             channel_id,
