@@ -37,7 +37,7 @@ macro_rules! file {
 
 const PAGE: File = file!("index.html", "text/html; charset=utf-8");
 
-const FILES: [File; 9] = [
+const FILES: [File; 11] = [
     file!("style.css", "text/css; charset=utf-8"),
     file!("main.js", SCRIPT),
     file!("connection.js", SCRIPT),
@@ -45,7 +45,9 @@ const FILES: [File; 9] = [
     file!("flood.js", SCRIPT),
     file!("meter.js", SCRIPT),
     file!("board.js", SCRIPT),
+    file!("people.js", SCRIPT),
     file!("sdk/client.js", SCRIPT),
+    file!("sdk/presence.js", SCRIPT),
     file!("sdk/worker.js", SCRIPT),
 ];
 

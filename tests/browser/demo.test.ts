@@ -97,3 +97,30 @@ test('a node that was started again is news', async () => {
   assert.match((await text(tab, '#messages .news')) ?? '', /node restarted/);
   await tab.close();
 });
+
+test('every tab has an avatar and a cursor that the others see, until it is closed', async () => {
+  const [one, other] = [await open(), await open()];
+  const avatars = (tab: Tab) => tab.evaluate(() => document.querySelectorAll('#people li').length);
+  for (const tab of [one, other]) await becomes('two avatars', 2, () => avatars(tab));
+  const own = await one.evaluate(() => document.querySelectorAll('#people li[data-self=true]').length);
+  assert.equal(own, 1, 'a tab knows itself among them');
+  await fill(one, '#name', 'Anna');
+  await one.evaluate(() => document.querySelector('#name')?.dispatchEvent(new Event('change')));
+  await until('the name', () =>
+    other.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('#people li')].some((item) => item.title === 'Anna'),
+    ),
+  );
+  await one.evaluate(() => {
+    dispatchEvent(new PointerEvent('pointermove', { clientX: innerWidth / 2, clientY: innerHeight / 2 }));
+  });
+  const cursors = (tab: Tab) =>
+    tab.evaluate(() => [...document.querySelectorAll('#cursors span')].map((cursor) => cursor.textContent));
+  await becomes('a cursor', ['Anna'], () => cursors(other));
+  assert.deepEqual(await cursors(one), [], 'nobody draws the own one');
+  await one.close();
+  await becomes('one avatar', 1, () => avatars(other));
+  await becomes('no cursor', [], () => cursors(other));
+  assert.deepEqual([...other.complaints], []);
+  await other.close();
+});

@@ -1,4 +1,4 @@
-// Bundles the client for the demo page that the node serves, one file for the page and one for its worker. They are in
+// Bundles the client for the demo page that the node serves, two files for the page and one for its worker. They are in
 // the repository so that the node builds without Node.js; with --check they are compared with what their source gives.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -28,6 +28,7 @@ const bundle = async (entry) => {
 
 for (const [entry, name] of [
   ['index.js', 'client.js'],
+  ['presence.js', 'presence.js'],
   ['worker.js', 'worker.js'],
 ]) {
   const made = await bundle(entry);

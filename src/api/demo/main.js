@@ -1,4 +1,4 @@
-// The demo: a client, a chat, a board, and what there is to know about the connection.
+// The demo: a client, a chat, a board, who is here, and what there is to know about the connection.
 
 import { Client } from '/demo/sdk/client.js';
 import { board } from './board.js';
@@ -6,6 +6,7 @@ import { chat } from './chat.js';
 import { connection } from './connection.js';
 import { flood } from './flood.js';
 import { Meter } from './meter.js';
+import { people } from './people.js';
 
 const settings = new URLSearchParams(location.search);
 const transport = settings.get('transport');
@@ -21,6 +22,7 @@ connection(client, lobby);
 chat(lobby, meter);
 flood(client, lobby);
 board(client.channel('board:wall'));
+people(client, 'demo:lobby');
 
 const port = location.port === '4433' ? '' : ` --url ${location.origin}`;
 document.querySelector('#command').textContent = `./starling pub demo:lobby hello${port}`;
