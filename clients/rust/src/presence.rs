@@ -14,6 +14,12 @@ use crate::PresenceError;
 pub struct ClientId([u8; limits::CLIENT_BYTES]);
 
 impl ClientId {
+    /// The client that these bytes name: as [`as_bytes`](Self::as_bytes) gave them.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; limits::CLIENT_BYTES]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes of the name, for an application that keeps it.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; limits::CLIENT_BYTES] {

@@ -18,6 +18,7 @@ use crate::channel::room::Taken;
 use crate::{CloseReason, PresenceError, Refusal, WatchOptions};
 
 mod entries;
+mod leaving;
 mod watches;
 
 /// Requests without an answer at once, to enter, and to watch: of both together about what a server takes in one breath.

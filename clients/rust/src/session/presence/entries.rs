@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use starling_protocol::v1;
 
+use super::leaving::Leaving;
 use super::{ASKED_MAX, RETRY, Waiting, again, tell};
 use crate::backoff::Backoff;
 use crate::session::{Effect, Request, SubscriptionId, Turn};
@@ -28,8 +29,7 @@ pub(super) struct Entries {
     unsaid: BTreeSet<SubscriptionId>,
     /// Those with an ephemeral state that waits.
     speaking: BTreeSet<SubscriptionId>,
-    /// Those that the application gave up, and a node may still hold.
-    leaving: BTreeMap<SubscriptionId, Leaving>,
+    leaving: Leaving,
 }
 
 #[derive(Debug)]
@@ -57,14 +57,6 @@ struct Ephemeral {
     number: u64,
 }
 
-#[derive(Debug)]
-struct Leaving {
-    channel: Arc<str>,
-    is_asked: bool,
-    not_before: Option<Instant>,
-    retry: Backoff,
-}
-
 impl Entry {
     /// Whether a node has yet to answer for the newest state.
     fn is_unsaid(&self) -> bool {
@@ -83,14 +75,7 @@ impl Entries {
         if self.names.contains_key(&channel) {
             return tell(id, Err(PresenceError::AlreadyEntered), turn);
         }
-        // One that is left and not asked for yet would take this one away.
-        let (of_another, of_this): (BTreeMap<_, _>, _) = std::mem::take(&mut self.leaving)
-            .into_iter()
-            .partition(|(_, leaving)| leaving.is_asked || leaving.channel != channel);
-        self.leaving = of_another;
-        of_this
-            .into_keys()
-            .for_each(|left| turn.effects.push(Effect::Left(left)));
+        self.leaving.entered_again(&channel, turn);
         self.names.insert(Arc::clone(&channel), id);
         self.unsaid.insert(id);
         let entry = Entry {
@@ -132,17 +117,9 @@ impl Entries {
 
     /// Sends what can be sent.
     pub(super) fn ask(&mut self, turn: &mut Turn<'_>) {
+        self.leaving.ask(turn);
         let asked = |id: &&SubscriptionId| self.entries.get(id).is_some_and(|entry| entry.asked.is_some());
         let mut room = ASKED_MAX.saturating_sub(self.unsaid.iter().filter(asked).count());
-        for (id, leaving) in &mut self.leaving {
-            let rests = leaving.not_before.is_some_and(|at| turn.now < at);
-            if !leaving.is_asked && !rests {
-                leaving.is_asked = true;
-                let request = turn.common.requests.open(Request::Leave(*id));
-                let channel = leaving.channel.as_ref().to_owned();
-                turn.send(v1::Leave { request, channel });
-            }
-        }
         for id in &self.unsaid {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
@@ -223,30 +200,18 @@ impl Entries {
 
     /// The node has taken an entry away.
     pub(super) fn left(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
-        if self.leaving.remove(&id).is_some() {
-            turn.effects.push(Effect::Left(id));
-        }
+        self.leaving.left(id, turn);
     }
 
     /// The node has not taken an entry away: for now, or because there is none.
     pub(super) fn not_left(&mut self, id: SubscriptionId, refusal: &Refusal, turn: &mut Turn<'_>) {
-        let Some(leaving) = self.leaving.get_mut(&id) else {
-            return;
-        };
-        let is_entered_again = self.names.contains_key(&leaving.channel);
-        if refusal.is_retryable() && !is_entered_again {
-            leaving.is_asked = false;
-            leaving.not_before = again(&mut leaving.retry, refusal, turn);
-        } else {
-            self.left(id, turn);
-        }
+        let is_entered = |channel: &str| self.names.contains_key(channel);
+        self.leaving.refused(id, refusal, is_entered, turn);
     }
 
     /// What was entered ends with the connection, and what was left, too.
     pub(super) fn disconnected(&mut self, turn: &mut Turn<'_>) {
-        for id in std::mem::take(&mut self.leaving).into_keys() {
-            turn.effects.push(Effect::Left(id));
-        }
+        self.leaving.disconnected(turn);
         for (id, entry) in &mut self.entries {
             entry.asked = None;
             entry.is_there = false;
@@ -284,8 +249,7 @@ impl Entries {
             .speaking
             .iter()
             .filter_map(|id| self.entries.get(id)?.ephemeral.not_before);
-        let leaving = self.leaving.values().filter_map(|leaving| leaving.not_before);
-        let asked = speaking.chain(leaving).filter(|_| connected);
+        let asked = speaking.chain(self.leaving.wake_at()).filter(|_| connected);
         self.unsaid.iter().filter_map(due).chain(asked).min()
     }
 
@@ -297,9 +261,7 @@ impl Entries {
             }
             turn.effects.push(Effect::Out { id, error });
         }
-        for id in std::mem::take(&mut self.leaving).into_keys() {
-            turn.effects.push(Effect::Left(id));
-        }
+        self.leaving.disconnected(turn);
     }
 
     /// Ends an entry that cannot go on.
@@ -318,13 +280,7 @@ impl Entries {
         if !entry.is_there && entry.asked.is_none() {
             return turn.effects.push(Effect::Left(id));
         }
-        let leaving = Leaving {
-            channel: entry.channel,
-            is_asked: false,
-            not_before: None,
-            retry: RETRY,
-        };
-        self.leaving.insert(id, leaving);
+        self.leaving.begin(id, entry.channel);
     }
 
     /// Whoever waits for the newest state is told once a node answers for it.
