@@ -6,7 +6,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `dev.rs`, `serve.rs` | the verbs that run a node |
-//! | `publish.rs`, `subscribe.rs`, `history.rs` | the verbs that are clients of one |
+//! | `publish.rs`, `subscribe.rs`, `history.rs`, `presence.rs` | the verbs that are clients of one |
 //! | `config.rs`, `token.rs`, `cluster.rs`, `version.rs`, `bench.rs` | the others |
 //! | `server.rs` | which server a client verb talks to, and as whom |
 //! | `lines.rs` | lines of standard input |
@@ -21,6 +21,7 @@ mod exit;
 mod history;
 mod lines;
 mod output;
+mod presence;
 mod publish;
 mod serve;
 mod server;
@@ -59,6 +60,8 @@ enum Verb {
     Subscribe(subscribe::Subscribe),
     /// Prints the messages a channel keeps, and ends
     History(history::History),
+    /// Prints who is in a channel, and ends unless it watches
+    Presence(presence::Presence),
     /// Checks or shows a node's configuration
     Config(config::Config),
     /// Makes tokens, and says what they are worth
@@ -81,6 +84,7 @@ impl Cli {
             Verb::Publish(verb) => verb.run(),
             Verb::Subscribe(verb) => verb.run(),
             Verb::History(verb) => verb.run(),
+            Verb::Presence(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Token(verb) => verb.run(),
             Verb::Cluster(verb) => verb.run(),

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use starling_client::{Event, KeyedState, Message, Outcome, Position, PublishError, Published};
 
+pub(super) mod presence;
+
 /// One object on one line.
 pub(super) fn json(object: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(object).expect("strings, numbers and booleans can be written as JSON")

@@ -10,6 +10,7 @@ use crate::support::node::Node;
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::settings::Settings;
 
+mod presence;
 pub(crate) mod verb;
 
 use verb::{run, run_with, start, start_at};
