@@ -131,6 +131,14 @@ pub struct Batch {
     pub due: Option<WallTime>,
 }
 
+impl Batch {
+    /// Bytes of its entries.
+    fn weight(&self) -> usize {
+        let weight: u64 = self.batch.entries.iter().map(|entry| entry.weight()).sum();
+        usize::try_from(weight).unwrap_or(usize::MAX)
+    }
+}
+
 /// What is in no entry.
 #[derive(Debug, Clone)]
 pub struct Mark {

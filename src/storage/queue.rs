@@ -9,6 +9,16 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+/// One transaction of a writer takes no more. Beyond it a commit would take so long that whoever was first in it waits for
+/// the others.
+pub(super) const TRANSACTION: Bounds = Bounds {
+    jobs: 1_024,
+    bytes: 4 << 20,
+};
+
+/// What a job counts for beside its payload: rows have heads, too.
+pub(super) const FRAME_BYTES: usize = 256;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Queue<T> {

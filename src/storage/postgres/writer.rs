@@ -24,15 +24,8 @@ use super::reader;
 use super::row::Failure;
 use super::transaction::{Done, Due, Extras, Outcome, Session, Task};
 use crate::storage::promise::Promise;
-use crate::storage::queue::{Bounds, Taken};
+use crate::storage::queue::{FRAME_BYTES, TRANSACTION, Taken};
 use crate::storage::{Batch, Mark};
-
-/// One transaction takes no more. Beyond it a commit would take so long that whoever was first in it
-/// waits for the others.
-const TRANSACTION: Bounds = Bounds {
-    jobs: 1_024,
-    bytes: 4 << 20,
-};
 
 /// How long a database that cannot be used is left alone before it is tried again, and how often one that is not used is
 /// looked at.
@@ -40,9 +33,6 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is said again that a database cannot be used.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
-
-/// What a batch counts for beside its messages: rows have heads, too.
-const FRAME_BYTES: usize = 256;
 
 /// Something to do on the connection that writes.
 pub(super) enum Job {
@@ -62,12 +52,10 @@ pub(super) enum Job {
 impl Job {
     /// What it counts for in the queue.
     pub(super) fn bytes(&self) -> usize {
-        let Self::Commit { batch, .. } = self else {
-            return FRAME_BYTES;
-        };
-        let entries = batch.batch.entries.iter();
-        let weight: u64 = entries.map(|entry| entry.weight()).sum();
-        FRAME_BYTES.saturating_add(usize::try_from(weight).unwrap_or(usize::MAX))
+        match self {
+            Self::Commit { batch, .. } => FRAME_BYTES.saturating_add(batch.weight()),
+            _ => FRAME_BYTES,
+        }
     }
 
     /// What the transaction has to do.

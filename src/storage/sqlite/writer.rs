@@ -18,22 +18,12 @@ use super::claim::Wanted;
 use super::row::Failure;
 use super::{Shared, batch, claim, garbage};
 use crate::storage::promise::Promise;
-use crate::storage::queue::{Bounds, Taken};
+use crate::storage::queue::{FRAME_BYTES, TRANSACTION, Taken};
 use crate::storage::sum::signed;
 use crate::storage::{Batch, Claim, Mark};
 
-/// One transaction takes no more. Beyond it a commit would take so long that whoever was first in it
-/// waits for the others.
-const TRANSACTION: Bounds = Bounds {
-    jobs: 1_024,
-    bytes: 4 << 20,
-};
-
 /// How long a store that fails is left alone before it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a batch counts for beside its messages: rows have heads, too.
-const FRAME_BYTES: usize = 256;
 
 /// Something to write.
 pub(super) enum Job {
@@ -72,12 +62,10 @@ enum Outcome {
 impl Job {
     /// What it counts for in the queue.
     pub(super) fn bytes(&self) -> usize {
-        let Self::Commit { batch, .. } = self else {
-            return FRAME_BYTES;
-        };
-        let entries = batch.batch.entries.iter();
-        let weight: u64 = entries.map(|entry| entry.weight()).sum();
-        FRAME_BYTES.saturating_add(usize::try_from(weight).unwrap_or(usize::MAX))
+        match self {
+            Self::Commit { batch, .. } => FRAME_BYTES.saturating_add(batch.weight()),
+            _ => FRAME_BYTES,
+        }
     }
 
     /// Tells whoever asked that it is not to be.
@@ -249,10 +237,10 @@ fn perform(connection: &Connection, shared: &Shared, job: &Job) -> Result<Outcom
 
 /// Runs `write` whole or not at all. What is wrong with what is written comes back inside; what is wrong with the store
 /// outside.
-fn attempt(
+fn attempt<T>(
     connection: &Connection,
-    write: impl FnOnce() -> Result<(), Failure>,
-) -> Result<Result<(), Failure>, Failure> {
+    write: impl FnOnce() -> Result<T, Failure>,
+) -> Result<Result<T, Failure>, Failure> {
     connection.prepare_cached("SAVEPOINT one")?.execute([])?;
     let outcome = write();
     if let Err(failure) = &outcome {
