@@ -325,17 +325,23 @@ fn describe() {
         "starling_actor_restarts_total",
         "Actors that failed and were started again."
     );
-    describe_gauge!("starling_store_queue_batches", "Batches that wait for the store.");
+    describe_gauge!(
+        "starling_store_queue_batches",
+        "Batches, and rows of documents, that wait for the store."
+    );
     describe_histogram!("starling_store_commit_entries", "Entries that shared a commit.");
     describe_histogram!(
         "starling_store_commit_duration_seconds",
         "One transaction of the store, its sync included."
     );
-    describe_counter!("starling_store_entries_total", "Entries that were synced.");
+    describe_counter!(
+        "starling_store_entries_total",
+        "Entries of channels and rows of documents that were synced."
+    );
     describe_counter!("starling_store_written_bytes_total", "Bytes of those entries.");
     describe_counter!(
         "starling_store_errors_total",
-        "What failed in the store: a transaction, one batch, a read."
+        "What failed in the store: a transaction, one batch, a read, a document that cannot be read, a chore of documents."
     );
     describe_gauge!(
         "starling_store_bytes",

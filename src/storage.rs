@@ -13,6 +13,7 @@
 //! * [`postgres`]: a database, which the nodes of a cluster share;
 //! * `queue`, `promise`: what waits for the store, with its bounds, and the answer it is owed;
 //! * `head`, `sum`: what rows hold in every store;
+//! * [`documents`]: collaborative documents, which are kept beside channels;
 //! * `sweep`: asks what is due of channels that nobody has open.
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use thiserror::Error;
 
 use crate::directory::DirectoryError;
 
+pub mod documents;
 mod head;
 pub mod postgres;
 mod promise;

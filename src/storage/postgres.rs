@@ -5,6 +5,7 @@
 //!   loads  ──────┘ └────▶ behind what was sent before them, on one of a few connections that read
 //!   pages  ─────────────▶ at once, on one of those
 //!   claims ──▶ queue ───▶ on one of those, so that a claim that waits holds up nobody
+//!   chores ──▶ queue ───▶ on one of those: what is written of documents beside rows, which the writer appends
 //! ```
 //!
 //! What holds of the embedded store ([`super::sqlite`]) holds here: the same tables, the same suite. Beside that the
@@ -14,6 +15,7 @@
 //! * `schema`: making it and bringing it up to date;
 //! * `claim`: who may write which slot;
 //! * `writer`, `transaction`: turns and transactions; `plan`, `stage`: what batches do to the tables;
+//! * `document`: collaborative documents;
 //! * `statements`, `pipeline`: their text, and how they are sent together;
 //! * `reader`, `load`, `page`: what is read; `row`: rows, and what errors mean.
 
@@ -28,6 +30,8 @@ use starling_core::time::WallTime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
+use super::documents::request::{Question, Reply, Write};
+use super::documents::{Documents, Tables};
 use super::promise::Promise;
 use super::queue::Queue;
 use super::{Answer, Batch, Claim, Done, Limits, Mark, Owned, PageFailure, Store, Wanted};
@@ -36,6 +40,7 @@ use crate::metrics::Metrics;
 
 mod claim;
 mod connect;
+mod document;
 mod error;
 mod load;
 mod page;
@@ -50,6 +55,7 @@ mod transaction;
 mod writer;
 
 use connect::Connector;
+use document::chores::Chore;
 pub use error::DatabaseError;
 use row::Failure;
 use transaction::Session;
@@ -68,6 +74,7 @@ pub struct Postgres {
 struct Shared {
     writes: Queue<writer::Job>,
     claims: Queue<claim::Job>,
+    chores: Queue<Chore>,
     /// Loads and pages that may wait.
     reads: Arc<Semaphore>,
     pool: Pool,
@@ -115,10 +122,17 @@ impl Postgres {
     fn start(shared: Arc<Shared>, session: Option<Session>) -> Self {
         let writing = tokio::spawn(writer::run(Arc::clone(&shared), session));
         let claiming = tokio::spawn(claim::run(Arc::clone(&shared)));
+        let chores = tokio::spawn(document::chores::run(Arc::clone(&shared)));
         Self {
             shared,
-            tasks: Mutex::new(vec![writing, claiming]),
+            tasks: Mutex::new(vec![writing, claiming, chores]),
         }
+    }
+
+    /// The documents in the same database. Their rows share the transactions of channels.
+    #[must_use]
+    pub fn documents(self: &Arc<Self>) -> Documents {
+        Documents::new(Arc::clone(self) as Arc<dyn Tables>)
     }
 
     fn write(&self, job: writer::Job) {
@@ -224,6 +238,7 @@ impl Store for Postgres {
     fn close(&self) -> Answer<()> {
         self.shared.writes.close();
         self.shared.claims.close();
+        self.shared.chores.close();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
@@ -237,10 +252,33 @@ impl Store for Postgres {
     }
 }
 
+impl Tables for Postgres {
+    fn write(&self, write: Write, reply: Reply<i64>) {
+        match write {
+            Write::Append(append) => self.write(writer::Job::Append { append, reply }),
+            write => self.shared.push(Chore { write, reply }),
+        }
+    }
+
+    fn ask(&self, question: Question) {
+        if let Ok(permit) = Arc::clone(&self.shared.reads).try_acquire_owned() {
+            document::answer(&self.shared, question, permit);
+        }
+    }
+
+    fn has_room(&self, write: &Write) -> bool {
+        match write {
+            Write::Append(_) => self.shared.writes.has_room(),
+            _ => self.shared.chores.has_room(),
+        }
+    }
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.shared.writes.close();
         self.shared.claims.close();
+        self.shared.chores.close();
     }
 }
 
@@ -264,6 +302,7 @@ impl Shared {
         Ok(Arc::new(Self {
             writes: Queue::new(limits.writes),
             claims: Queue::new(claim::WAITING),
+            chores: Queue::new(document::chores::WAITING),
             reads: Arc::new(Semaphore::new(limits.reads.jobs.min(Semaphore::MAX_PERMITS))),
             pool,
             connector,
@@ -274,6 +313,12 @@ impl Shared {
             writable: AtomicBool::new(false),
             metrics,
         }))
+    }
+
+    /// Has a chore done in its turn.
+    fn push(&self, chore: Chore) {
+        let bytes = chore.bytes();
+        let _ = self.chores.push(chore, bytes); // a reply that is dropped says so
     }
 
     /// A connection that writes, to a store that is fit for this node.

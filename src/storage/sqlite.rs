@@ -13,7 +13,8 @@
 //! * `claim`: who may write which slot;
 //! * `reader`: the threads that read, with `load` and `page`;
 //! * `head`, `row`: the rows that are read and written in more than one place;
-//! * `garbage`: deletion, a few rows at a time.
+//! * `garbage`: deletion, a few rows at a time;
+//! * `document`: collaborative documents, which the same threads write and read.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ use starling_core::slot::StoreFailure;
 use starling_core::time::WallTime;
 use tokio::sync::oneshot;
 
+use super::documents::request::{Question, Reply, Write};
+use super::documents::{Documents, Tables};
 use super::promise::Promise;
 use super::queue::Queue;
 use super::{Answer, Batch, Claim, Done, Mark, OpenError, Owned, PageFailure, Store, Wanted};
@@ -34,6 +37,7 @@ use crate::metrics::Metrics;
 
 mod batch;
 mod claim;
+mod document;
 mod garbage;
 mod head;
 mod load;
@@ -105,6 +109,12 @@ impl Sqlite {
             directory: Mutex::new(Some(taken)),
             threads: Mutex::new(threads),
         })
+    }
+
+    /// The documents in the same file. Their rows share the transactions of channels.
+    #[must_use]
+    pub fn documents(self: &Arc<Self>) -> Documents {
+        Documents::new(Arc::clone(self) as Arc<dyn Tables>)
     }
 
     fn claimed(&self, wanted: claim::Wanted) -> Answer<Result<Vec<Claim>, StoreFailure>> {
@@ -199,6 +209,22 @@ impl Store for Sqlite {
             });
             let _ = joined.await; // it only joins
         })
+    }
+}
+
+impl Tables for Sqlite {
+    fn write(&self, write: Write, reply: Reply<i64>) {
+        self.write(writer::Job::Document { write, reply });
+    }
+
+    fn ask(&self, question: Question) {
+        if self.shared.reads.has_room() {
+            let _ = self.shared.reads.push(reader::Job::Document(question), 0); // a reply that is dropped says so
+        }
+    }
+
+    fn has_room(&self, _: &Write) -> bool {
+        self.shared.writes.has_room()
     }
 }
 

@@ -7,6 +7,8 @@ use starling_core::id::{Author, ChannelName, IdempotencyKey, Key, Seq, Serial, S
 use starling_core::time::WallTime;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::documents::body::Body;
+use super::documents::{self, History, Made};
 use super::head::Head;
 
 /// A head of `channel`.
@@ -85,6 +87,59 @@ pub(super) fn of_request(
         .end()
 }
 
+/// A head of `document`.
+pub(super) fn of_document(document: &str, head: &documents::head::Head) -> i64 {
+    Sum::default()
+        .text(Some(document))
+        .number(head.made.0)
+        .number(head.last)
+        .number(head.snapshot)
+        .number(head.versions)
+        .end()
+}
+
+/// A row of the document with this history.
+pub(super) fn of_row(history: History, n: u64, time: WallTime, update: &[u8]) -> i64 {
+    Sum::default()
+        .number(history.0.cast_unsigned())
+        .number(n)
+        .number(time.0)
+        .bytes(update)
+        .end()
+}
+
+/// A snapshot.
+pub(super) fn of_snapshot(history: History, through: u64, time: WallTime, body: Body) -> i64 {
+    Sum::default()
+        .number(history.0.cast_unsigned())
+        .number(through)
+        .number(time.0)
+        .body(body)
+        .end()
+}
+
+/// A version.
+pub(super) fn of_version(history: History, number: u64, made: &Made, body: Body) -> i64 {
+    Sum::default()
+        .number(history.0.cast_unsigned())
+        .number(number)
+        .text(made.name.as_deref())
+        .text(Some(made.author.as_str()))
+        .number(made.time.0)
+        .number(made.through)
+        .body(body)
+        .end()
+}
+
+/// A piece of a body.
+pub(super) fn of_piece(body: i64, n: u32, bytes: &[u8]) -> i64 {
+    Sum::default()
+        .number(body.cast_unsigned())
+        .number(u64::from(n))
+        .bytes(bytes)
+        .end()
+}
+
 /// A number as databases keep it: their integers have a sign. Ours are counts and times: the upper half is never
 /// reached, and would not be read back.
 pub(super) const fn signed(number: u64) -> i64 {
@@ -104,6 +159,12 @@ impl Sum {
         let mut sum = self.number(bytes.len() as u64);
         sum.0.update(bytes);
         sum
+    }
+
+    fn body(self, body: Body) -> Self {
+        self.number(body.id.cast_unsigned())
+            .number(u64::from(body.pieces))
+            .number(body.bytes)
     }
 
     fn text(self, text: Option<&str>) -> Self {

@@ -5,6 +5,7 @@
 //! * `damage`: rows that were damaged are found;
 //! * `retention`: what is not kept is deleted;
 //! * `files`: opening the file of SQLite, and what is refused;
+//! * `documents`: the same of collaborative documents;
 //! * `database`: reaching PostgreSQL, and what is refused; `outage`: it goes, and comes back;
 //! * `place`: where a store under test keeps what it keeps.
 
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 mod cases;
 mod damage;
 mod database;
+mod documents;
 mod files;
 mod outage;
 mod place;
@@ -62,6 +64,8 @@ macro_rules! suite {
         }
     };
 }
+
+use suite;
 
 suite! {
     cases::what_was_committed_is_there_after_a_restart

@@ -50,7 +50,7 @@ pub(super) async fn page(shared: &Shared, wanted: &Wanted) -> Result<Vec<Arc<Mes
 }
 
 /// Something that is read as of one moment.
-trait Question: Sync {
+pub(super) trait Question: Sync {
     type Found: Send;
 
     fn read(&self, transaction: &Transaction<'_>) -> impl Future<Output = Result<Self::Found, Failure>> + Send;
@@ -73,7 +73,7 @@ impl Question for Wanted {
 }
 
 /// Reads. What is read on a connection that has died meanwhile is read again on another.
-async fn read<Q: Question>(shared: &Shared, question: &Q) -> Result<Q::Found, Failure> {
+pub(super) async fn read<Q: Question>(shared: &Shared, question: &Q) -> Result<Q::Found, Failure> {
     // As many may have died as there are.
     for _ in 0..=READERS {
         if !shared.is_connected() {

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use crate::storage::head::Head;
-use crate::storage::sum;
+use crate::storage::{documents, sum};
 
 /// The columns a message is read from, in this order.
 macro_rules! message_columns {
@@ -95,6 +95,9 @@ pub(super) enum Failure {
     Conflict,
     #[error("another owner has claimed the slot")]
     Fenced,
+    /// Of a document: no fault of the store.
+    #[error(transparent)]
+    Refused(#[from] documents::Failure),
 }
 
 impl Failure {
@@ -127,8 +130,18 @@ impl Failure {
             },
             Self::Pool(_) | Self::Silent => StoreFailure::Unavailable,
             Self::Damaged(_) => StoreFailure::Corrupt,
-            Self::Conflict => StoreFailure::Conflict,
+            Self::Conflict | Self::Refused(_) => StoreFailure::Conflict,
             Self::Fenced => StoreFailure::Fenced,
+        }
+    }
+
+    /// What it means for a document.
+    pub(super) fn of_document(&self) -> documents::Failure {
+        match (self, self.kind()) {
+            (Self::Refused(failure), _) => *failure,
+            (_, StoreFailure::Unavailable) => documents::Failure::Unavailable,
+            // Also when something has a place that is free by the head.
+            _ => documents::Failure::Unreadable(documents::Part::Head),
         }
     }
 
@@ -142,7 +155,7 @@ impl Failure {
                     matches!(class(code), "40" | "54") && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN;
                 self.kind() != StoreFailure::Unavailable || is_undone
             }),
-            Self::Damaged(_) | Self::Conflict | Self::Fenced => true,
+            Self::Damaged(_) | Self::Conflict | Self::Fenced | Self::Refused(_) => true,
             Self::Pool(_) | Self::Silent => false,
         }
     }
@@ -158,7 +171,7 @@ impl Failure {
                     || code.is_some_and(|code| code.starts_with("57P") || code == "25P03")
             }
             Self::Silent => true,
-            Self::Pool(_) | Self::Damaged(_) | Self::Conflict | Self::Fenced => false,
+            Self::Pool(_) | Self::Damaged(_) | Self::Conflict | Self::Fenced | Self::Refused(_) => false,
         }
     }
 }

@@ -8,7 +8,10 @@ use super::connect::Connector;
 use super::error::DatabaseError;
 
 /// Each brings the schema from its place in the list to the next. Those that were released stay as they are.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/postgres/0001_initial.sql"),
+    include_str!("../migrations/postgres/0002_documents.sql"),
+];
 
 /// Names the lock that nodes take before they touch the schema: "starling".
 const LOCK: i64 = 0x7374_6172_6c69_6e67;

@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, Error, Statement};
 
+use super::document::document_columns;
 use super::row::head_columns;
 
 /// Rows deleted in one transaction of what is no longer kept.
@@ -10,6 +11,10 @@ macro_rules! slice_rows {
         "512"
     };
 }
+
+/// Inserts rows of documents.
+pub(super) const DOCUMENT_ROWS: &str = "INSERT INTO starling.document_row (document, n, time, sum, change)
+     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])";
 
 /// Declares the statements, each with its text, and how all are prepared at once.
 macro_rules! statements {
@@ -94,6 +99,14 @@ statements! {
     trim_requests = "DELETE FROM starling.request WHERE ctid = ANY (ARRAY(
          SELECT old.ctid FROM unnest($1::bigint[]) AS wanted(channel) CROSS JOIN LATERAL (
              SELECT ctid FROM starling.request WHERE channel = wanted.channel ORDER BY seq DESC OFFSET $2) AS old))";
+
+    /// Holds the documents until the transaction has ended: another owner's rows come before these, or after. Those that
+    /// somebody else holds are passed by.
+    documents = concat!("SELECT ", document_columns!(), " FROM starling.document
+         WHERE name = ANY($1::text[]) AND deleted IS NULL FOR UPDATE SKIP LOCKED");
+    save_documents = "UPDATE starling.document SET last = new.last, sum = new.sum
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS new(id, last, sum) WHERE document.id = new.id";
+    document_rows = DOCUMENT_ROWS;
 
     /// Finds channels of which something is due, of slots that are still the node's, and moves them to the end of the line.
     due = "WITH late AS MATERIALIZED (

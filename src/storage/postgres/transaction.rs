@@ -13,15 +13,17 @@ use starling_core::slot::Change;
 use starling_core::time::WallTime;
 use tokio_postgres::Row;
 
+use super::document::Appends;
 use super::pipeline::{Pipeline, Sent};
 use super::plan::{Before, Claimed, Plan};
 use super::row::{self, Failure, number, text};
 use super::statements::Statements;
+use crate::storage::documents::request::Append;
 use crate::storage::sum::signed;
 use crate::storage::{Batch, Mark};
 
 /// How long a transaction may take. Beyond it the connection is given up: a database that answers so late is not there.
-const TRANSACTION_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const TRANSACTION_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A connection that writes.
 pub(super) struct Session {
@@ -33,6 +35,7 @@ pub(super) struct Session {
 pub(super) enum Task<'a> {
     Batch(&'a Batch),
     Mark(&'a Mark),
+    Append(&'a Append),
     Due(&'a Due),
     /// Only to be told when all before it is done.
     Nothing,
@@ -63,6 +66,8 @@ pub(super) struct Extras {
 pub(super) enum Outcome {
     /// Written, or left out.
     Written(Result<(), Failure>),
+    /// Rows of a document: appended to which, or left out. `None` if that is not to be done here.
+    Appended(Option<Result<i64, Failure>>),
     /// Channels of which something is due.
     Due(Vec<ChannelName>),
 }
@@ -96,7 +101,12 @@ impl Session {
     async fn run(&self, tasks: &[Task<'_>], extras: Extras) -> Result<Done, Failure> {
         let is_due = |task: &Task<'_>| matches!(task, Task::Due(_));
         let touched = Touched::by(tasks);
-        if touched.slots.is_empty() && !tasks.iter().any(is_due) && !extras.collect && !extras.probe {
+        let mut appends = Appends::of(tasks.iter().filter_map(|task| match *task {
+            Task::Append(append) => Some(append),
+            _ => None,
+        }));
+        let is_touched = !touched.slots.is_empty() || !appends.is_empty();
+        if !is_touched && !tasks.iter().any(is_due) && !extras.collect && !extras.probe {
             let outcomes = tasks.iter().map(|_| Outcome::Written(Ok(()))).collect();
             return Ok(Done {
                 outcomes,
@@ -104,7 +114,7 @@ impl Session {
                 size: None,
             });
         }
-        let before = match self.begin(&touched).await {
+        let before = match self.begin(&touched, &mut appends).await {
             Ok(before) => before,
             Err(failure) => {
                 // One that is lost does not hear it.
@@ -115,13 +125,14 @@ impl Session {
         let mut plan = Plan::new(before);
         let mut outcomes = Vec::with_capacity(tasks.len());
         for task in tasks {
-            outcomes.push(Outcome::Written(match *task {
-                Task::Batch(batch) => plan.batch(batch),
-                Task::Mark(mark) => plan.mark(mark),
-                Task::Due(_) | Task::Nothing => Ok(()),
-            }));
+            outcomes.push(match *task {
+                Task::Batch(batch) => Outcome::Written(plan.batch(batch)),
+                Task::Mark(mark) => Outcome::Written(plan.mark(mark)),
+                Task::Append(append) => Outcome::Appended(appends.add(append)),
+                Task::Due(_) | Task::Nothing => Outcome::Written(Ok(())),
+            });
         }
-        let (littered, size) = self.write(plan, tasks, &mut outcomes, extras).await?;
+        let (littered, size) = self.write(plan, appends, tasks, &mut outcomes, extras).await?;
         Ok(Done {
             outcomes,
             littered,
@@ -130,7 +141,7 @@ impl Session {
     }
 
     /// The first trip.
-    async fn begin(&self, touched: &Touched<'_>) -> Result<Before, Failure> {
+    async fn begin(&self, touched: &Touched<'_>, appends: &mut Appends<'_>) -> Result<Before, Failure> {
         let (client, statements) = (&self.client, &self.statements);
         let slots: Vec<i32> = touched.slots.iter().map(|slot| i32::from(slot.0)).collect();
         let names: Vec<&str> = touched.channels.iter().map(|channel| channel.as_str()).collect();
@@ -153,6 +164,7 @@ impl Session {
             0 => None,
             begin => Some(Sent::new(async move { client.query(&statements.ids, &[&begin]).await }).await),
         };
+        let documents = appends.ask(client, statements).await;
         begun.answer().await?;
         let mut before = Before::default();
         for row in slots.answer().await? {
@@ -171,6 +183,7 @@ impl Session {
                 before.ids.push(row.try_get(0)?);
             }
         }
+        appends.answered(documents).await?;
         Ok(before)
     }
 
@@ -178,6 +191,7 @@ impl Session {
     async fn write(
         &self,
         plan: Plan<'_>,
+        appends: Appends<'_>,
         tasks: &[Task<'_>],
         outcomes: &mut [Outcome],
         extras: Extras,
@@ -188,6 +202,7 @@ impl Session {
         for stage in plan.into_stages() {
             stage.send(statements, &mut pipeline).await;
         }
+        appends.send(statements, &mut pipeline).await;
         if extras.probe {
             pipeline.send(&statements.probe, Vec::new()).await;
         }
@@ -267,7 +282,7 @@ impl<'a> Touched<'a> {
                     touched.slots.insert(mark.fence.slot);
                     touched.channels.insert(&mark.channel);
                 }
-                Task::Due(_) | Task::Nothing => {}
+                Task::Append(_) | Task::Due(_) | Task::Nothing => {}
             }
         }
         touched

@@ -19,10 +19,13 @@ use starling_core::slot::StoreFailure;
 use tokio::sync::oneshot;
 
 use super::Shared;
+use super::document::chores::Chore;
 use super::error::DatabaseError;
 use super::reader;
 use super::row::Failure;
 use super::transaction::{Done, Due, Extras, Outcome, Session, Task};
+use crate::storage::documents;
+use crate::storage::documents::request::{Append, Reply, Write};
 use crate::storage::promise::Promise;
 use crate::storage::queue::{FRAME_BYTES, TRANSACTION, Taken};
 use crate::storage::{Batch, Mark};
@@ -41,6 +44,11 @@ pub(super) enum Job {
         done: Promise,
     },
     Mark(Mark),
+    /// Rows of a document.
+    Append {
+        append: Append,
+        reply: Reply<i64>,
+    },
     /// To be read once all before it is committed.
     Read(reader::Load),
     Due {
@@ -54,7 +62,17 @@ impl Job {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Commit { batch, .. } => FRAME_BYTES.saturating_add(batch.weight()),
+            Self::Append { append, .. } => FRAME_BYTES.saturating_add(append.bytes()),
             _ => FRAME_BYTES,
+        }
+    }
+
+    /// Entries of channels and rows of documents that it brings.
+    const fn entries(&self) -> usize {
+        match self {
+            Self::Commit { batch, .. } => batch.batch.entries.len(),
+            Self::Append { append, .. } => append.rows.len(),
+            _ => 0,
         }
     }
 
@@ -63,6 +81,7 @@ impl Job {
         match self {
             Self::Commit { batch, .. } => Task::Batch(batch),
             Self::Mark(mark) => Task::Mark(mark),
+            Self::Append { append, .. } => Task::Append(append),
             Self::Read(_) => Task::Nothing,
             Self::Due { wanted, .. } => Task::Due(wanted),
         }
@@ -72,7 +91,9 @@ impl Job {
     pub(super) fn fail(self, failure: StoreFailure) {
         match self {
             Self::Commit { done, .. } => done.keep(Err(failure)),
-            Self::Due { reply, .. } => drop(reply.send(Err(failure))), // whoever asked may have gone
+            // Whoever asked may have gone.
+            Self::Append { reply, .. } => drop(reply.send(Err(documents::Failure::Unavailable))),
+            Self::Due { reply, .. } => drop(reply.send(Err(failure))),
             // A reply that is dropped says the same.
             Self::Mark(_) | Self::Read(_) => {}
         }
@@ -88,11 +109,30 @@ impl Job {
             (Self::Mark(mark), Outcome::Written(Err(failure))) => {
                 tracing::debug!(channel = %mark.channel, %failure, "a mark was not stored");
             }
+            (Self::Append { append, reply }, Outcome::Appended(None)) => {
+                let write = Write::Append(append);
+                shared.push(Chore { write, reply });
+            }
+            (Self::Append { append, reply }, Outcome::Appended(Some(outcome))) => {
+                let _ = reply.send(told(shared, &append, outcome)); // as above
+            }
+            // By itself, and still it did not fit.
+            (Self::Append { append, reply }, Outcome::Written(Err(failure))) => {
+                let _ = reply.send(told(shared, &append, Err(failure))); // as above
+            }
             (Self::Read(load), _) => load.start(shared),
             (Self::Due { reply, .. }, Outcome::Due(due)) => drop(reply.send(Ok(due))), // as above
             (job, _) => job.fail(StoreFailure::Unavailable),
         }
     }
+}
+
+fn told(shared: &Shared, append: &Append, outcome: Result<i64, Failure>) -> Result<i64, documents::Failure> {
+    outcome.map_err(|failure| {
+        let failure = failure.of_document();
+        documents::tell(&shared.metrics, Some(&append.document), failure);
+        failure
+    })
 }
 
 /// Writes until the queue is closed and empty.
@@ -215,9 +255,9 @@ async fn serve(shared: &Arc<Shared>, session: &Session) -> Ended {
 /// Makes one transaction of what was taken, and tells everybody. Answers whether there is more to delete.
 async fn turn(shared: &Arc<Shared>, session: &Session, jobs: &mut Vec<Job>, extras: Extras) -> Result<bool, Failure> {
     let began = Instant::now();
-    let (entries, bytes) = jobs.iter().fold((0, 0), |(entries, bytes), job| match job {
-        Job::Commit { batch, .. } => (entries + batch.batch.entries.len(), bytes + job.bytes()),
-        _ => (entries, bytes),
+    let written = jobs.iter().filter(|job| job.entries() > 0);
+    let (entries, bytes) = written.fold((0, 0), |(entries, bytes), job| {
+        (entries + job.entries(), bytes + job.bytes())
     });
     let tasks: Vec<_> = jobs.iter().map(Job::task).collect();
     match session.transact(&tasks, extras).await {

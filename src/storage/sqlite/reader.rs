@@ -9,7 +9,8 @@ use starling_core::slot::StoreFailure;
 use tokio::sync::oneshot;
 
 use super::row::Failure;
-use super::{Shared, load, page};
+use super::{Shared, document, load, page};
+use crate::storage::documents::request::Question;
 use crate::storage::queue::{Bounds, Taken};
 use crate::storage::{PageFailure, Wanted};
 
@@ -30,6 +31,7 @@ pub(super) enum Job {
         wanted: Wanted,
         reply: oneshot::Sender<Result<Vec<Arc<Message>>, PageFailure>>,
     },
+    Document(Question),
 }
 
 /// Reads until the queue is closed and empty.
@@ -52,13 +54,17 @@ pub(super) fn run(connection: &Connection, shared: &Shared) {
                     };
                     let _ = reply.send(found); // as above
                 }
+                Job::Document(question) => document::answer(connection, &shared.metrics, question),
             }
         }
     }
 }
 
 /// Reads everything as of one moment.
-fn snapshot<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
     let found = read(&transaction)?;
     transaction.commit()?;

@@ -9,7 +9,7 @@ use starling_core::id::{Key, Seq, Term};
 use starling_core::slot::StoreFailure;
 use starling_core::time::WallTime;
 
-use crate::storage::sum;
+use crate::storage::{documents, sum};
 
 /// The columns a message is read from, in this order.
 pub(super) const MESSAGE: &str = "seq, term, time, deleted, sum, key, payload";
@@ -49,6 +49,9 @@ pub(super) enum Failure {
     Conflict,
     #[error("another owner has claimed the slot")]
     Fenced,
+    /// Of a document: no fault of the store.
+    #[error(transparent)]
+    Refused(#[from] documents::Failure),
 }
 
 impl Failure {
@@ -62,8 +65,18 @@ impl Failure {
             },
             // A column that holds something else than was ever written to it.
             Self::Database(_) | Self::Damaged(_) => StoreFailure::Corrupt,
-            Self::Conflict => StoreFailure::Conflict,
+            Self::Conflict | Self::Refused(_) => StoreFailure::Conflict,
             Self::Fenced => StoreFailure::Fenced,
+        }
+    }
+
+    /// What it means for a document.
+    pub(super) fn of_document(&self) -> documents::Failure {
+        match (self, self.kind()) {
+            (Self::Refused(failure), _) => *failure,
+            (_, StoreFailure::Unavailable) => documents::Failure::Unavailable,
+            // Also when something has a place that is free by the head.
+            _ => documents::Failure::Unreadable(documents::Part::Head),
         }
     }
 }

@@ -17,9 +17,10 @@ pub const FILE: &str = "starling.db";
 const APPLICATION: i32 = 0x7374_6172;
 
 /// Each brings the schema from its place in the list to the next.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/sqlite/0001_initial.sql"),
     include_str!("../migrations/sqlite/0002_rank.sql"),
+    include_str!("../migrations/sqlite/0003_documents.sql"),
 ];
 
 /// How long a connection waits for another one's lock. Only making the file takes one that counts.
@@ -92,7 +93,7 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(BUSY_TIME_MAX)?;
     // More statements than there are in this module.
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 

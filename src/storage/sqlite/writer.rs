@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 
 use super::claim::Wanted;
 use super::row::Failure;
-use super::{Shared, batch, claim, garbage};
+use super::{Shared, batch, claim, document, garbage};
+use crate::storage::documents;
+use crate::storage::documents::request::{Reply, Write};
 use crate::storage::promise::Promise;
 use crate::storage::queue::{FRAME_BYTES, TRANSACTION, Taken};
 use crate::storage::sum::signed;
@@ -32,6 +34,11 @@ pub(super) enum Job {
         done: Promise,
     },
     Mark(Mark),
+    /// Something of a document.
+    Document {
+        write: Write,
+        reply: Reply<i64>,
+    },
     /// To be handed to the readers once all before it is committed.
     Read(super::reader::Job),
     Claim {
@@ -54,6 +61,7 @@ struct Told {
 
 enum Outcome {
     Written(Result<(), StoreFailure>),
+    Document(Result<i64, documents::Failure>),
     Claimed(Result<Vec<Claim>, StoreFailure>),
     Due(Vec<ChannelName>),
     Refused,
@@ -64,7 +72,17 @@ impl Job {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Commit { batch, .. } => FRAME_BYTES.saturating_add(batch.weight()),
+            Self::Document { write, .. } => FRAME_BYTES.saturating_add(write.bytes()),
             _ => FRAME_BYTES,
+        }
+    }
+
+    /// Entries of channels and rows of documents that it brings.
+    const fn entries(&self) -> usize {
+        match self {
+            Self::Commit { batch, .. } => batch.batch.entries.len(),
+            Self::Document { write, .. } => write.rows(),
+            _ => 0,
         }
     }
 
@@ -73,6 +91,7 @@ impl Job {
         match self {
             Self::Commit { done, .. } => done.keep(Err(failure)),
             // Whoever asked may have gone.
+            Self::Document { reply, .. } => drop(reply.send(Err(documents::Failure::Unavailable))),
             Self::Claim { reply, .. } => drop(reply.send(Err(failure))),
             Self::Due { reply, .. } => drop(reply.send(Err(failure))),
             // A reply that is dropped says the same.
@@ -87,6 +106,10 @@ impl Told {
             (Job::Commit { done, .. }, Outcome::Written(outcome)) => done.keep(committed.and(outcome)),
             // Whoever asked may have gone.
             (Job::Claim { reply, .. }, Outcome::Claimed(claims)) => drop(reply.send(committed.and(claims))),
+            (Job::Document { reply, .. }, Outcome::Document(outcome)) => {
+                let committed = committed.map_err(|_| documents::Failure::Unavailable);
+                let _ = reply.send(committed.and(outcome)); // as above
+            }
             (Job::Due { reply, .. }, Outcome::Due(due)) => drop(reply.send(committed.map(|()| due))),
             // Also when the transaction was lost: what is in the store can be read.
             (Job::Read(read), _) => drop(shared.reads.push(read, 0)),
@@ -140,9 +163,9 @@ impl Drop for OnPanic<'_> {
 /// Makes one transaction of what waits. Answers whether there is more to delete.
 fn turn(connection: &mut Connection, shared: &Shared, jobs: &mut Vec<Job>) -> bool {
     let began = Instant::now();
-    let (entries, bytes) = jobs.iter().fold((0, 0), |(entries, bytes), job| match job {
-        Job::Commit { batch, .. } => (entries + batch.batch.entries.len(), bytes + job.bytes()),
-        _ => (entries, bytes),
+    let written = jobs.iter().filter(|job| job.entries() > 0);
+    let (entries, bytes) = written.fold((0, 0), |(entries, bytes), job| {
+        (entries + job.entries(), bytes + job.bytes())
     });
     let mut told = Vec::with_capacity(jobs.len());
     let outcome = transact(connection, shared, jobs, &mut told);
@@ -228,6 +251,14 @@ fn perform(connection: &Connection, shared: &Shared, job: &Job) -> Result<Outcom
                 tracing::debug!(channel = %mark.channel, %failure, "a mark was not stored");
                 failure.kind()
             })))
+        }
+        Job::Document { write, .. } => {
+            let outcome = attempt(connection, || document::write(connection, write))?;
+            let outcome = outcome.map_err(|failure| failure.of_document());
+            if let Err(failure) = outcome {
+                documents::tell(&shared.metrics, write.document(), failure);
+            }
+            Ok(Outcome::Document(outcome))
         }
         Job::Read(_) => Ok(Outcome::Written(Ok(()))),
         Job::Claim { wanted, .. } => Ok(Outcome::Claimed(claim::claim(connection, shared, wanted)?)),

@@ -43,7 +43,7 @@ async fn what_is_no_store_for_this_node_is_left_alone() {
         refused(&url).await,
         DatabaseError::Newer {
             found: 99,
-            known: 1,
+            known: 2,
             ..
         }
     ));

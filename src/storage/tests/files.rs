@@ -83,10 +83,10 @@ fn a_later_schema_and_another_number_of_slots_are_refused() {
         })
     ));
     database(&directory)
-        .pragma_update(None, "user_version", 3)
+        .pragma_update(None, "user_version", 4)
         .expect("writes");
     assert!(matches!(
         refused(&directory),
-        OpenError::Newer { found: 3, known: 2, .. }
+        OpenError::Newer { found: 4, known: 3, .. }
     ));
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::storage::postgres::Postgres;
 
 /// Waits until it holds; how often it is asked makes no difference to what comes out.
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(super) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(30), async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

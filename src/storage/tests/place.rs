@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::config;
+use crate::storage::documents::Documents;
 use crate::storage::postgres::Postgres;
 use crate::storage::sqlite::FILE;
 
@@ -49,14 +50,23 @@ impl Place {
     }
 
     pub(super) async fn open(&self) -> Arc<dyn Store> {
-        let metrics = Arc::new(Metrics::new());
+        self.open_both(Limits::default(), &Arc::new(Metrics::new())).await.0
+    }
+
+    /// The store, and the documents in it.
+    pub(super) async fn open_both(&self, limits: Limits, metrics: &Arc<Metrics>) -> (Arc<dyn Store>, Documents) {
+        let metrics = Arc::clone(metrics);
         match self {
             Self::File(directory) => {
-                Arc::new(Sqlite::open(&directory.0, SLOTS, Limits::default(), metrics).expect("opens"))
+                let store = Arc::new(Sqlite::open(&directory.0, SLOTS, limits, metrics).expect("opens"));
+                let documents = store.documents();
+                (store, documents)
             }
             Self::Database { url, .. } => {
-                let opened = Postgres::open(&storage(url), SLOTS, Limits::default(), metrics).await;
-                Arc::new(opened.expect("opens"))
+                let opened = Postgres::open(&storage(url), SLOTS, limits, metrics).await;
+                let store = Arc::new(opened.expect("opens"));
+                let documents = store.documents();
+                (store, documents)
             }
         }
     }
@@ -72,6 +82,36 @@ impl Place {
             }
         };
         assert!(changed > 0, "{statement} changes something");
+    }
+
+    /// Schemas that were released before the present one.
+    pub(super) fn earlier_versions(&self) -> std::ops::Range<u32> {
+        match self {
+            Self::File(_) => 1..3,
+            Self::Database { .. } => 1..2,
+        }
+    }
+
+    /// Makes of a closed store what an earlier version would have made.
+    pub(super) fn set_back(&self, version: u32) {
+        match self {
+            Self::File(directory) => {
+                let file = beside(directory);
+                for table in DOCUMENTS {
+                    file.execute_batch(&format!("DROP TABLE {table}")).expect("drops");
+                }
+                if version < 2 {
+                    file.execute_batch("ALTER TABLE slot DROP COLUMN rank").expect("drops");
+                }
+                file.pragma_update(None, "user_version", version).expect("writes");
+            }
+            Self::Database { server, url } => {
+                for table in DOCUMENTS {
+                    server.sql(url, &format!("DROP TABLE {table}"));
+                }
+                server.sql(url, &format!("UPDATE store SET version = {version}"));
+            }
+        }
     }
 
     pub(super) fn rows(&self, table: &str) -> u64 {
@@ -100,8 +140,20 @@ const EMPTY: &str = "DO $$ BEGIN
     IF to_regnamespace('starling') IS NOT NULL THEN
         DELETE FROM starling.slot; DELETE FROM starling.channel; DELETE FROM starling.message; DELETE FROM starling.term;
         DELETE FROM starling.value; DELETE FROM starling.result; DELETE FROM starling.request; DELETE FROM starling.garbage;
+        DELETE FROM starling.document; DELETE FROM starling.document_row; DELETE FROM starling.document_snapshot;
+        DELETE FROM starling.document_version; DELETE FROM starling.document_piece; DELETE FROM starling.document_loose;
     END IF;
 END $$";
+
+/// The tables of documents.
+const DOCUMENTS: [&str; 6] = [
+    "document",
+    "document_row",
+    "document_snapshot",
+    "document_version",
+    "document_piece",
+    "document_loose",
+];
 
 /// A configuration with a database.
 pub(super) fn storage(url: &str) -> config::Storage {

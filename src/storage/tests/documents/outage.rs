@@ -1,0 +1,71 @@
+//! The database goes, and comes back.
+
+use std::time::Duration;
+
+use super::super::outage::until;
+use super::super::place::{Server, storage};
+use super::*;
+use crate::storage::postgres::Postgres;
+
+async fn kept_at(url: &str) -> Kept {
+    let metrics = Arc::new(Metrics::new());
+    let store = Postgres::open(&storage(url), SLOTS, Limits::default(), Arc::clone(&metrics)).await;
+    let store = Arc::new(store.expect("opens"));
+    Kept {
+        documents: store.documents(),
+        store,
+        metrics,
+        name: name("d:a"),
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_was_saved_is_lost_when_the_database_is_killed() {
+    let mut server = Server::start();
+    let kept = kept_at(&server.database()).await;
+    let history = kept.filled(1).await;
+    let mut last = 1;
+    for round in 0..3 {
+        // It is killed with an append and a snapshot on their way.
+        let (append, put) = (
+            kept.append(Some(history), last + 1..=last + 2),
+            kept.put(history, last, "x", NOW),
+        );
+        let (mut append, mut put) = (Box::pin(append), Box::pin(put));
+        begun(&mut append).await;
+        begun(&mut put).await;
+        if round > 0 {
+            tokio::time::sleep(Duration::from_millis(round)).await; // wherever that finds them
+        }
+        server.kill();
+        let (appended, put) = tokio::join!(append, put);
+        for outcome in [appended.map(drop), put] {
+            assert!(matches!(outcome, Ok(()) | Err(Failure::Unavailable)), "{outcome:?}");
+        }
+        until("its loss is noticed", async || !kept.store.is_writable()).await;
+        assert_eq!(kept.append(Some(history), 9..=9).await, Err(Failure::Unavailable));
+        assert_eq!(kept.put(history, 1, "x", NOW).await, Err(Failure::Unavailable));
+        assert_eq!(
+            kept.load().await,
+            Err(Failure::Unavailable),
+            "that is no empty document"
+        );
+        server.start_again();
+        until("it is back", async || kept.store.is_writable()).await;
+        // As the rules do it: the same rows under the same numbers.
+        match kept.append(Some(history), last + 1..=last + 2).await {
+            Ok(_) => assert!(appended.is_err(), "what was saved is there"),
+            Err(Failure::Taken) => {}
+            Err(failure) => panic!("{failure}"),
+        }
+        last += 2;
+        let found = kept.load().await.expect("loads").expect("is there");
+        let through = found.snapshot.as_ref().map_or(0, |(through, _)| *through);
+        assert_eq!((found.history, found.last), (history, last));
+        assert_eq!(found.rows, rows(through + 1..=last), "in order, and once");
+        if put.is_ok() {
+            assert!(through >= last - 2, "a snapshot that was put is there");
+        }
+    }
+    kept.store.close().await;
+}
