@@ -20,7 +20,7 @@ pub struct Found {
     pub snapshot: Option<(u64, Snapshot)>,
     /// The rows after both, in order and without a gap.
     pub rows: Vec<Row>,
-    /// The last row that there is. [`Documents::read`] may stop before it.
+    /// The last row that there is. [`read`](super::Documents::read) may stop before it.
     pub last: u64,
 }
 

@@ -64,11 +64,7 @@ impl<'a> Appends<'a> {
             return Ok(());
         };
         for row in heads.answer().await? {
-            let found = match head(&row) {
-                Err(Failure::Damaged(_)) => None,
-                found => found?,
-            };
-            self.heads.insert(row.try_get(6)?, found);
+            self.heads.insert(row.try_get(6)?, head(&row)?);
         }
         Ok(())
     }

@@ -32,12 +32,18 @@ const HOLD: &str = concat!(
 
 /// Reads a head; `None` if it is damaged.
 pub(super) fn head(row: &Row) -> Result<Option<Head>, Failure> {
-    let head = Head {
-        history: History(row.try_get(0)?),
-        made: WallTime(number(row, 1)?),
-        last: number(row, 2)?,
-        snapshot: number(row, 3)?,
-        versions: number(row, 4)?,
+    let read = || {
+        Ok(Head {
+            history: History(row.try_get(0)?),
+            made: WallTime(number(row, 1)?),
+            last: number(row, 2)?,
+            snapshot: number(row, 3)?,
+            versions: number(row, 4)?,
+        })
+    };
+    let head = match read() {
+        Err(Failure::Damaged(_)) => return Ok(None),
+        head => head?,
     };
     let is_sound = row.try_get::<_, i64>(5)? == sum::of_document(row.try_get(6)?, &head);
     Ok(is_sound.then_some(head))

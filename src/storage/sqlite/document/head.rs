@@ -14,12 +14,18 @@ pub(super) const HEAD: &str = "id, made, last, snapshot, versions, sum, name";
 
 /// Reads a head whose columns are [`HEAD`]; `None` if it is damaged.
 pub(super) fn head(row: &Row<'_>) -> Result<Option<Head>, Failure> {
-    let head = Head {
-        history: History(row.get(0)?),
-        made: WallTime(number(row, 1)?),
-        last: number(row, 2)?,
-        snapshot: number(row, 3)?,
-        versions: number(row, 4)?,
+    let read = || {
+        Ok(Head {
+            history: History(row.get(0)?),
+            made: WallTime(number(row, 1)?),
+            last: number(row, 2)?,
+            snapshot: number(row, 3)?,
+            versions: number(row, 4)?,
+        })
+    };
+    let head = match read() {
+        Err(Failure::Damaged(_)) => return Ok(None),
+        head => head?,
     };
     let name: String = row.get(6)?;
     let is_sound = row.get::<_, i64>(5)? == sum::of_document(&name, &head);

@@ -39,7 +39,12 @@ pub(in super::super) async fn what_cannot_be_read_is_told_by_its_number(place: &
         // What lies behind it can still be read, and what lies before it is not shown as if it were all.
         let behind = kept.documents.read(&kept.name, Some(history), 5).await;
         match part {
-            Part::Head => assert_eq!(behind, Err(unreadable)),
+            Part::Head => {
+                assert_eq!(behind, Err(unreadable));
+                let listed = kept.documents.list("", "", 9).await.expect("lists");
+                assert_eq!(listed.len(), 1, "it is in the list");
+                assert!(!listed[0].is_sound, "and told from others");
+            }
             _ if place.rows("document_row WHERE n = 6") == 0 => {
                 assert_eq!(behind, Err(Failure::Unreadable(Part::Row(6))));
             }
