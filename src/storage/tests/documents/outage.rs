@@ -1,4 +1,4 @@
-//! The database goes, and comes back.
+//! The database goes, and comes back; and another node stands still with a document in its hands.
 
 use std::time::Duration;
 
@@ -67,5 +67,33 @@ async fn nothing_that_was_saved_is_lost_when_the_database_is_killed() {
             assert!(through >= last - 2, "a snapshot that was put is there");
         }
     }
+    kept.store.close().await;
+}
+
+#[tokio::test]
+async fn a_document_that_another_node_holds_keeps_no_publish_waiting() {
+    let server = Arc::new(Server::start());
+    let url = server.database();
+    let kept = kept_at(&url).await;
+    let history = kept.filled(1).await;
+    let store = Arc::clone(&kept.store);
+    let claims = store.claim(&Arc::from("a"), 1).await.expect("claims");
+    let claim = claims[0].clone();
+    let opened = Opened { store, claim };
+    let (held, at) = (Arc::clone(&server), url.clone());
+    let holds = "BEGIN; SELECT FROM document FOR UPDATE; SELECT pg_sleep(2); COMMIT";
+    let other = tokio::task::spawn_blocking(move || held.sql(&at, holds));
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    until("it is held", async || server.sql(&url, sleeps) == "1").await;
+    let mut append = Box::pin(kept.append(Some(history), 2..=2));
+    begun(&mut append).await;
+    let publish = opened.commit("t:a", vec![create(), publish(1, 1)]);
+    tokio::select! {
+        biased;
+        published = publish => assert_eq!(published, Ok(())),
+        appended = &mut append => panic!("it did not wait: {appended:?}"),
+    }
+    assert_eq!(append.await, Ok(history), "once the other is done");
+    other.await.expect("ends");
     kept.store.close().await;
 }
