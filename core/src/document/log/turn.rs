@@ -48,7 +48,7 @@ pub enum Input<R> {
     },
     /// The snapshot is committed, and the rows that it took the place of are put away.
     Snapshotted,
-    /// It is not: the store failed, or another snapshot was there before.
+    /// It is not: the store failed.
     SnapshotFailed,
     /// The last who had the document open has left.
     Left,
@@ -91,11 +91,12 @@ pub enum Effect<R> {
         /// Why.
         refusal: Refusal,
     },
-    /// Make a snapshot of what is in memory, check it ([`guard::snapshot`](crate::document::guard::snapshot)), and store it in
-    /// one transaction: the snapshot before has to be the one that ends `after`, and the rows up to `through`, each of
-    /// which was read here, go with it into the trash. A row behind `through` is not touched.
+    /// Make a snapshot of what is in memory, check it ([`guard::snapshot`](crate::document::guard::snapshot)), and store it
+    /// once all edits that are in it are saved. The snapshot before has to end before `through`, and the rows up to there, each
+    /// of which was read here, go with it into the trash. A row behind `through` is not touched. Another snapshot that goes
+    /// as far stands for this one: that is [`Input::Snapshotted`], too.
     Snapshot {
-        /// The last row in the snapshot before; 0 without one.
+        /// The last row in the snapshot before, as far as it is known here; 0 without one.
         after: u64,
         /// The last row that the new one takes the place of.
         through: u64,
