@@ -23,7 +23,8 @@ const EPHEMERAL_INTERVAL: Duration = Duration::from_millis(33);
 /// The entries of a client.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    entries: BTreeMap<SubscriptionId, Entry>,
+    /// Boxed: a map makes room for eleven at once, and most clients have one.
+    entries: BTreeMap<SubscriptionId, Box<Entry>>,
     names: HashMap<Arc<str>, SubscriptionId>,
     /// Those whose newest state no node has answered for.
     unsaid: BTreeSet<SubscriptionId>,
@@ -89,7 +90,7 @@ impl Entries {
             retry: RETRY,
             ephemeral: Ephemeral::default(),
         };
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Box::new(entry));
     }
 
     pub(super) fn update(&mut self, id: SubscriptionId, (state, timeout): (Bytes, Duration), turn: &mut Turn<'_>) {
@@ -101,7 +102,7 @@ impl Entries {
     }
 
     pub(super) fn ephemeral(&mut self, id: SubscriptionId, state: Bytes) {
-        let is_there = |entry: &&mut Entry| entry.is_there;
+        let is_there = |entry: &&mut Box<Entry>| entry.is_there;
         if let Some(entry) = self.entries.get_mut(&id).filter(is_there) {
             entry.ephemeral.waits = Some(state);
             self.speaking.insert(id);
@@ -143,7 +144,7 @@ impl Entries {
     /// Sends the ephemeral states whose time has come.
     pub(super) fn say(&mut self, turn: &mut Turn<'_>) {
         self.speaking.retain(|id| {
-            let Some(Entry { channel, ephemeral, .. }) = self.entries.get_mut(id) else {
+            let Some(Entry { channel, ephemeral, .. }) = self.entries.get_mut(id).map(Box::as_mut) else {
                 return false;
             };
             if ephemeral.not_before.is_some_and(|at| turn.now < at) {
@@ -276,7 +277,7 @@ impl Entries {
     }
 
     /// Has the node take away what it may hold.
-    fn take_leave(&mut self, id: SubscriptionId, entry: Entry, turn: &mut Turn<'_>) {
+    fn take_leave(&mut self, id: SubscriptionId, entry: Box<Entry>, turn: &mut Turn<'_>) {
         if !entry.is_there && entry.asked.is_none() {
             return turn.effects.push(Effect::Left(id));
         }
@@ -296,7 +297,7 @@ impl Entries {
         }
     }
 
-    fn remove(&mut self, id: SubscriptionId) -> Option<Entry> {
+    fn remove(&mut self, id: SubscriptionId) -> Option<Box<Entry>> {
         let entry = self.entries.remove(&id)?;
         self.names.remove(&entry.channel);
         self.unsaid.remove(&id);

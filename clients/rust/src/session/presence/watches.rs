@@ -16,7 +16,8 @@ use crate::{CloseReason, PresenceError, Refusal, WatchOptions};
 /// The watches of a client.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Watches {
-    watches: BTreeMap<SubscriptionId, Watch>,
+    /// Boxed, as entries are.
+    watches: BTreeMap<SubscriptionId, Box<Watch>>,
     names: HashMap<Arc<str>, SubscriptionId>,
     /// Those that no node watches for.
     unwatched: BTreeSet<SubscriptionId>,
@@ -52,7 +53,7 @@ impl Watches {
             waiting: Some(Waiting::new(options.timeout, turn.now)),
             retry: RETRY,
         };
-        self.watches.insert(id, watch);
+        self.watches.insert(id, Box::new(watch));
     }
 
     /// The application watches a channel no more, if this is a watch.
