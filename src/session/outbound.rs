@@ -23,7 +23,7 @@ pub(super) struct Outbound {
 /// A request, and whom it is for.
 enum Request {
     Channel(ChannelName, Message),
-    Presence(ShardId, presence::Message),
+    Presence(ShardId, Box<presence::Message>),
 }
 
 impl Request {
@@ -45,7 +45,7 @@ impl Request {
     async fn send(self, registry: &Registry) {
         match self {
             Self::Channel(channel, message) => registry.send(&channel, message).await,
-            Self::Presence(shard, message) => registry.send_presence(shard, message).await,
+            Self::Presence(shard, message) => registry.send_presence(shard, *message).await,
         }
     }
 }
@@ -64,7 +64,7 @@ impl Outbound {
 
     /// Adds a request about presence.
     pub(super) fn push_presence(&mut self, (shard, message): (ShardId, presence::Message)) {
-        self.requests.push(Request::Presence(shard, message));
+        self.requests.push(Request::Presence(shard, Box::new(message)));
     }
 
     /// Hands everything to its owners, in order. Pending while a mailbox has no room.

@@ -28,7 +28,14 @@ struct Channel {
     rosters: Arc<Board>,
     counts: Arc<Board>,
     /// Everybody, as they were when somebody last began: whoever begins before that changes is sent the same.
-    encoded: Option<(Arc<[Row]>, Arc<[Arc<Frame>]>)>,
+    encoded: Option<Encoded>,
+}
+
+/// A roster, and its frames.
+#[derive(Debug)]
+struct Encoded {
+    rows: Arc<[Row]>,
+    frames: Arc<[Arc<Frame>]>,
 }
 
 impl Channel {
@@ -42,10 +49,13 @@ impl Channel {
 
     fn roster(&mut self, rows: &Arc<[Row]>) -> Arc<[Arc<Frame>]> {
         match &self.encoded {
-            Some((of, frames)) if Arc::ptr_eq(of, rows) => Arc::clone(frames),
+            Some(known) if Arc::ptr_eq(&known.rows, rows) => Arc::clone(&known.frames),
             _ => {
                 let frames = wire::roster(self.rosters.channel_id, rows);
-                self.encoded = Some((Arc::clone(rows), Arc::clone(&frames)));
+                self.encoded = Some(Encoded {
+                    rows: Arc::clone(rows),
+                    frames: Arc::clone(&frames),
+                });
                 frames
             }
         }

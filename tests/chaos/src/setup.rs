@@ -47,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) token: String,
     /// Whom clients trust.
     pub(crate) authority: CertificateDer<'static>,
+    /// What tokens are signed with.
+    pub(crate) secret: Vec<u8>,
     /// Where the logs are.
     pub(crate) directory: PathBuf,
 }
@@ -107,6 +109,7 @@ impl Setup {
         let key = text(&at("token.key"));
         let mint = ["token", "mint", "--subject", "chaos", "--allow", &allow];
         let token = starling(&[&mint[..], &["--expires", "12h", "--key-file", &key]].concat())?;
+        let secret = fs::read(at("token.key")).map_err(Error::file("read", at("token.key")))?;
         let pem = at("ca/ca.pem");
         let certificate = fs::read(&pem).map_err(Error::file("read", &pem))?;
         let authority = CertificateDer::from_pem_slice(&certificate).map_err(|error| Error::Failed {
@@ -117,6 +120,7 @@ impl Setup {
             nodes,
             token: token.trim().to_owned(),
             authority,
+            secret,
             directory,
         })
     }
@@ -137,7 +141,6 @@ fn config(node: &NodeSetup, all: &[NodeSetup], directory: &Path, kept: Kept) -> 
          [admin]\nlisten = \"{address}:{ADMIN_PORT}\"\n\n\
          [session]\nheartbeat = \"{HEARTBEAT}\"\n\n\
          [limits]\nhttp_request_rate = 0\nconnections_per_address_max = 20000\n\n\
-         [auth]\nanonymous = true\n\n\
          [log]\nfilter = \"info,openraft=off,starling_core=debug,starling_mesh=debug,starling_cluster=debug\"\n\n\
          [[auth.keys]]\nid = \"chaos\"\nalgorithm = \"HS256\"\nsecret_file = \"{directory}/token.key\"\n\n\
          [[namespaces]]\nmatch = \"{NAMESPACE}\"\ndurability = \"{durability}\"\npublish_rate = 0\npublish_bytes = \"0B\"\n\

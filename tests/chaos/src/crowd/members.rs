@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use starling_client::{Client, Entry, State, Transports};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -151,6 +152,7 @@ pub(super) fn builder(setup: &Setup, number: Number) -> starling_client::ClientB
         _ => Transports::WebTransport,
     };
     let mut builder = Client::builder(urls.next().unwrap_or_default())
+        .token(token(setup, number))
         .transport(transport)
         .root_certificate(setup.authority.clone())
         .agent("starling-chaos");
@@ -158,6 +160,21 @@ pub(super) fn builder(setup: &Setup, number: Number) -> starling_client::ClientB
         builder = builder.url(url);
     }
     builder
+}
+
+/// Says who it is: everybody is somebody. Minted here, for a process for each of thousands takes its time.
+fn token(setup: &Setup, number: Number) -> String {
+    let header = Header {
+        kid: Some("chaos".to_owned()),
+        ..Header::new(Algorithm::HS256)
+    };
+    let claims = serde_json::json!({
+        "sub": format!("member-{number}"),
+        "exp": jsonwebtoken::get_current_timestamp() + 12 * 3_600,
+        "starling": { "capabilities": [{ "channels": CHANNEL, "operations": ["presence"] }] },
+    });
+    let key = EncodingKey::from_secret(&setup.secret);
+    jsonwebtoken::encode(&header, &claims, &key).expect("a secret signs any claims")
 }
 
 /// A client connects and enters.
