@@ -204,7 +204,8 @@ impl Driver {
 
     /// Tells the shards of nodes that this one has not heard of otherwise: what they have entered may lack here.
     fn tell_registered(&mut self, table: &Table) {
-        let nodes = table.nodes().nodes().filter(|node| *node != self.cluster.me);
+        // Under its own name the table may have an earlier start yet.
+        let nodes = table.nodes().nodes().filter(|node| node.name != self.cluster.me.name);
         for node in nodes.filter(|node| !self.known.contains(node)).collect::<Vec<_>>() {
             self.known.retain(|older| older.name != node.name);
             self.known.insert(node.clone());

@@ -54,7 +54,7 @@ pub const TICK: Duration = Duration::from_millis(50);
 /// See [`TICK`].
 pub const TICK_LARGE: Duration = Duration::from_millis(250);
 /// See [`TICK`].
-pub const SMALL_MAX: usize = 1_000;
+pub const SMALL_MAX: usize = 5_000;
 
 /// How long a dead node is refused, should anything come from it, before it is forgotten. Longer than any link keeps
 /// anything, or any node stays away and still is the same start of itself to its peers.

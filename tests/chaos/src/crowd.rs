@@ -74,7 +74,7 @@ pub(crate) async fn play(stage: &mut Stage<'_>, plan: &Plan) -> Result<Verdict, 
         strike(stage, &mut members, &fault, &names).await?;
         stage.all_ready().await?;
         sleep_until(began + JUDGED_AFTER).await;
-        verdict.compare(&watchers.shown(), &members.there());
+        verdict.compare(&watchers.shown(), &members.there(), &members.truth());
         verdict.fault_made();
     }
     churn(&mut members, &stage.setup, &mut rng).await?;

@@ -34,7 +34,8 @@ impl Roster {
             return;
         }
         let same_name = |other: &&NodeId| other.name == node.name;
-        let newest = self.peers.keys().filter(same_name).max().cloned();
+        // Of this node, too: what an earlier start of it had is nobody's.
+        let newest = self.peers.keys().chain([&self.node]).filter(same_name).max().cloned();
         let is_past = newest.is_some_and(|newest| newest > node);
         for past in self
             .peers

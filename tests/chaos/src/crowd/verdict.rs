@@ -16,7 +16,13 @@ use crate::scenario::Scenario;
 /// The grace of the channel's namespace: who is without a node for longer may be seen to leave.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Of those who are shown and not there, or the reverse, so many are told for each watcher.
+const TOLD_MAX: usize = 8;
+
 /// How soon a goodbye is to be shown everywhere, and the end of a client whose node died.
+/// A goodbye that takes longer is told.
+const SLOW_NANOS: u64 = 500_000_000;
+
 const LEAVE_MS_MAX: f64 = 100.0;
 const DEAD_NODE_MS_MAX: f64 = 8_000.0;
 
@@ -83,11 +89,19 @@ impl Verdict {
         self.kills += 1;
     }
 
-    /// Who is shown now, and who is there.
-    pub(super) fn compare(&mut self, shown: &[BTreeSet<Number>], there: &BTreeSet<Number>) {
-        for shown in shown {
-            self.ghosts_after_15s += shown.difference(there).count();
-            self.missing_after_15s += there.difference(shown).count();
+    /// Who is shown now, and who is there. The first of those that are not right are told.
+    pub(super) fn compare(&mut self, shown: &[BTreeSet<Number>], there: &BTreeSet<Number>, truth: &Truth) {
+        for (watcher, shown) in shown.iter().enumerate() {
+            let (ghosts, missing) = (shown.difference(there), there.difference(shown));
+            for ghost in ghosts.clone().take(TOLD_MAX) {
+                let ended = truth.ended.get(ghost).map(|(at, how)| (at.elapsed(), how));
+                eprintln!("chaos: watcher {watcher} is shown {ghost}, who ended: {ended:?} ago");
+            }
+            for one in missing.clone().take(TOLD_MAX) {
+                eprintln!("chaos: watcher {watcher} is not shown {one}, who was away: {:?}", truth.away.get(one));
+            }
+            self.ghosts_after_15s += ghosts.count();
+            self.missing_after_15s += missing.count();
         }
     }
 
@@ -96,6 +110,7 @@ impl Verdict {
         let (mut said, mut with_node) = (Vec::new(), Vec::new());
         for told in told {
             let mut last: BTreeMap<Number, What> = BTreeMap::new();
+            let mut slow = 0;
             for one in told {
                 let ended = truth.ended.get(&one.number).filter(|(at, _)| *at <= one.at);
                 let before = last.insert(one.number, one.what);
@@ -106,6 +121,10 @@ impl Verdict {
                     (What::Left, Some((at, how))) => {
                         self.leaves += 1;
                         let took = u64::try_from(one.at.duration_since(*at).as_nanos()).unwrap_or(u64::MAX);
+                        if *how == End::Said && took > SLOW_NANOS && slow < TOLD_MAX {
+                            slow += 1;
+                            eprintln!("chaos: the goodbye of {} took {took} ns, {:?} ago", one.number, at.elapsed());
+                        }
                         match how {
                             End::Said => said.push(took),
                             End::WithNode => with_node.push(took),
@@ -270,7 +289,7 @@ mod tests {
         says(&judged(&truth(start), good(start)[..1].to_vec()), "was not seen");
         let mut verdict = Verdict::new(&plan(), 3);
         verdict.fault_made();
-        verdict.compare(&[[1, 2].into()], &[2, 3].into());
+        verdict.compare(&[[1, 2].into()], &[2, 3].into(), &truth(start));
         verdict.judge(&[good(start)], &truth(start));
         verdict.close(false);
         assert_eq!(

@@ -127,3 +127,15 @@ fn a_new_owner_waits_for_no_gateway_that_is_dead() {
     owner.pass(Duration::ZERO);
     assert!(owner.roster.slots[&SLOT].owning().unwrap().unsettled.is_empty());
 }
+
+#[test]
+fn an_earlier_start_of_this_node_is_dead_whatever_is_said_of_it() {
+    let mut owner = Node::new("o");
+    // The slot table had it under this name until this start was registered.
+    owner.stands("o", 0, Standing::Suspect);
+    assert_eq!(owner.roster.down(), [node("o", 0)].into());
+    owner.own(1);
+    owner.digest("o", &[]);
+    owner.pass(GRACE);
+    assert!(owner.roster.slots[&SLOT].owning().unwrap().unsettled.is_empty());
+}
