@@ -16,7 +16,7 @@ pub(super) struct Channel {
     members: BTreeMap<Member, u64>,
     /// Clients that are present.
     present: u64,
-    /// Clients that changed since the channel was told.
+    /// Clients that changed since the channel was told, while anybody follows it.
     pub(super) changed: BTreeSet<Client>,
     pub(super) followers: BTreeMap<NodeId, Mode>,
     /// How far its roster is told, and its count.
@@ -128,7 +128,7 @@ impl Channel {
             }
             Seen::Updated | Seen::Nothing => {}
         }
-        if seen != Seen::Nothing {
+        if seen != Seen::Nothing && !self.followers.is_empty() {
             self.changed.insert(client.clone());
         }
         seen
@@ -185,6 +185,7 @@ impl Channel {
     pub(super) fn begin(&mut self, told: u64, doubts: Doubts, settings: &Settings) {
         (self.version, self.counted) = (told, told);
         (self.told_doubts, self.told_count) = (doubts, None);
+        self.changed.clear();
         self.is_counted = false;
         self.decide(settings);
     }

@@ -199,7 +199,6 @@ impl Roster {
             return;
         };
         if channel.followers.is_empty() {
-            channel.changed.clear();
             return;
         }
         let at = channel.told_at.map_or(now, |told| told + tick(channel.count().clients));
