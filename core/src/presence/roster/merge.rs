@@ -45,6 +45,18 @@ pub(super) struct Owning {
     pub(super) steps: Vec<Step>,
 }
 
+/// A replica decides as its owner does, who knows who has settled.
+static NOBODY: BTreeSet<NodeId> = BTreeSet::new();
+
+impl Holding {
+    const fn unsettled(&self) -> &BTreeSet<NodeId> {
+        match self {
+            Self::Owner(owning) => &owning.unsettled,
+            Self::Replica(_) => &NOBODY,
+        }
+    }
+}
+
 impl Owning {
     pub(super) const fn stamp(&self) -> Stamp {
         Stamp {
@@ -111,7 +123,7 @@ impl Slot {
         entries.put(entry.key.clone(), entry.counter, ());
         let channel = self.channels.entry(entry.key.channel.clone()).or_default();
         let is_down = self.down.contains(gateway);
-        channel.put(gateway, entry, is_down, is_replaced)
+        channel.put(gateway, entry, is_down, is_replaced, self.holding.unsettled())
     }
 
     pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key) -> Seen {
@@ -124,7 +136,7 @@ impl Slot {
         let Some(channel) = self.channels.get_mut(&key.channel) else {
             return Seen::Nothing;
         };
-        let seen = channel.remove(gateway, key);
+        let seen = channel.remove(gateway, key, self.holding.unsettled());
         if channel.is_idle() {
             self.channels.remove(&key.channel);
         }
@@ -137,10 +149,11 @@ impl Slot {
             true => self.down.insert(gateway.clone()),
             false => self.down.remove(gateway),
         };
+        let unsettled = self.holding.unsettled();
         let mut changed = BTreeSet::new();
         for key in self.by_gateway.get(gateway).into_iter().flat_map(Ledger::keys) {
             let channel = self.channels.get_mut(&key.channel);
-            if channel.is_some_and(|channel| channel.set_down(gateway, key, is_down) != Seen::Nothing) {
+            if channel.is_some_and(|channel| channel.set_down(gateway, key, is_down, unsettled) != Seen::Nothing) {
                 changed.insert(key.channel.clone());
             }
         }

@@ -117,6 +117,38 @@ fn a_new_owner_is_sure_of_a_gateway_when_its_digest_has_matched() {
     assert_eq!(owner.own(3), [], "it knows");
 }
 
+/// A new owner that holds anna at `a` of old, and is told that she was lost at `b`.
+fn unsettled_owner() -> Node {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.turn(Input::Role {
+        slot: SLOT,
+        role: Role::Replica { owner: None },
+    });
+    owner.own(3);
+    owner.follow("w", Mode::Roster);
+    owner.change("b", lost("anna", 2, 2));
+    owner
+}
+
+#[test]
+fn what_a_new_owner_is_not_sure_of_replaces_nobody() {
+    let mut owner = unsettled_owner();
+    // She went from a to b before: she is away, and may return.
+    let mut sent = owner.listing("a", 2, &[]);
+    sent.extend(owner.pass(QUIET));
+    assert_eq!(told(&sent), [at("anna", "b")]);
+    assert_eq!(told(&owner.change("b", gone("anna", 2, 3))), [left("anna")]);
+}
+
+#[test]
+fn what_a_gateway_has_when_it_settles_replaces_what_was_lost() {
+    let mut owner = unsettled_owner();
+    owner.digest("a", &[entry("anna", 1, 1)]);
+    owner.pass(QUIET);
+    assert_eq!(told(&owner.change("a", gone("anna", 1, 2))), [left("anna")]);
+}
+
 #[test]
 fn a_new_owner_waits_for_no_gateway_that_is_dead() {
     let mut owner = Node::new("o");
