@@ -93,6 +93,8 @@ enum Due {
     Purge(NodeId, Duration),
     /// When a dead node is forgotten.
     Forget(NodeId),
+    /// When an owner that held no copy may say who has left.
+    See(SlotId),
     /// When to say how far all feeds are.
     Heads,
     /// When a replica asks for its slot again.
@@ -136,6 +138,7 @@ impl Roster {
                 Due::Tell(slot, channel) => self.tell(slot, &channel, now, out),
                 Due::Purge(node, grace) => self.purge(&node, grace, now),
                 Due::Forget(node) => self.forget(node, now),
+                Due::See(slot) => self.see(slot, now),
                 Due::Heads => self.heads(now, out),
                 Due::Ask(slot) => self.look(slot, now, out),
             }

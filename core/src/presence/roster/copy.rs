@@ -47,6 +47,10 @@ impl Copying {
         }
     }
 
+    pub(super) const fn is_following(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     fn is_of(&self, node: &NodeId) -> bool {
         self.owner.as_ref().is_some_and(|(owner, _)| owner == node)
     }

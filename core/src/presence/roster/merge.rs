@@ -41,6 +41,8 @@ pub(super) struct Owning {
     pub(super) told: u64,
     pub(super) replicas: BTreeSet<NodeId>,
     pub(super) unsettled: BTreeSet<NodeId>,
+    /// It held no copy, and a grace has not passed since: it does not know who was there.
+    pub(super) is_blind: bool,
     /// Steps of this turn.
     pub(super) steps: Vec<Step>,
 }
@@ -90,6 +92,15 @@ impl Slot {
             Holding::Owner(owning) => Some(owning),
             Holding::Replica(_) => None,
         }
+    }
+
+    /// Whether anything is known of who is there, be it that nobody is.
+    pub(super) fn is_known(&self) -> bool {
+        let is_told = match &self.holding {
+            Holding::Owner(owning) => !owning.is_blind,
+            Holding::Replica(copying) => copying.is_following(),
+        };
+        is_told || !self.seen.is_empty()
     }
 
     /// What a gateway did, unless it is known or has been undone since. What it did to watchers, and whether it was news.

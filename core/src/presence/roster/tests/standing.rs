@@ -149,6 +149,41 @@ fn what_a_gateway_has_when_it_settles_replaces_what_was_lost() {
     assert_eq!(told(&owner.change("a", gone("anna", 1, 2))), [left("anna")]);
 }
 
+/// Whether nobody has left, in what the owner told last.
+fn is_holding(sent: &[(NodeId, Message)]) -> Option<bool> {
+    sent.iter().rev().find_map(|(_, message)| match message {
+        Message::Watch(ToWatch::Delta(delta)) => Some(delta.doubts.is_holding),
+        Message::Watch(ToWatch::Roster { doubts, .. }) => Some(doubts.is_holding),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_owner_that_held_no_copy_declares_nobody_gone_before_a_grace() {
+    let mut owner = Node::new("o");
+    owner.own(2);
+    owner.digest("o", &[]);
+    assert_eq!(is_holding(&owner.follow("o", Mode::Roster)), Some(true));
+    let sent = owner.pass(GRACE - Duration::from_millis(1));
+    assert_eq!(
+        is_holding(&sent),
+        None,
+        "all have settled, and who died with the copies is not known"
+    );
+    assert_eq!(is_holding(&owner.pass(Duration::from_millis(1))), Some(false));
+    // One that goes on with what it holds knows who was there.
+    owner.change("a", put("anna", 1, 1));
+    owner.turn(Input::Role {
+        slot: SLOT,
+        role: Role::Replica { owner: None },
+    });
+    owner.own(3);
+    owner.follow("o", Mode::Roster);
+    owner.digest("a", &[entry("anna", 1, 1)]);
+    owner.digest("o", &[]);
+    assert_eq!(is_holding(&owner.pass(QUIET)), Some(false));
+}
+
 #[test]
 fn a_new_owner_waits_for_no_gateway_that_is_dead() {
     let mut owner = Node::new("o");
