@@ -60,7 +60,7 @@ pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
 }
 
 /// Every fault of presence that can be planted, by name.
-pub const FAULTS: [(&str, Plant); 8] = [
+pub const FAULTS: [(&str, Plant); 9] = [
     ("presence_no_digest", |faults| faults.presence_no_digest = true),
     ("presence_no_dots", |faults| faults.presence_no_dots = true),
     ("presence_no_purge_record", |faults| {
@@ -73,6 +73,7 @@ pub const FAULTS: [(&str, Plant); 8] = [
     ("presence_no_grace", |faults| faults.presence_no_grace = true),
     ("presence_no_chain", |faults| faults.presence_no_chain = true),
     ("presence_purge_alone", |faults| faults.presence_purge_alone = true),
+    ("presence_old_is_news", |faults| faults.presence_old_is_news = true),
 ];
 
 impl fmt::Display for Report {

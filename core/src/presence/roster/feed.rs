@@ -46,6 +46,9 @@ impl Roster {
                 let channel = slot.channels.entry(name.clone()).or_default();
                 if channel.followers.is_empty() {
                     channel.begin(told, doubts, &settings);
+                    if self.faults.presence_old_is_news() {
+                        channel.changed = channel.rows().map(|one| one.row.client).collect();
+                    }
                 }
                 channel.followers.insert(from.clone(), mode);
                 self.send_whole(id, name, &from, out);

@@ -59,6 +59,8 @@ pub(super) struct Presence {
     since: Duration,
     /// When it last came by one more connection.
     came_at: Duration,
+    /// When one of its connections last ended and it stayed by another.
+    parted_at: Option<Duration>,
     /// It was here by two connections at once.
     pub(super) was_copied: bool,
     /// Until when it may still be shown while it is away.
@@ -78,7 +80,8 @@ impl Presence {
     pub(super) fn known_by(&self) -> Duration {
         match self.here.is_empty() {
             true => self.shown_until,
-            false => self.since + TOLD_WITHIN,
+            // The one that ended may be known before the one that it stays by.
+            false => self.parted_at.map_or(self.since, |at| self.since.max(at)) + TOLD_WITHIN,
         }
     }
 
@@ -96,12 +99,15 @@ impl Presence {
         found.is_some() || is_so || lingers
     }
 
-    /// What a watcher needs no more to be told of that begins to watch: all before then.
-    pub(super) fn used_by(&self, window: Duration) -> usize {
-        self.moves
-            .iter()
-            .position(|(at, _)| *at >= window)
-            .unwrap_or(self.moves.len())
+    /// What a watcher needs no more to be told of that begins to watch: all before then. But of one that is shown and has
+    /// left it will be told so.
+    pub(super) fn used_by(&self, window: Duration, is_shown: bool) -> usize {
+        let told = self.moves.iter().position(|(at, _)| *at >= window);
+        let told = told.unwrap_or(self.moves.len());
+        match self.moves.last() {
+            Some((_, false)) if is_shown => told.min(self.moves.len() - 1),
+            _ => told,
+        }
     }
 
     /// It may have looked as if it left and came back.
@@ -162,6 +168,7 @@ impl Truth {
             presence.lingers_until = presence.lingers_until.max(until);
         }
         if !presence.here.is_empty() {
+            presence.parted_at = Some(now);
             // The other connections may be those that nobody can see, or sees yet.
             if is_rough || now < presence.came_at + TOLD_WITHIN {
                 presence.excuse(now);
@@ -170,6 +177,11 @@ impl Truth {
         }
         presence.since = now;
         presence.shown_until = until.max(presence.lingers_until);
+        // Of two that go at once the owner may hear of either first: whether the grace is that of the last is open.
+        if presence.parted_at.is_some_and(|at| now < at + TOLD_WITHIN) {
+            presence.shown_until = presence.shown_until.max(now + Absence::Lost.told_within(self.grace));
+            presence.moves.push((now, false));
+        }
         presence.absences += 1;
         if matches!(absence, Absence::Left) {
             presence.moves.push((now, false));

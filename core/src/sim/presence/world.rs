@@ -251,7 +251,8 @@ impl World {
                 let since = |at: Option<Duration>, bound| at.is_some_and(|at| now < at + bound);
                 let is_rough = self.links.is_rough()
                     || since(self.rough_at, Duration::from_secs(13))
-                    || since(self.moved_at, Duration::from_secs(8));
+                    || since(self.moved_at, Duration::from_secs(8))
+                    || self.is_unrouted(&client, &channel);
                 self.truth.ripe(&client, &channel, number, is_rough, now);
             }
             Event::Excuse { node } => {
