@@ -197,7 +197,12 @@ impl Truth {
         };
         match presence.here.is_empty() && presence.absences == number {
             true => presence.moves.push((now, false)),
-            false if is_rough => presence.excuse(now),
+            false if is_rough => {
+                // It has come back since, and may have left again: all that may be told after this.
+                let last = presence.moves.last().copied().filter(|(_, has_come)| !has_come);
+                presence.moves.extend([(now, false), (now, true)]);
+                presence.moves.extend(last.map(|_| (now, false)));
+            }
             false => {}
         }
     }
