@@ -18,7 +18,7 @@
 //! * [`turn`]: inputs and effects; `role`: becoming owner or replica;
 //! * `merge`: one slot, what gateways did to it; `channel`: who is present in one channel;
 //! * `repair`: comparing with gateways; `standing`: nodes that are suspected and dead;
-//! * `feed`: ticks, followers, and how far they are; `copy`: the replica's side.
+//! * `feed`: followers, and how far they are; `tell`: ticks; `copy`: the replica's side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +41,7 @@ mod merge;
 mod repair;
 mod role;
 mod standing;
+mod tell;
 pub mod turn;
 
 pub use turn::{Effect, Input, Role, Standing};
