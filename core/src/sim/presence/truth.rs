@@ -110,6 +110,14 @@ impl Presence {
         }
     }
 
+    /// Whether it is at such a node, or was lost there not long ago.
+    pub(super) fn is_with(&self, is_such: impl Fn(&NodeId) -> bool, now: Duration) -> bool {
+        let lost = self.lost_at.iter();
+        let lost = lost.filter(|(_, at)| now < **at + Duration::from_secs(25));
+        let mut all = self.here.keys().map(|(at, _)| at).chain(lost.map(|(node, _)| node));
+        all.any(is_such)
+    }
+
     /// It may have looked as if it left and came back.
     fn excuse(&mut self, now: Duration) {
         self.moves.push((now, false));
@@ -210,11 +218,7 @@ impl Truth {
     /// A node was taken for dead by others for so long that its clients may be told to have left.
     pub(super) fn excuse(&mut self, node: &NodeId, now: Duration) {
         for presence in self.all.values_mut() {
-            let was_lost = presence
-                .lost_at
-                .get(node)
-                .is_some_and(|at| now < *at + Duration::from_secs(25));
-            if was_lost || presence.here.keys().any(|(at, _)| at == node) {
+            if presence.is_with(|at| at == node, now) {
                 presence.excuse(now);
             }
         }

@@ -277,7 +277,7 @@ impl World {
             let used = watcher.used.entry(client.clone()).or_default();
             let presence = self.truth.all.get(&(channel.clone(), client.clone()));
             let is_real = presence.is_some_and(|presence| {
-                let is_beyond = !has_come && presence.here.keys().any(|(at, _)| beyond.contains(&at.name));
+                let is_beyond = !has_come && presence.is_with(|at| beyond.contains(&at.name), now);
                 presence.justify(used, has_come, window, now) || is_beyond || (presence.was_copied && is_blurred)
             });
             self.check.ensure(is_real, Rule::Flap, || {
