@@ -12,7 +12,8 @@
 //! for seconds or minutes, lose, double and reorder what they carry, and are full; slots change their owner, also
 //! with a gap between two, also to a node that held no copy; clocks differ. Watchers at every node are held against the truth.
 //!
-//! * `world`: one run; `node`, `link`: nodes and what is between them; `place`: who owns what; `plan`: what breaks when;
+//! * `world`: one run; `event`: what happens in it; `node`, `link`: nodes and what is between them; `place`: who owns what;
+//! * `plan`: what breaks when, drawn before; `trouble`: how it breaks;
 //! * `tab`: clients; `watcher`: those who watch;
 //! * `truth`: who is there, and since when; `check`: what must hold; [`sight`]: what a suite must have met.
 
@@ -23,12 +24,14 @@ use super::suite::Plant;
 use crate::fault::Faults;
 
 mod check;
+mod event;
 mod link;
 mod node;
 mod place;
 mod plan;
 pub mod sight;
 mod tab;
+mod trouble;
 mod truth;
 mod watcher;
 mod world;

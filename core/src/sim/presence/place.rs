@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::event::Event;
 use super::sight::Sight;
-use super::world::{Event, World};
+use super::world::World;
 use crate::id::{ChannelName, NodeId, Term};
 use crate::presence::entry::Client;
 use crate::presence::roster::Standing;
