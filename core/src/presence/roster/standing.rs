@@ -205,6 +205,9 @@ impl Roster {
             for node in down.collect::<Vec<_>>() {
                 self.schedule_purge(&node, now);
             }
+            for id in self.slots.keys().copied().collect::<Vec<_>>() {
+                self.doubts_changed(id, now);
+            }
         }
         self.heads(now, out);
     }

@@ -140,9 +140,10 @@ impl Roster {
         });
         let unsettled = slot.owning().map(|owning| owning.unsettled.clone()).unwrap_or_default();
         let is_blind = slot.owning().is_some_and(|owning| owning.is_blind);
+        let is_alone = !(self.has_quorum || self.faults.presence_purge_alone());
         let is_dead = |node: &NodeId| self.peers.get(node).is_some_and(|peer| peer.standing == Standing::Down);
         Doubts {
-            is_holding: is_blind || !unsettled.iter().all(is_dead),
+            is_holding: is_blind || is_alone || !unsettled.iter().all(is_dead),
             unsettled,
             uncertain: peers.cloned().collect(),
         }

@@ -90,6 +90,20 @@ fn without_a_majority_nobody_is_declared_gone() {
 }
 
 #[test]
+fn without_a_majority_nobody_has_left_who_was_lost() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.change("a", lost("anna", 1, 2));
+    owner.pass(QUIET);
+    owner.turn(Input::Quorum(false));
+    // Its gateway has waited for a grace: where the majority is, anna may have returned to another.
+    let sent = owner.change("a", gone("anna", 1, 3));
+    assert_eq!((told(&sent), is_holding(&sent)), (vec![left("anna")], Some(true)));
+    owner.pass(QUIET);
+    assert_eq!(is_holding(&owner.turn(Input::Quorum(true))), Some(false));
+}
+
+#[test]
 fn a_new_owner_is_sure_of_a_gateway_when_its_digest_has_matched() {
     let mut owner = Node::owner();
     owner.change("a", put("anna", 1, 1));
