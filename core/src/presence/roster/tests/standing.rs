@@ -1,6 +1,7 @@
 //! Nodes that die and return, and owners that change.
 
 use super::*;
+use crate::presence::message::{Copied, Stamp};
 
 /// Of whom the owner was not sure in what it told last.
 fn doubts(sent: &[(NodeId, Message)]) -> Option<(usize, usize)> {
@@ -101,6 +102,50 @@ fn without_a_majority_nobody_has_left_who_was_lost() {
     assert_eq!((told(&sent), is_holding(&sent)), (vec![left("anna")], Some(true)));
     owner.pass(QUIET);
     assert_eq!(is_holding(&owner.turn(Input::Quorum(true))), Some(false));
+}
+
+#[test]
+fn what_an_earlier_start_of_a_replica_had_replaces_nobody() {
+    let mut replica = Node::new("r");
+    replica.id = node("r", 2);
+    replica.roster = Roster::new(
+        replica.id.clone(),
+        Arc::clone(&replica.roster.namespaces),
+        Faults::default(),
+        replica.now,
+    );
+    let owner = node("o", 1);
+    let role = Role::Replica {
+        owner: Some((owner.clone(), Term(1))),
+    };
+    replica.turn(Input::Role { slot: SLOT, role });
+    let copied = |name: &str, generation, change| match change {
+        Change::Put(entry) => Copied {
+            gateway: node(name, generation),
+            entry,
+            is_replaced: false,
+        },
+        Change::Drop { .. } => unreachable!("it is a copy"),
+    };
+    // She was with the node when it died, came to b, and was lost there.
+    let told = ToReplica::Copy {
+        slot: SLOT,
+        stamp: Stamp::default(),
+        part: 0,
+        is_last: true,
+        entries: vec![copied("r", 1, put("anna", 1, 1)), copied("b", 1, lost("anna", 2, 1))],
+        seen: Vec::new(),
+    };
+    replica.turn(Input::Told { from: owner, told });
+    replica.stands("b", 1, Standing::Up);
+    replica.own(2);
+    let sent = replica.follow("w", Mode::Roster);
+    let rows = sent.iter().find_map(|(_, message)| match message {
+        Message::Watch(ToWatch::Roster { rows, .. }) => Some(rows),
+        _ => None,
+    });
+    let gateways: Vec<_> = rows.unwrap().iter().map(|one| one.row.gateway.to_string()).collect();
+    assert_eq!(gateways, ["b@1"], "she may return");
 }
 
 #[test]
