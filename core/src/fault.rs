@@ -74,6 +74,8 @@ pub struct Faults {
     pub presence_no_chain: bool,
     /// An owner without a majority declares the others' members gone.
     pub presence_purge_alone: bool,
+    /// A new owner tells what it holds as if it had just changed.
+    pub presence_old_is_news: bool,
 }
 
 /// Which faults are planted: none, in this build.
@@ -166,6 +168,8 @@ switches! {
     presence_no_chain,
     /// Whether to purge without a majority.
     presence_purge_alone,
+    /// Whether to tell what is old.
+    presence_old_is_news,
 }
 
 #[cfg(all(test, not(feature = "sim")))]

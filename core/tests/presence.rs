@@ -7,15 +7,16 @@ use starling_core::sim::presence::{FAULTS, Sight, run};
 use starling_core::sim::{Coverage, Sighted as _};
 
 /// A seed for each planted fault in which it shows. `make simulate-presence ARGS=--plants` finds others.
-const CAUGHT: [(&str, u64); 8] = [
+const CAUGHT: [(&str, u64); 9] = [
     ("presence_no_digest", 0),
-    ("presence_no_dots", 130),
+    ("presence_no_dots", 341),
     ("presence_no_purge_record", 49),
     ("presence_leave_not_replicated", 0),
-    ("presence_early_leave", 22),
+    ("presence_early_leave", 17),
     ("presence_no_grace", 0),
     ("presence_no_chain", 0),
-    ("presence_purge_alone", 319),
+    ("presence_purge_alone", 17),
+    ("presence_old_is_news", 858),
 ];
 
 fn seeds(seeds: std::ops::Range<u64>) {

@@ -45,7 +45,7 @@ pub(super) fn lists(groups: Set, heads: &[(Scope, Stamp)]) -> Vec<HeadList> {
 /// What a follower makes of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
-    /// It is behind in these, or the owner does not know that it follows them.
+    /// It is not as far in these as the owner has told it, or the owner does not know that it follows them.
     pub(super) follow: Vec<Scope>,
     /// The owner believes that it follows these.
     pub(super) unfollow: Vec<Scope>,
@@ -54,15 +54,16 @@ pub(super) struct Difference {
 /// Compares a list with what the node itself follows of that owner, where `None` waits for its first state.
 pub(super) fn compare(list: &HeadList, mine: &BTreeMap<Scope, Option<Stamp>>) -> Difference {
     let theirs: BTreeMap<_, _> = list.heads.iter().map(|(scope, stamp)| (scope, *stamp)).collect();
-    let is_behind = |scope: &Scope, stamp: &Option<Stamp>| match (theirs.get(scope), stamp) {
-        (Some(theirs), Some(mine)) => mine < theirs,
+    let is_apart = |scope: &Scope, stamp: &Option<Stamp>| match (theirs.get(scope), stamp) {
+        // One that is ahead has its roster from an owner that tells it a count by now: what it asked before came late.
+        (Some(theirs), Some(mine)) => mine != theirs,
         (None, Some(_)) => list.groups.has(place(scope)),
         (_, None) => false, // it has asked, and asks again by itself
     };
-    let behind = mine.iter().filter(|(scope, stamp)| is_behind(scope, stamp));
+    let apart = mine.iter().filter(|(scope, stamp)| is_apart(scope, stamp));
     let unknown = theirs.keys().filter(|scope| !mine.contains_key(**scope));
     Difference {
-        follow: behind.map(|(scope, _)| scope.clone()).collect(),
+        follow: apart.map(|(scope, _)| scope.clone()).collect(),
         unfollow: unknown.map(|scope| (*scope).clone()).collect(),
     }
 }
@@ -80,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_is_followed_anew_and_what_is_not_wanted_is_ended() {
-        let theirs: Vec<_> = (0..5).map(|n| (Scope::Slot(SlotId(n)), stamp(3, 10))).collect();
+    fn what_differs_is_followed_anew_and_what_is_not_wanted_is_ended() {
+        let theirs: Vec<_> = (0..6).map(|n| (Scope::Slot(SlotId(n)), stamp(3, 10))).collect();
         let mut mine: BTreeMap<_, _> = theirs
             .iter()
             .map(|(scope, stamp)| (scope.clone(), Some(*stamp)))
@@ -95,6 +96,7 @@ mod tests {
         mine.insert(Scope::Slot(SlotId(1)), Some(stamp(2, 99)));
         mine.insert(Scope::Slot(SlotId(2)), None);
         mine.remove(&Scope::Slot(SlotId(3)));
+        mine.insert(Scope::Slot(SlotId(4)), Some(stamp(3, 11)));
         mine.insert(Scope::Slot(SlotId(9)), Some(stamp(3, 1)));
         let differing = owner.groups.differing(&sums(&mine).groups);
         let mut all = Difference::default();
@@ -107,7 +109,7 @@ mod tests {
             }
         }
         all.follow.sort();
-        assert_eq!(all.follow, [0, 1, 9].map(|n| Scope::Slot(SlotId(n))));
+        assert_eq!(all.follow, [0, 1, 4, 9].map(|n| Scope::Slot(SlotId(n))));
         assert_eq!(all.unfollow, [Scope::Slot(SlotId(3))]);
     }
 }

@@ -18,7 +18,7 @@
 //! * [`turn`]: inputs and effects; `role`: becoming owner or replica;
 //! * `merge`: one slot, what gateways did to it; `channel`: who is present in one channel;
 //! * `repair`: comparing with gateways; `standing`: nodes that are suspected and dead;
-//! * `feed`: ticks, followers, and how far they are; `copy`: the replica's side.
+//! * `feed`: followers, and how far they are; `tell`: ticks; `copy`: the replica's side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +41,7 @@ mod merge;
 mod repair;
 mod role;
 mod standing;
+mod tell;
 pub mod turn;
 
 pub use turn::{Effect, Input, Role, Standing};
@@ -93,6 +94,8 @@ enum Due {
     Purge(NodeId, Duration),
     /// When a dead node is forgotten.
     Forget(NodeId),
+    /// When an owner that held no copy may say who has left.
+    See(SlotId),
     /// When to say how far all feeds are.
     Heads,
     /// When a replica asks for its slot again.
@@ -136,6 +139,7 @@ impl Roster {
                 Due::Tell(slot, channel) => self.tell(slot, &channel, now, out),
                 Due::Purge(node, grace) => self.purge(&node, grace, now),
                 Due::Forget(node) => self.forget(node, now),
+                Due::See(slot) => self.see(slot, now),
                 Due::Heads => self.heads(now, out),
                 Due::Ask(slot) => self.look(slot, now, out),
             }

@@ -12,7 +12,8 @@
 //! for seconds or minutes, lose, double and reorder what they carry, and are full; slots change their owner, also
 //! with a gap between two, also to a node that held no copy; clocks differ. Watchers at every node are held against the truth.
 //!
-//! * `world`: one run; `node`, `link`: nodes and what is between them; `place`: who owns what; `plan`: what breaks when;
+//! * `world`: one run; `event`: what happens in it; `node`, `link`: nodes and what is between them; `place`: who owns what;
+//! * `plan`: what breaks when, drawn before; `trouble`: how it breaks;
 //! * `tab`: clients; `watcher`: those who watch;
 //! * `truth`: who is there, and since when; `check`: what must hold; [`sight`]: what a suite must have met.
 
@@ -23,12 +24,14 @@ use super::suite::Plant;
 use crate::fault::Faults;
 
 mod check;
+mod event;
 mod link;
 mod node;
 mod place;
 mod plan;
 pub mod sight;
 mod tab;
+mod trouble;
 mod truth;
 mod watcher;
 mod world;
@@ -60,7 +63,7 @@ pub fn run(seed: u64, faults: Faults, trace: bool) -> Report {
 }
 
 /// Every fault of presence that can be planted, by name.
-pub const FAULTS: [(&str, Plant); 8] = [
+pub const FAULTS: [(&str, Plant); 9] = [
     ("presence_no_digest", |faults| faults.presence_no_digest = true),
     ("presence_no_dots", |faults| faults.presence_no_dots = true),
     ("presence_no_purge_record", |faults| {
@@ -73,6 +76,7 @@ pub const FAULTS: [(&str, Plant); 8] = [
     ("presence_no_grace", |faults| faults.presence_no_grace = true),
     ("presence_no_chain", |faults| faults.presence_no_chain = true),
     ("presence_purge_alone", |faults| faults.presence_purge_alone = true),
+    ("presence_old_is_news", |faults| faults.presence_old_is_news = true),
 ];
 
 impl fmt::Display for Report {

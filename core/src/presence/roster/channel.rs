@@ -16,7 +16,7 @@ pub(super) struct Channel {
     members: BTreeMap<Member, u64>,
     /// Clients that are present.
     present: u64,
-    /// Clients that changed since the channel was told.
+    /// Clients that changed since the channel was told, while anybody follows it.
     pub(super) changed: BTreeSet<Client>,
     pub(super) followers: BTreeMap<NodeId, Mode>,
     /// How far its roster is told, and its count.
@@ -56,9 +56,16 @@ pub(super) enum Seen {
 
 impl Channel {
     /// An entry is like this. Later ones of a client are shown before earlier ones.
-    pub(super) fn put(&mut self, gateway: &NodeId, entry: Entry, is_down: bool, is_replaced: bool) -> Seen {
+    pub(super) fn put(
+        &mut self,
+        gateway: &NodeId,
+        entry: Entry,
+        is_down: bool,
+        is_replaced: bool,
+        unsettled: &BTreeSet<NodeId>,
+    ) -> Seen {
         let client = entry.key.client.clone();
-        self.change(&client, |held| {
+        self.change(&client, unsettled, |held| {
             match held.iter_mut().find(|one| one.is(gateway, &entry.key)) {
                 Some(one) => one.entry = entry,
                 None => held.push(Held {
@@ -72,13 +79,21 @@ impl Channel {
     }
 
     /// An entry is gone.
-    pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key) -> Seen {
-        self.change(&key.client, |held| held.retain(|one| !one.is(gateway, key)))
+    pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key, unsettled: &BTreeSet<NodeId>) -> Seen {
+        self.change(&key.client, unsettled, |held| {
+            held.retain(|one| !one.is(gateway, key));
+        })
     }
 
     /// The gateway of an entry is dead, or is not after all.
-    pub(super) fn set_down(&mut self, gateway: &NodeId, key: &Key, is_down: bool) -> Seen {
-        self.change(&key.client, |held| {
+    pub(super) fn set_down(
+        &mut self,
+        gateway: &NodeId,
+        key: &Key,
+        is_down: bool,
+        unsettled: &BTreeSet<NodeId>,
+    ) -> Seen {
+        self.change(&key.client, unsettled, |held| {
             for one in held.iter_mut().filter(|one| one.is(gateway, key)) {
                 one.is_down = is_down;
                 one.is_replaced &= one.is_away();
@@ -86,11 +101,15 @@ impl Channel {
         })
     }
 
-    fn change(&mut self, client: &Client, change: impl FnOnce(&mut Vec<Held>)) -> Seen {
+    fn change(&mut self, client: &Client, unsettled: &BTreeSet<NodeId>, change: impl FnOnce(&mut Vec<Held>)) -> Seen {
         let held = self.clients.entry(client.clone()).or_default();
         let before = shown(held).cloned();
         change(held);
-        if held.iter().any(|one| !one.is_away()) {
+        // What a gateway had when another was the owner it may have no more: that replaces nothing until it has settled.
+        if held
+            .iter()
+            .any(|one| !one.is_away() && !unsettled.contains(&one.gateway))
+        {
             held.iter_mut().for_each(|one| one.is_replaced |= one.is_away());
         }
         let after = shown(held);
@@ -128,7 +147,7 @@ impl Channel {
             }
             Seen::Updated | Seen::Nothing => {}
         }
-        if seen != Seen::Nothing {
+        if seen != Seen::Nothing && !self.followers.is_empty() {
             self.changed.insert(client.clone());
         }
         seen
@@ -185,6 +204,7 @@ impl Channel {
     pub(super) fn begin(&mut self, told: u64, doubts: Doubts, settings: &Settings) {
         (self.version, self.counted) = (told, told);
         (self.told_doubts, self.told_count) = (doubts, None);
+        self.changed.clear();
         self.is_counted = false;
         self.decide(settings);
     }

@@ -47,6 +47,10 @@ impl Copying {
         }
     }
 
+    pub(super) const fn is_following(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     fn is_of(&self, node: &NodeId) -> bool {
         self.owner.as_ref().is_some_and(|(owner, _)| owner == node)
     }
@@ -109,6 +113,7 @@ impl Roster {
                 entries,
                 seen,
             } => {
+                self.hears_of(entries.iter().map(|one| &one.gateway), now);
                 if let Some(slot) = self.copy_of(slot, from)
                     && slot.load(stamp, part, is_last, entries, seen)
                 {
@@ -121,6 +126,10 @@ impl Roster {
                 after,
                 steps,
             } => {
+                let gateways = steps.iter().map(|step| match step {
+                    Step::Change { gateway, .. } | Step::Purge { gateway, .. } => gateway,
+                });
+                self.hears_of(gateways, now);
                 let namespaces = Arc::clone(&self.namespaces);
                 let Some(slot) = self.copy_of(id, from) else {
                     return;

@@ -41,8 +41,22 @@ pub(super) struct Owning {
     pub(super) told: u64,
     pub(super) replicas: BTreeSet<NodeId>,
     pub(super) unsettled: BTreeSet<NodeId>,
+    /// It held no copy, and a grace has not passed since: it does not know who was there.
+    pub(super) is_blind: bool,
     /// Steps of this turn.
     pub(super) steps: Vec<Step>,
+}
+
+/// A replica decides as its owner does, who knows who has settled.
+static NOBODY: BTreeSet<NodeId> = BTreeSet::new();
+
+impl Holding {
+    const fn unsettled(&self) -> &BTreeSet<NodeId> {
+        match self {
+            Self::Owner(owning) => &owning.unsettled,
+            Self::Replica(_) => &NOBODY,
+        }
+    }
 }
 
 impl Owning {
@@ -80,6 +94,15 @@ impl Slot {
         }
     }
 
+    /// Whether anything is known of who is there, be it that nobody is.
+    pub(super) fn is_known(&self) -> bool {
+        let is_told = match &self.holding {
+            Holding::Owner(owning) => !owning.is_blind,
+            Holding::Replica(copying) => copying.is_following(),
+        };
+        is_told || !self.seen.is_empty()
+    }
+
     /// What a gateway did, unless it is known or has been undone since. What it did to watchers, and whether it was news.
     pub(super) fn merge(&mut self, gateway: &NodeId, change: &Change, checks_dots: bool) -> Option<Seen> {
         let key = change.key();
@@ -111,7 +134,7 @@ impl Slot {
         entries.put(entry.key.clone(), entry.counter, ());
         let channel = self.channels.entry(entry.key.channel.clone()).or_default();
         let is_down = self.down.contains(gateway);
-        channel.put(gateway, entry, is_down, is_replaced)
+        channel.put(gateway, entry, is_down, is_replaced, self.holding.unsettled())
     }
 
     pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key) -> Seen {
@@ -124,7 +147,7 @@ impl Slot {
         let Some(channel) = self.channels.get_mut(&key.channel) else {
             return Seen::Nothing;
         };
-        let seen = channel.remove(gateway, key);
+        let seen = channel.remove(gateway, key, self.holding.unsettled());
         if channel.is_idle() {
             self.channels.remove(&key.channel);
         }
@@ -137,10 +160,11 @@ impl Slot {
             true => self.down.insert(gateway.clone()),
             false => self.down.remove(gateway),
         };
+        let unsettled = self.holding.unsettled();
         let mut changed = BTreeSet::new();
         for key in self.by_gateway.get(gateway).into_iter().flat_map(Ledger::keys) {
             let channel = self.channels.get_mut(&key.channel);
-            if channel.is_some_and(|channel| channel.set_down(gateway, key, is_down) != Seen::Nothing) {
+            if channel.is_some_and(|channel| channel.set_down(gateway, key, is_down, unsettled) != Seen::Nothing) {
                 changed.insert(key.channel.clone());
             }
         }
@@ -199,7 +223,6 @@ impl Roster {
             return;
         };
         if channel.followers.is_empty() {
-            channel.changed.clear();
             return;
         }
         let at = channel.told_at.map_or(now, |told| told + tick(channel.count().clients));

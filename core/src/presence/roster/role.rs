@@ -7,9 +7,12 @@ use std::time::Instant;
 use super::copy::Copying;
 use super::merge::{Holding, Owning, Slot};
 use super::standing::Peer;
-use super::{Effect, Role, Roster, Standing};
+use super::{Due, Effect, Role, Roster, Standing};
 use crate::id::{NodeId, SlotId, Term};
 use crate::presence::message::Scope;
+
+/// The term of a slot's first owner, which nobody was with another before.
+const FIRST: Term = Term(1);
 
 impl Roster {
     pub(super) fn role(&mut self, id: SlotId, role: Role, now: Instant, out: &mut Vec<Effect>) {
@@ -29,6 +32,8 @@ impl Roster {
         if self.slots.get(&id).is_some_and(is_known) {
             return;
         }
+        // Who was with a node that died with all copies is known to nobody, and may be on the way back.
+        let is_blind = term > FIRST && !self.slots.get(&id).is_some_and(Slot::is_known);
         self.disown(id);
         let owning = Owning {
             term,
@@ -36,6 +41,7 @@ impl Roster {
             told: 0,
             replicas: BTreeSet::new(),
             unsettled: BTreeSet::new(),
+            is_blind: false,
             steps: Vec::new(),
         };
         let holding = Holding::Owner(owning);
@@ -58,7 +64,10 @@ impl Roster {
         }
         let unsettled: BTreeSet<_> = self.peers.keys().chain([&self.node]).cloned().collect();
         if let Some(owning) = slot.owning_mut().filter(|_| !self.faults.presence_early_leave()) {
-            owning.unsettled = unsettled;
+            (owning.unsettled, owning.is_blind) = (unsettled, is_blind);
+        }
+        if let Some(grace) = self.namespaces.graces().last().filter(|_| is_blind) {
+            self.timers.set(Due::See(id), now + *grace);
         }
         self.slots.insert(id, slot);
         let down = self.peers.iter().filter(|(_, peer)| peer.standing == Standing::Down);
@@ -66,6 +75,14 @@ impl Roster {
             self.schedule_purge(&node, now);
         }
         self.must_compare = true;
+    }
+
+    /// An owner that held no copy has been one for a grace: of whom it has not heard by now has left.
+    pub(super) fn see(&mut self, id: SlotId, now: Instant) {
+        let owning = self.slots.get_mut(&id).and_then(Slot::owning_mut);
+        if owning.is_some_and(|owning| std::mem::take(&mut owning.is_blind)) {
+            self.doubts_changed(id, now);
+        }
     }
 
     /// The slot is another's, and this node is to hold a copy of it.

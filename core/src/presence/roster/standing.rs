@@ -34,17 +34,18 @@ impl Roster {
             return;
         }
         let same_name = |other: &&NodeId| other.name == node.name;
-        // Of this node, too: what an earlier start of it had is nobody's.
-        let newest = self.peers.keys().chain([&self.node]).filter(same_name).max().cloned();
-        let is_past = newest.is_some_and(|newest| newest > node);
-        for past in self
+        let is_past = self.has_started_anew(&node);
+        // Those of its past too that only an owner has told of, whose replica this node is.
+        let held = self.slots.values().flat_map(|slot| slot.by_gateway.keys());
+        let past: BTreeSet<_> = self
             .peers
             .keys()
+            .chain(held)
             .filter(same_name)
             .filter(|other| **other < node)
             .cloned()
-            .collect::<Vec<_>>()
-        {
+            .collect();
+        for past in past {
             self.stands(past, Standing::Down, now);
         }
         self.stands(node, if is_past { Standing::Down } else { standing }, now);
@@ -53,14 +54,29 @@ impl Roster {
     /// A node says something. Whether it may: an earlier start of a node that has started anew is dead, and what it said
     /// comes late. One that nobody has told of yet is known from now on, so that its death will be.
     pub(super) fn meets(&mut self, node: &NodeId, now: Instant) -> bool {
-        let is_later = |other: &NodeId| other.name == node.name && other > node;
-        if is_later(&self.node) || self.peers.keys().any(is_later) {
+        if self.has_started_anew(node) {
             return self.faults.presence_no_purge_record();
         }
         if *node != self.node && !self.peers.contains_key(node) {
             self.standing(node.clone(), Standing::Suspect, now);
         }
         true
+    }
+
+    /// Whether there is a later start of a node, which may be this one.
+    fn has_started_anew(&self, node: &NodeId) -> bool {
+        let mut all = self.peers.keys().chain([&self.node]);
+        all.any(|other| other.name == node.name && other > node)
+    }
+
+    /// An owner tells its replica of gateways. It alone may know of those that have started anew since: to this node they
+    /// are dead as well, and replace nobody.
+    pub(super) fn hears_of<'a>(&mut self, gateways: impl Iterator<Item = &'a NodeId>, now: Instant) {
+        for gateway in gateways {
+            if !self.peers.contains_key(gateway) && self.has_started_anew(gateway) {
+                self.stands(gateway.clone(), Standing::Down, now);
+            }
+        }
     }
 
     fn stands(&mut self, node: NodeId, standing: Standing, now: Instant) {
@@ -205,6 +221,9 @@ impl Roster {
             });
             for node in down.collect::<Vec<_>>() {
                 self.schedule_purge(&node, now);
+            }
+            for id in self.slots.keys().copied().collect::<Vec<_>>() {
+                self.doubts_changed(id, now);
             }
         }
         self.heads(now, out);

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::event::Event;
 use super::sight::Sight;
-use super::world::{Event, World};
+use super::world::World;
 use crate::id::{NodeId, SlotId};
 use crate::presence::message::{Message, Step, ToOwner, ToReplica, ToWatch};
 use crate::presence::roster::Standing;

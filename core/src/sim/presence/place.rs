@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::event::Event;
 use super::sight::Sight;
-use super::world::{Event, World};
-use crate::id::{NodeId, Term};
+use super::world::World;
+use crate::id::{ChannelName, NodeId, Term};
+use crate::presence::entry::Client;
 use crate::presence::roster::Standing;
 use crate::sim::dice::Dice;
 
@@ -105,6 +107,14 @@ impl World {
             return;
         }
         self.claim(slot);
+    }
+
+    /// Whether a client is at a node that has not been told who owns the channel's slot.
+    pub(super) fn is_unrouted(&self, client: &Client, channel: &ChannelName) -> bool {
+        let slot = usize::from(self.slot_of(channel).0);
+        let presence = self.truth.all.get(&(channel.clone(), client.clone()));
+        let mut at = presence.into_iter().flat_map(|presence| presence.here.keys());
+        at.any(|(node, _)| self.nodes[self.index_of(node)].places[slot] < self.places[slot].version)
     }
 
     /// Tells a node what it does not know yet of who owns what. It may take a while.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::event::Event;
 use super::sight::Sight;
 use super::truth::Absence;
-use super::world::{Event, World};
+use super::world::World;
 use crate::id::{ChannelName, NodeId, SlotId};
 use crate::presence::entry::{Client, ConnectionId};
 use crate::presence::gateway::{End, Input};

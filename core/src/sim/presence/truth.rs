@@ -59,6 +59,8 @@ pub(super) struct Presence {
     since: Duration,
     /// When it last came by one more connection.
     came_at: Duration,
+    /// When one of its connections last ended and it stayed by another.
+    parted_at: Option<Duration>,
     /// It was here by two connections at once.
     pub(super) was_copied: bool,
     /// Until when it may still be shown while it is away.
@@ -78,7 +80,8 @@ impl Presence {
     pub(super) fn known_by(&self) -> Duration {
         match self.here.is_empty() {
             true => self.shown_until,
-            false => self.since + TOLD_WITHIN,
+            // The one that ended may be known before the one that it stays by.
+            false => self.parted_at.map_or(self.since, |at| self.since.max(at)) + TOLD_WITHIN,
         }
     }
 
@@ -96,12 +99,23 @@ impl Presence {
         found.is_some() || is_so || lingers
     }
 
-    /// What a watcher needs no more to be told of that begins to watch: all before then.
-    pub(super) fn used_by(&self, window: Duration) -> usize {
-        self.moves
-            .iter()
-            .position(|(at, _)| *at >= window)
-            .unwrap_or(self.moves.len())
+    /// What a watcher needs no more to be told of that begins to watch: all before then. But of one that is shown and has
+    /// left it will be told so.
+    pub(super) fn used_by(&self, window: Duration, is_shown: bool) -> usize {
+        let told = self.moves.iter().position(|(at, _)| *at >= window);
+        let told = told.unwrap_or(self.moves.len());
+        match self.moves.last() {
+            Some((_, false)) if is_shown => told.min(self.moves.len() - 1),
+            _ => told,
+        }
+    }
+
+    /// Whether it is at such a node, or was lost there not long ago.
+    pub(super) fn is_with(&self, is_such: impl Fn(&NodeId) -> bool, now: Duration) -> bool {
+        let lost = self.lost_at.iter();
+        let lost = lost.filter(|(_, at)| now < **at + Duration::from_secs(25));
+        let mut all = self.here.keys().map(|(at, _)| at).chain(lost.map(|(node, _)| node));
+        all.any(is_such)
     }
 
     /// It may have looked as if it left and came back.
@@ -162,6 +176,7 @@ impl Truth {
             presence.lingers_until = presence.lingers_until.max(until);
         }
         if !presence.here.is_empty() {
+            presence.parted_at = Some(now);
             // The other connections may be those that nobody can see, or sees yet.
             if is_rough || now < presence.came_at + TOLD_WITHIN {
                 presence.excuse(now);
@@ -170,6 +185,11 @@ impl Truth {
         }
         presence.since = now;
         presence.shown_until = until.max(presence.lingers_until);
+        // Of two that go at once the owner may hear of either first: whether the grace is that of the last is open.
+        if presence.parted_at.is_some_and(|at| now < at + TOLD_WITHIN) {
+            presence.shown_until = presence.shown_until.max(now + Absence::Lost.told_within(self.grace));
+            presence.moves.push((now, false));
+        }
         presence.absences += 1;
         if matches!(absence, Absence::Left) {
             presence.moves.push((now, false));
@@ -185,7 +205,12 @@ impl Truth {
         };
         match presence.here.is_empty() && presence.absences == number {
             true => presence.moves.push((now, false)),
-            false if is_rough => presence.excuse(now),
+            false if is_rough => {
+                // It has come back since, and may have left again: all that may be told after this.
+                let last = presence.moves.last().copied().filter(|(_, has_come)| !has_come);
+                presence.moves.extend([(now, false), (now, true)]);
+                presence.moves.extend(last.map(|_| (now, false)));
+            }
             false => {}
         }
     }
@@ -193,11 +218,7 @@ impl Truth {
     /// A node was taken for dead by others for so long that its clients may be told to have left.
     pub(super) fn excuse(&mut self, node: &NodeId, now: Duration) {
         for presence in self.all.values_mut() {
-            let was_lost = presence
-                .lost_at
-                .get(node)
-                .is_some_and(|at| now < *at + Duration::from_secs(25));
-            if was_lost || presence.here.keys().any(|(at, _)| at == node) {
+            if presence.is_with(|at| at == node, now) {
                 presence.excuse(now);
             }
         }

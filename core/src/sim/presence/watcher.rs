@@ -1,14 +1,15 @@
 //! Those who watch, and what they are shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::check::Rule;
 use super::sight::Sight;
 use super::world::World;
-use crate::id::{ChannelName, NodeId};
+use crate::id::{ChannelName, NodeId, NodeName};
 use crate::presence::entry::{Client, Row};
 use crate::presence::message::Count;
+use crate::presence::roster::Standing;
 use crate::presence::settings::Mode;
 use crate::presence::shard::Input;
 use crate::presence::watch::{self, Effect, Event, View};
@@ -181,6 +182,15 @@ impl World {
         }
     }
 
+    /// Nodes that the owner of a channel takes for dead, though they live: it cannot reach them, and to its channels they are.
+    fn beyond_owner_of(&self, channel: &ChannelName) -> BTreeSet<NodeName> {
+        let owner = &self.places[usize::from(self.slot_of(channel).0)].owner;
+        let peers = owner.iter().flat_map(|owner| &self.nodes[self.index_of(owner)].peers);
+        let told = peers.filter_map(|peer| peer.told.as_ref());
+        let down = told.filter(|(_, standing)| *standing == Standing::Down);
+        down.map(|(node, _)| node.name.clone()).collect()
+    }
+
     fn watchers_of(&self, node: &NodeId, channel: &ChannelName, mode: Mode) -> Vec<u64> {
         let is_of = |watcher: &Watcher| watcher.node == *node && watcher.channel == *channel && watcher.mode == mode;
         let all = self.watchers.iter().filter(|(_, watcher)| is_of(watcher));
@@ -208,7 +218,8 @@ impl World {
         let window = cut.unwrap_or_else(|| self.agenda.passed().saturating_sub(BEGUN_WINDOW));
         for ((channel, client), presence) in &self.truth.all {
             if *channel == watcher.channel {
-                watcher.used.insert(client.clone(), presence.used_by(window));
+                let used = presence.used_by(window, rows.contains_key(client));
+                watcher.used.insert(client.clone(), used);
             }
         }
         watcher.shown = Some(Shown::Roster(rows));
@@ -216,6 +227,10 @@ impl World {
 
     fn changed(&mut self, watcher: u64, number: u64, events: &[Event]) {
         let now = self.agenda.passed();
+        let Some(channel) = self.watchers.get(&watcher).map(|watcher| watcher.channel.clone()) else {
+            return;
+        };
+        let beyond = self.beyond_owner_of(&channel);
         let Some(watcher) = self.watchers.get_mut(&watcher) else {
             return;
         };
@@ -231,11 +246,8 @@ impl World {
         });
         let cut = self.cut_at.get(&node.name).copied();
         let window = cut.unwrap_or(now).saturating_sub(WINDOW);
-        // Of two copies of a tab one may be where nobody sees it: when the other leaves, both have. And where links fail
-        // while the owner does, a new owner may have to go by what it cannot verify: that is more than one fault.
-        let since = |at: Option<Duration>, bound| at.is_some_and(|at| now < at + Duration::from_secs(bound));
-        let is_blurred = since(self.rough_at, 30);
-        let is_double = since(self.rough_at, 13) && since(Some(self.changed_at), 10);
+        // Of two copies of a tab one may be where nobody sees it: when the other leaves, both have.
+        let is_blurred = self.rough_at.is_some_and(|at| now < at + Duration::from_secs(30));
         for event in events {
             let (client, has_come) = match event {
                 Event::Joined { row, .. } => {
@@ -265,7 +277,8 @@ impl World {
             let used = watcher.used.entry(client.clone()).or_default();
             let presence = self.truth.all.get(&(channel.clone(), client.clone()));
             let is_real = presence.is_some_and(|presence| {
-                presence.justify(used, has_come, window, now) || is_double || (presence.was_copied && is_blurred)
+                let is_beyond = !has_come && presence.is_with(|at| beyond.contains(&at.name), now);
+                presence.justify(used, has_come, window, now) || is_beyond || (presence.was_copied && is_blurred)
             });
             self.check.ensure(is_real, Rule::Flap, || {
                 let what = if has_come { "join" } else { "leave" };

@@ -1,4 +1,4 @@
-//! One run: the queue of events, and who gets them.
+//! One run: what there is in it, from its beginning to its rest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,22 +7,20 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Report;
-use super::check::{Check, Rule};
+use super::check::Check;
+use super::event::Event;
 use super::link::Links;
-use super::node::{BEAT, Node, Peer};
+use super::node::Node;
 use super::place::Record;
-use super::plan::{Action, Plan};
+use super::plan::Plan;
 use super::sight::Sight;
 use super::tab::Tab;
 use super::truth::Truth;
 use super::watcher::Watcher;
 use crate::fault::Faults;
-use crate::id::{ChannelName, Generation, NodeId, NodeName, Subject};
-use crate::presence::entry::{Client, ClientId, ConnectionId};
-use crate::presence::gateway::{self, End, Limits};
-use crate::presence::message::Message;
+use crate::id::{ChannelName, NodeId, NodeName, Subject};
+use crate::presence::entry::{Client, ClientId};
 use crate::presence::settings::{Namespaces, Settings};
-use crate::presence::shard::{Input, Shard};
 use crate::sim::agenda::Agenda;
 use crate::sim::cluster::clock::Clock;
 use crate::sim::coverage::Coverage;
@@ -31,52 +29,6 @@ use crate::sim::dice::Dice;
 /// How long everything may take to come to rest after it was healed: a client that fell silent is missed after fifteen
 /// seconds, and then there is its grace.
 const REST: Duration = Duration::from_secs(32);
-
-/// Events of one run; far more than any needs. One that gets here goes round in circles.
-const EVENTS_MAX: u64 = 3_000_000;
-
-/// Something that happens.
-#[derive(Debug)]
-pub(super) enum Event {
-    Beat,
-    Act(usize),
-    Start {
-        node: usize,
-    },
-    Deliver {
-        from: NodeId,
-        to: NodeId,
-        message: Message,
-    },
-    Unsent {
-        from: NodeId,
-        to: NodeId,
-    },
-    Wake {
-        to: NodeId,
-    },
-    Placed {
-        to: NodeId,
-        slot: u16,
-        record: Record,
-    },
-    Ended {
-        to: NodeId,
-        connection: ConnectionId,
-        how: End,
-    },
-    Ripe {
-        client: Client,
-        channel: ChannelName,
-        number: u64,
-    },
-    /// A node has been dead for so long that its clients may be told to have left.
-    Excuse {
-        node: NodeId,
-    },
-    Tab(usize),
-    Roam,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -102,10 +54,10 @@ pub(super) struct World {
     pub(super) moved_at: Option<Duration>,
     /// Since when each node was cut off, until it has caught up.
     pub(super) cut_at: BTreeMap<NodeName, Duration>,
-    healed_at: BTreeMap<NodeName, Duration>,
-    namespaces: Arc<Namespaces>,
-    faults: Faults,
-    is_healed: bool,
+    pub(super) healed_at: BTreeMap<NodeName, Duration>,
+    pub(super) namespaces: Arc<Namespaces>,
+    pub(super) faults: Faults,
+    pub(super) is_healed: bool,
     trace: Option<String>,
 }
 
@@ -200,170 +152,6 @@ impl World {
     /// Whether clients come and go no more.
     pub(super) fn is_over(&self) -> bool {
         self.is_healed
-    }
-
-    fn until(&mut self, end: Duration) {
-        while self.check.violation.is_none() {
-            let Some(event) = self.agenda.next(end) else {
-                return;
-            };
-            let handled = self.agenda.handled();
-            self.check
-                .ensure(handled < EVENTS_MAX, Rule::Truth, || "the run has no end".into());
-            self.happen(event);
-        }
-    }
-
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Beat => {
-                self.place();
-                for index in (0..self.nodes.len())
-                    .filter(|index| self.nodes[*index].is_up)
-                    .collect::<Vec<_>>()
-                {
-                    self.beat(index);
-                }
-                self.remember_cuts();
-                self.sweep();
-                self.agenda.after(BEAT, Event::Beat);
-            }
-            Event::Act(number) if !self.is_healed => self.act(self.plan.actions[number].1),
-            Event::Act(_) => {}
-            Event::Start { node } => self.come_back(node),
-            Event::Deliver { from, to, message } => {
-                self.turn_of(&to, Input::Received { from, message });
-            }
-            Event::Unsent { from, to } => self.turn_of(&from, Input::Unsent(to)),
-            Event::Wake { to } => self.turn_of(&to, Input::Wake),
-            Event::Placed { to, slot, record } => {
-                if let Some(index) = self.running(&to) {
-                    self.placed(index, slot, record);
-                }
-            }
-            Event::Ended { to, connection, how } => self.say(&to, gateway::Input::Ended { connection, how }),
-            Event::Ripe {
-                client,
-                channel,
-                number,
-            } => {
-                let now = self.agenda.passed();
-                let since = |at: Option<Duration>, bound| at.is_some_and(|at| now < at + bound);
-                let is_rough = self.links.is_rough()
-                    || since(self.rough_at, Duration::from_secs(13))
-                    || since(self.moved_at, Duration::from_secs(8));
-                self.truth.ripe(&client, &channel, number, is_rough, now);
-            }
-            Event::Excuse { node } => {
-                let now = self.agenda.passed();
-                self.truth.excuse(&node, now);
-            }
-            Event::Tab(tab) => self.tab(tab),
-            Event::Roam if self.is_healed => {}
-            Event::Roam => {
-                self.roam();
-                let wait = Duration::from_millis(self.dice.between((500, 4_000)));
-                self.agenda.after(wait, Event::Roam);
-            }
-        }
-    }
-
-    fn turn_of(&mut self, node: &NodeId, input: Input<u64>) {
-        if let Some(index) = self.running(node) {
-            self.turn(index, input);
-        }
-    }
-
-    fn running(&self, node: &NodeId) -> Option<usize> {
-        let index = self.index_of(node);
-        (self.nodes[index].id == *node && self.nodes[index].is_up).then_some(index)
-    }
-
-    fn act(&mut self, action: Action) {
-        self.line(|| format!("{action:?}"));
-        match action {
-            Action::Crash { node, back_after } => self.crash(node, back_after),
-            Action::Cut { from, to, cut } => self.links.cut(from, to, cut),
-            Action::Noise(noise) => self.links.noise = noise,
-            Action::Move { slot, gap } => self.move_slot(slot, gap),
-        }
-        if self.links.is_rough() {
-            self.rough_at = Some(self.agenda.passed());
-        }
-    }
-
-    fn crash(&mut self, node: usize, back_after: Duration) {
-        let up = self.nodes.iter().filter(|node| node.is_up).count();
-        // What a cluster does without a majority is nothing.
-        if !self.nodes[node].is_up || (up - 1) * 2 <= self.nodes.len() {
-            return;
-        }
-        self.nodes[node].is_up = false;
-        let id = self.nodes[node].id.clone();
-        self.watchers.retain(|_, watcher| watcher.node != id);
-        self.lose_tabs(&id);
-        self.changed_at = self.agenda.passed();
-        self.agenda.after(back_after, Event::Start { node });
-        let nearly = self.grace().mul_f64(0.85);
-        self.agenda.after(nearly, Event::Excuse { node: id });
-    }
-
-    fn come_back(&mut self, node: usize) {
-        if self.nodes[node].is_up {
-            return;
-        }
-        self.coverage.saw(Sight::Restart);
-        let (generation, clock) = (self.nodes[node].id.generation.0 + 1, self.nodes[node].clock);
-        self.nodes[node] = self.start(node, generation, clock);
-        self.changed_at = self.agenda.passed();
-        self.watch_all(node);
-    }
-
-    fn start(&self, index: usize, generation: u64, clock: Clock) -> Node {
-        let id = NodeId {
-            name: NodeName::parse(&format!("n{index}")).expect("it is one"),
-            generation: Generation(generation),
-        };
-        let passed = self.agenda.passed();
-        let now = self.agenda.now().instant - passed + clock.shows(passed);
-        let namespaces = Arc::clone(&self.namespaces);
-        Node {
-            shard: Shard::new(id.clone(), namespaces, Limits::default(), self.faults, now),
-            id,
-            is_up: true,
-            clock,
-            places: vec![0; self.places.len()],
-            peers: vec![Peer::new(passed); self.plan.nodes],
-            has_quorum: true,
-        }
-    }
-
-    /// Since when nodes are cut off, and for some time after that.
-    fn remember_cuts(&mut self) {
-        let now = self.agenda.passed();
-        for (index, node) in self.nodes.iter().enumerate() {
-            let name = &node.id.name;
-            if self.links.touches(index) {
-                self.cut_at.entry(name.clone()).or_insert(now);
-                self.healed_at.insert(name.clone(), now);
-            } else if self
-                .healed_at
-                .get(name)
-                .is_some_and(|at| now > *at + Duration::from_secs(15))
-            {
-                self.cut_at.remove(name);
-                self.healed_at.remove(name);
-            }
-        }
-    }
-
-    fn heal(&mut self) {
-        self.line(|| "everything is healed".into());
-        self.is_healed = true;
-        self.links.heal();
-        for node in 0..self.nodes.len() {
-            self.come_back(node);
-        }
     }
 
     pub(super) fn index_of(&self, node: &NodeId) -> usize {

@@ -77,6 +77,18 @@ fn a_replica_has_the_whole_and_then_every_step() {
 }
 
 #[test]
+fn what_a_replica_saw_happen_is_no_news_when_it_is_the_owner() {
+    let mut pair = Pair::new();
+    pair.change(put("anna", 1, 1));
+    pair.replica.own(2);
+    // Those who turn to it are sent anna with the whole, and may have been shown since that she left.
+    pair.replica.follow("w", Mode::Roster);
+    let mut sent = pair.replica.change("b", put("bert", 2, 1));
+    sent.extend(pair.replica.pass(QUIET));
+    assert_eq!(told(&sent), [at("bert", "b")]);
+}
+
+#[test]
 fn a_replica_that_missed_a_step_asks_for_the_whole() {
     let mut pair = Pair::new();
     pair.is_cut = true;

@@ -1,6 +1,7 @@
 //! Nodes that die and return, and owners that change.
 
 use super::*;
+use crate::presence::message::{Copied, Stamp};
 
 /// Of whom the owner was not sure in what it told last.
 fn doubts(sent: &[(NodeId, Message)]) -> Option<(usize, usize)> {
@@ -90,6 +91,64 @@ fn without_a_majority_nobody_is_declared_gone() {
 }
 
 #[test]
+fn without_a_majority_nobody_has_left_who_was_lost() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.change("a", lost("anna", 1, 2));
+    owner.pass(QUIET);
+    owner.turn(Input::Quorum(false));
+    // Its gateway has waited for a grace: where the majority is, anna may have returned to another.
+    let sent = owner.change("a", gone("anna", 1, 3));
+    assert_eq!((told(&sent), is_holding(&sent)), (vec![left("anna")], Some(true)));
+    owner.pass(QUIET);
+    assert_eq!(is_holding(&owner.turn(Input::Quorum(true))), Some(false));
+}
+
+#[test]
+fn what_an_earlier_start_of_a_replica_had_replaces_nobody() {
+    let mut replica = Node::new("r");
+    replica.id = node("r", 2);
+    replica.roster = Roster::new(
+        replica.id.clone(),
+        Arc::clone(&replica.roster.namespaces),
+        Faults::default(),
+        replica.now,
+    );
+    let owner = node("o", 1);
+    let role = Role::Replica {
+        owner: Some((owner.clone(), Term(1))),
+    };
+    replica.turn(Input::Role { slot: SLOT, role });
+    let copied = |name: &str, generation, change| match change {
+        Change::Put(entry) => Copied {
+            gateway: node(name, generation),
+            entry,
+            is_replaced: false,
+        },
+        Change::Drop { .. } => unreachable!("it is a copy"),
+    };
+    // She was with the node when it died, came to b, and was lost there.
+    let told = ToReplica::Copy {
+        slot: SLOT,
+        stamp: Stamp::default(),
+        part: 0,
+        is_last: true,
+        entries: vec![copied("r", 1, put("anna", 1, 1)), copied("b", 1, lost("anna", 2, 1))],
+        seen: Vec::new(),
+    };
+    replica.turn(Input::Told { from: owner, told });
+    replica.stands("b", 1, Standing::Up);
+    replica.own(2);
+    let sent = replica.follow("w", Mode::Roster);
+    let rows = sent.iter().find_map(|(_, message)| match message {
+        Message::Watch(ToWatch::Roster { rows, .. }) => Some(rows),
+        _ => None,
+    });
+    let gateways: Vec<_> = rows.unwrap().iter().map(|one| one.row.gateway.to_string()).collect();
+    assert_eq!(gateways, ["b@1"], "she may return");
+}
+
+#[test]
 fn a_new_owner_is_sure_of_a_gateway_when_its_digest_has_matched() {
     let mut owner = Node::owner();
     owner.change("a", put("anna", 1, 1));
@@ -115,6 +174,73 @@ fn a_new_owner_is_sure_of_a_gateway_when_its_digest_has_matched() {
     owner.digest("o", &[]);
     assert_eq!(doubts(&owner.pass(QUIET)), Some((0, 0)));
     assert_eq!(owner.own(3), [], "it knows");
+}
+
+/// A new owner that holds anna at `a` of old, and is told that she was lost at `b`.
+fn unsettled_owner() -> Node {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.turn(Input::Role {
+        slot: SLOT,
+        role: Role::Replica { owner: None },
+    });
+    owner.own(3);
+    owner.follow("w", Mode::Roster);
+    owner.change("b", lost("anna", 2, 2));
+    owner
+}
+
+#[test]
+fn what_a_new_owner_is_not_sure_of_replaces_nobody() {
+    let mut owner = unsettled_owner();
+    // She went from a to b before: she is away, and may return.
+    let mut sent = owner.listing("a", 2, &[]);
+    sent.extend(owner.pass(QUIET));
+    assert_eq!(told(&sent), [at("anna", "b")]);
+    assert_eq!(told(&owner.change("b", gone("anna", 2, 3))), [left("anna")]);
+}
+
+#[test]
+fn what_a_gateway_has_when_it_settles_replaces_what_was_lost() {
+    let mut owner = unsettled_owner();
+    owner.digest("a", &[entry("anna", 1, 1)]);
+    owner.pass(QUIET);
+    assert_eq!(told(&owner.change("a", gone("anna", 1, 2))), [left("anna")]);
+}
+
+/// Whether nobody has left, in what the owner told last.
+fn is_holding(sent: &[(NodeId, Message)]) -> Option<bool> {
+    sent.iter().rev().find_map(|(_, message)| match message {
+        Message::Watch(ToWatch::Delta(delta)) => Some(delta.doubts.is_holding),
+        Message::Watch(ToWatch::Roster { doubts, .. }) => Some(doubts.is_holding),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_owner_that_held_no_copy_declares_nobody_gone_before_a_grace() {
+    let mut owner = Node::new("o");
+    owner.own(2);
+    owner.digest("o", &[]);
+    assert_eq!(is_holding(&owner.follow("o", Mode::Roster)), Some(true));
+    let sent = owner.pass(GRACE - Duration::from_millis(1));
+    assert_eq!(
+        is_holding(&sent),
+        None,
+        "all have settled, and who died with the copies is not known"
+    );
+    assert_eq!(is_holding(&owner.pass(Duration::from_millis(1))), Some(false));
+    // One that goes on with what it holds knows who was there.
+    owner.change("a", put("anna", 1, 1));
+    owner.turn(Input::Role {
+        slot: SLOT,
+        role: Role::Replica { owner: None },
+    });
+    owner.own(3);
+    owner.follow("o", Mode::Roster);
+    owner.digest("a", &[entry("anna", 1, 1)]);
+    owner.digest("o", &[]);
+    assert_eq!(is_holding(&owner.pass(QUIET)), Some(false));
 }
 
 #[test]
