@@ -130,7 +130,10 @@ fn what_an_earlier_start_of_a_replica_had_replaces_nobody() {
     // She was with the node when it died, came to b, and was lost there.
     let told = ToReplica::Copy {
         slot: SLOT,
-        stamp: Stamp::default(),
+        stamp: Stamp {
+            term: Term(1),
+            version: 0,
+        },
         part: 0,
         is_last: true,
         entries: vec![copied("r", 1, put("anna", 1, 1)), copied("b", 1, lost("anna", 2, 1))],
