@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::watcher::{Shown, Watcher};
 use super::world::World;
-use crate::id::SlotId;
+use crate::id::{NodeId, SlotId};
 use crate::presence::roster::Standing;
 
 /// Which promise was broken. The names in brackets are those of docs/presence.md.
@@ -57,7 +57,7 @@ impl Check {
 /// Within which everything is known after a crash or a change of owner: detection, grace, a second.
 const CHANGED_BOUND: Duration = Duration::from_millis(8_500);
 /// Within which everything is repaired after links are healed: two comparisons, and what they take.
-const ROUGH_BOUND: Duration = Duration::from_secs(13);
+pub(super) const ROUGH_BOUND: Duration = Duration::from_secs(13);
 /// Within which whoever begins to watch is shown something.
 const BEGIN_BOUND: Duration = Duration::from_millis(1_500);
 
@@ -67,6 +67,7 @@ impl World {
         let now = self.agenda.passed();
         if self.links.is_rough() {
             self.rough_at = Some(now);
+            self.links.note(now);
         }
         let err = if self.plan.clocks_err { 1.15 } else { 1.0 };
         let rough = self.rough_at.map_or(Duration::ZERO, |at| at + ROUGH_BOUND.mul_f64(err));
@@ -109,18 +110,32 @@ impl World {
         if !self.nodes[index].has_quorum {
             return;
         }
-        let nearly = self.grace().mul_f64(0.85);
         for other in 0..self.nodes.len() {
             let peer = &mut self.nodes[index].peers[other];
             let Some((node, standing)) = peer.told.clone() else {
                 continue;
             };
-            let is_purged = standing == Standing::Down && now >= peer.since + nearly;
+            let is_purged = peer.is_gone(now);
             if is_purged != peer.is_excused && standing != Standing::Suspect {
                 peer.is_excused = is_purged;
-                self.truth.excuse(&node, now);
+                self.excuse_at(index, &node);
             }
         }
+    }
+
+    /// Lets watchers be told that those left whom an owner has only from a node that it takes for dead.
+    pub(super) fn excuse_at(&mut self, owner: usize, node: &NodeId) {
+        let now = self.agenda.passed();
+        let owned: Vec<_> = self
+            .channels
+            .iter()
+            .filter(|channel| {
+                let record = &self.places[usize::from(self.slot_of(channel).0)];
+                record.owner.as_ref() == Some(&self.nodes[owner].id)
+            })
+            .cloned()
+            .collect();
+        self.truth.excuse(node, &owned, now);
     }
 
     /// What must hold once everything has come to rest.

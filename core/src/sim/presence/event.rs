@@ -50,10 +50,6 @@ pub(super) enum Event {
         channel: ChannelName,
         number: u64,
     },
-    /// A node has been dead for so long that its clients may be told to have left.
-    Excuse {
-        node: NodeId,
-    },
     Tab(usize),
     Roam,
 }
@@ -106,16 +102,9 @@ impl World {
                 number,
             } => {
                 let now = self.agenda.passed();
-                let since = |at: Option<Duration>, bound| at.is_some_and(|at| now < at + bound);
-                let is_rough = self.links.is_rough()
-                    || since(self.rough_at, Duration::from_secs(13))
-                    || since(self.moved_at, Duration::from_secs(8))
-                    || self.is_unrouted(&client, &channel);
-                self.truth.ripe(&client, &channel, number, is_rough, now);
-            }
-            Event::Excuse { node } => {
-                let now = self.agenda.passed();
-                self.truth.excuse(&node, now);
+                let presence = self.truth.all.get(&(channel.clone(), client.clone()));
+                let is_late = presence.is_some_and(|presence| self.are_late(&channel, presence.last()));
+                self.truth.ripe(&client, &channel, number, is_late, now);
             }
             Event::Tab(tab) => self.tab(tab),
             Event::Roam if self.is_healed => {}

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::check::ROUGH_BOUND;
 use super::plan::Noise;
 use crate::sim::dice::Dice;
 
 /// How long something may be on its way that was overtaken.
-const DISORDER_MAX: Duration = Duration::from_secs(3);
+pub(super) const DISORDER_MAX: Duration = Duration::from_secs(3);
 
 /// See the module.
 #[derive(Debug)]
@@ -19,6 +20,9 @@ pub(super) struct Links {
     cuts: BTreeSet<(usize, usize)>,
     /// When the last thing arrives that was sent from one to the other: what is sent later arrives later.
     last: BTreeMap<(usize, usize), Duration>,
+    /// When all links last were noisy, and when each was last cut.
+    noisy_at: Option<Duration>,
+    cut_at: BTreeMap<(usize, usize), Duration>,
 }
 
 /// What becomes of something that is sent.
@@ -39,6 +43,8 @@ impl Links {
             noise: Noise::default(),
             cuts: BTreeSet::new(),
             last: BTreeMap::new(),
+            noisy_at: None,
+            cut_at: BTreeMap::new(),
         }
     }
 
@@ -74,8 +80,27 @@ impl Links {
 
     /// Whether anything is wrong with any of them.
     pub(super) fn is_rough(&self) -> bool {
+        !self.cuts.is_empty() || self.is_noisy()
+    }
+
+    const fn is_noisy(&self) -> bool {
         let noise = self.noise;
-        !self.cuts.is_empty() || noise.loss + noise.doubling + noise.disorder + noise.full > 0
+        noise.loss + noise.doubling + noise.disorder + noise.full > 0
+    }
+
+    /// Remembers what is wrong with which.
+    pub(super) fn note(&mut self, now: Duration) {
+        if self.is_noisy() {
+            self.noisy_at = Some(now);
+        }
+        self.cut_at.extend(self.cuts.iter().map(|cut| (*cut, now)));
+    }
+
+    /// Whether what one has told the other may not have come yet, for the link between them is bad or was a moment ago.
+    pub(super) fn is_late(&self, one: usize, other: usize, now: Duration) -> bool {
+        let cuts = [(one, other), (other, one)].map(|link| self.cut_at.get(&link).copied());
+        let mut bad = cuts.into_iter().chain([self.noisy_at]).flatten();
+        bad.any(|at| now < at + ROUGH_BOUND)
     }
 
     pub(super) fn cut(&mut self, from: usize, to: usize, cut: bool) {

@@ -8,6 +8,7 @@ use super::world::World;
 use crate::id::{NodeId, SlotId};
 use crate::presence::message::{Message, Step, ToOwner, ToReplica, ToWatch};
 use crate::presence::roster::Standing;
+use crate::presence::settings::Settings;
 use crate::presence::shard::{Effect, Input, Shard};
 use crate::sim::cluster::clock::Clock;
 
@@ -55,6 +56,13 @@ impl Peer {
             is_excused: false,
         }
     }
+
+    /// Whether the one that it is taken for has been dead for a grace.
+    pub(super) fn is_gone(&self, now: Duration) -> bool {
+        let nearly = Settings::default().grace.mul_f64(0.85);
+        let is_down = matches!(self.told, Some((_, Standing::Down)));
+        is_down && now >= self.since + nearly
+    }
 }
 
 impl World {
@@ -91,8 +99,9 @@ impl World {
                 // Another start shows that the earlier one is dead, which it may have been taken for long since.
                 if let Some((past, Standing::Down)) = self.nodes[index].peers[other].told.clone()
                     && past != known
+                    && self.nodes[index].peers[other].is_gone(now)
                 {
-                    self.truth.excuse(&past, now);
+                    self.excuse_at(index, &past);
                 }
                 let peer = &mut self.nodes[index].peers[other];
                 (peer.told, peer.since) = (Some((known.clone(), standing)), now);

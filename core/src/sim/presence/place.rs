@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::check::ROUGH_BOUND;
 use super::event::Event;
 use super::sight::Sight;
 use super::world::World;
 use crate::id::{ChannelName, NodeId, Term};
-use crate::presence::entry::Client;
-use crate::presence::roster::Standing;
 use crate::sim::dice::Dice;
 
 /// How long an owner is out of reach before another takes its slots.
@@ -87,15 +86,15 @@ impl World {
         self.changed_at = self.agenda.passed();
         // Those that the new owner takes for dead have left as soon as it is the owner.
         for peer in 0..self.nodes.len() {
-            if let Some((node, Standing::Down)) = self.nodes[owner].peers[peer].told.clone() {
-                self.truth.excuse(&node, self.changed_at);
+            let known = &self.nodes[owner].peers[peer];
+            if let Some((node, _)) = known.told.clone().filter(|_| known.is_gone(self.changed_at)) {
+                self.excuse_at(owner, &node);
             }
         }
     }
 
     /// A slot is given to another node on purpose.
     pub(super) fn move_slot(&mut self, slot: usize, gap: Duration) {
-        self.moved_at = Some(self.agenda.passed());
         if !gap.is_zero() {
             let until = self.agenda.passed() + gap;
             let record = &mut self.places[slot];
@@ -109,12 +108,19 @@ impl World {
         self.claim(slot);
     }
 
-    /// Whether a client is at a node that has not been told who owns the channel's slot.
-    pub(super) fn is_unrouted(&self, client: &Client, channel: &ChannelName) -> bool {
+    /// Whether what all these nodes have told the owner of a channel may not have come yet: the links between them are
+    /// bad, or links were when they had yet to learn who owns it. Where no link is bad nothing is late.
+    pub(super) fn are_late<'a>(&self, channel: &ChannelName, nodes: impl Iterator<Item = &'a NodeId>) -> bool {
+        let now = self.agenda.passed();
+        let is_rough = self.rough_at.is_some_and(|at| now < at + ROUGH_BOUND);
         let slot = usize::from(self.slot_of(channel).0);
-        let presence = self.truth.all.get(&(channel.clone(), client.clone()));
-        let mut at = presence.into_iter().flat_map(|presence| presence.here.keys());
-        at.any(|(node, _)| self.nodes[self.index_of(node)].places[slot] < self.places[slot].version)
+        let record = &self.places[slot];
+        let owner = record.owner.as_ref().map(|owner| self.index_of(owner));
+        let is_unrouted = |node: usize| is_rough && self.nodes[node].places[slot] < record.version;
+        nodes.map(|node| self.index_of(node)).all(|node| match owner {
+            Some(owner) => self.links.is_late(node, owner, now) || is_unrouted(node),
+            None => is_rough,
+        })
     }
 
     /// Tells a node what it does not know yet of who owns what. It may take a while.

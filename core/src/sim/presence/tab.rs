@@ -217,6 +217,24 @@ impl World {
         self.agenda.after(after, Event::Ended { to, connection, how });
     }
 
+    /// A node has crashed that had not missed these yet: they are lost as those are that were with it.
+    pub(super) fn lose_silent(&mut self, node: &NodeId) {
+        let after = Absence::Crashed.ripe_after(self.grace());
+        for ((channel, client), presence) in &self.truth.all {
+            if let Some(number) = presence.absence_at(node) {
+                let (client, channel) = (client.clone(), channel.clone());
+                self.agenda.after(
+                    after,
+                    Event::Ripe {
+                        client,
+                        channel,
+                        number,
+                    },
+                );
+            }
+        }
+    }
+
     /// A node has crashed: its tabs are lost, and return.
     pub(super) fn lose_tabs(&mut self, node: &NodeId) {
         for tab in 0..self.tabs.len() {
@@ -234,10 +252,11 @@ impl World {
     /// A client is by this connection in a channel no more.
     fn gone(&mut self, client: &Client, channel: &ChannelName, at: (NodeId, ConnectionId), absence: Absence) {
         let now = self.agenda.passed();
-        if let Some(number) = self
-            .truth
-            .leave(client, channel, &at, absence, self.links.is_rough(), now)
-        {
+        let presence = self.truth.all.get(&(channel.clone(), client.clone()));
+        let here = presence.into_iter().flat_map(|presence| presence.here.keys());
+        let others = here.filter(|one| **one != at).map(|(node, _)| node);
+        let is_late = self.are_late(channel, others);
+        if let Some(number) = self.truth.leave(client, channel, &at, absence, is_late, now) {
             let (client, channel) = (client.clone(), channel.clone());
             let after = absence.ripe_after(self.grace());
             self.agenda.after(

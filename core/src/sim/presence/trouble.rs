@@ -24,6 +24,7 @@ impl World {
         }
         if self.links.is_rough() {
             self.rough_at = Some(self.agenda.passed());
+            self.links.note(self.agenda.passed());
         }
     }
 
@@ -36,11 +37,10 @@ impl World {
         self.nodes[node].is_up = false;
         let id = self.nodes[node].id.clone();
         self.watchers.retain(|_, watcher| watcher.node != id);
+        self.lose_silent(&id);
         self.lose_tabs(&id);
         self.changed_at = self.agenda.passed();
         self.agenda.after(back_after, Event::Start { node });
-        let nearly = self.grace().mul_f64(0.85);
-        self.agenda.after(nearly, Event::Excuse { node: id });
     }
 
     pub(super) fn come_back(&mut self, node: usize) {

@@ -1,10 +1,11 @@
 //! Who is there, and since when: told by what clients do, and by nothing that a machine believes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::link::DISORDER_MAX;
 use crate::id::{ChannelName, NodeId};
 use crate::presence::entry::{Client, ConnectionId};
 
@@ -67,7 +68,9 @@ pub(super) struct Presence {
     shown_until: Duration,
     /// Until when connections that broke unnoticed may be shown.
     lingers_until: Duration,
-    /// When it was last lost at each node.
+    /// Where it was last.
+    left_from: Option<NodeId>,
+    /// When a connection of it was last lost at each node.
     lost_at: BTreeMap<NodeId, Duration>,
     /// Absences so far.
     absences: u64,
@@ -110,12 +113,30 @@ impl Presence {
         }
     }
 
-    /// Whether it is at such a node, or was lost there not long ago.
-    pub(super) fn is_with(&self, is_such: impl Fn(&NodeId) -> bool, now: Duration) -> bool {
-        let lost = self.lost_at.iter();
-        let lost = lost.filter(|(_, at)| now < **at + Duration::from_secs(25));
-        let mut all = self.here.keys().map(|(at, _)| at).chain(lost.map(|(node, _)| node));
-        all.any(is_such)
+    /// Where it is, or was last.
+    pub(super) fn last(&self) -> impl Iterator<Item = &NodeId> {
+        let lost = self.left_from.as_ref().filter(|_| self.here.is_empty());
+        self.here.keys().map(|(at, _)| at).chain(lost)
+    }
+
+    /// The number of its absence, if it is away and was last at a node.
+    pub(super) fn absence_at(&self, node: &NodeId) -> Option<u64> {
+        let is_away = self.here.is_empty() && self.left_from.as_ref() == Some(node);
+        is_away.then_some(self.absences)
+    }
+
+    /// Whether that it came somewhere may have been overtaken by all that came after: that the connection was lost again, and
+    /// that it has left elsewhere since. An owner takes such a connection for one more, until it hears of its end.
+    pub(super) fn is_overtaken(&self, is_late: impl Fn(&NodeId) -> bool, now: Duration) -> bool {
+        let mut lost = self.lost_at.iter();
+        lost.any(|(node, at)| now < *at + DISORDER_MAX + TOLD_WITHIN && is_late(node))
+    }
+
+    /// Whether an owner that takes some nodes for dead, though they live, knows nothing better of it: it is there, or was
+    /// last, and of where it is since the owner may not have heard yet.
+    pub(super) fn is_beyond(&self, beyond: &BTreeSet<NodeId>, late: &BTreeSet<NodeId>) -> bool {
+        let was_there = self.last().chain(&self.left_from).any(|at| beyond.contains(at));
+        was_there && self.last().all(|at| beyond.contains(at) || late.contains(at))
     }
 
     /// It may have looked as if it left and came back.
@@ -163,13 +184,14 @@ impl Truth {
         channel: &ChannelName,
         at: &At,
         absence: Absence,
-        is_rough: bool,
+        is_late: bool,
         now: Duration,
     ) -> Option<u64> {
         let presence = self.all.get_mut(&(channel.clone(), client.clone()))?;
         presence.here.remove(at)?;
         let until = now + absence.told_within(self.grace);
-        if !matches!(absence, Absence::Left) {
+        presence.left_from = Some(at.0.clone());
+        if matches!(absence, Absence::Lost) {
             presence.lost_at.insert(at.0.clone(), now);
         }
         if matches!(absence, Absence::Silent(_) | Absence::Crashed) {
@@ -178,7 +200,7 @@ impl Truth {
         if !presence.here.is_empty() {
             presence.parted_at = Some(now);
             // The other connections may be those that nobody can see, or sees yet.
-            if is_rough || now < presence.came_at + TOLD_WITHIN {
+            if is_late || now < presence.came_at + TOLD_WITHIN {
                 presence.excuse(now);
             }
             return None;
@@ -198,14 +220,15 @@ impl Truth {
         Some(presence.absences)
     }
 
-    /// The grace of an absence has all but passed. It may be told, unless it has ended; and where links were bad, even so.
-    pub(super) fn ripe(&mut self, client: &Client, channel: &ChannelName, number: u64, is_rough: bool, now: Duration) {
+    /// The grace of an absence has all but passed. It may be told, unless it has ended; and where the owner may not have
+    /// heard of that, even so.
+    pub(super) fn ripe(&mut self, client: &Client, channel: &ChannelName, number: u64, is_late: bool, now: Duration) {
         let Some(presence) = self.all.get_mut(&(channel.clone(), client.clone())) else {
             return;
         };
         match presence.here.is_empty() && presence.absences == number {
             true => presence.moves.push((now, false)),
-            false if is_rough => {
+            false if is_late => {
                 // It has come back since, and may have left again: all that may be told after this.
                 let last = presence.moves.last().copied().filter(|(_, has_come)| !has_come);
                 presence.moves.extend([(now, false), (now, true)]);
@@ -216,9 +239,9 @@ impl Truth {
     }
 
     /// A node was taken for dead by others for so long that its clients may be told to have left.
-    pub(super) fn excuse(&mut self, node: &NodeId, now: Duration) {
-        for presence in self.all.values_mut() {
-            if presence.is_with(|at| at == node, now) {
+    pub(super) fn excuse(&mut self, node: &NodeId, channels: &[ChannelName], now: Duration) {
+        for ((channel, _), presence) in &mut self.all {
+            if channels.contains(channel) && presence.last().all(|at| at == node) {
                 presence.excuse(now);
             }
         }

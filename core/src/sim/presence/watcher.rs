@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check::Rule;
 use super::sight::Sight;
 use super::world::World;
-use crate::id::{ChannelName, NodeId, NodeName};
+use crate::id::{ChannelName, NodeId};
 use crate::presence::entry::{Client, Row};
 use crate::presence::message::Count;
 use crate::presence::roster::Standing;
@@ -183,12 +183,16 @@ impl World {
     }
 
     /// Nodes that the owner of a channel takes for dead, though they live: it cannot reach them, and to its channels they are.
-    fn beyond_owner_of(&self, channel: &ChannelName) -> BTreeSet<NodeName> {
+    fn beyond_owner_of(&self, channel: &ChannelName) -> BTreeSet<NodeId> {
         let owner = &self.places[usize::from(self.slot_of(channel).0)].owner;
         let peers = owner.iter().flat_map(|owner| &self.nodes[self.index_of(owner)].peers);
         let told = peers.filter_map(|peer| peer.told.as_ref());
         let down = told.filter(|(_, standing)| *standing == Standing::Down);
-        down.map(|(node, _)| node.name.clone()).collect()
+        let lives = |node: &&NodeId| {
+            let now = &self.nodes[self.index_of(node)];
+            now.id == **node && now.is_up
+        };
+        down.map(|(node, _)| node).filter(lives).cloned().collect()
     }
 
     fn watchers_of(&self, node: &NodeId, channel: &ChannelName, mode: Mode) -> Vec<u64> {
@@ -231,6 +235,10 @@ impl World {
             return;
         };
         let beyond = self.beyond_owner_of(&channel);
+        let late: BTreeSet<_> = (0..self.nodes.len())
+            .map(|node| self.nodes[node].id.clone())
+            .filter(|node| self.are_late(&channel, [node].into_iter()))
+            .collect();
         let Some(watcher) = self.watchers.get_mut(&watcher) else {
             return;
         };
@@ -277,8 +285,12 @@ impl World {
             let used = watcher.used.entry(client.clone()).or_default();
             let presence = self.truth.all.get(&(channel.clone(), client.clone()));
             let is_real = presence.is_some_and(|presence| {
-                let is_beyond = !has_come && presence.is_with(|at| beyond.contains(&at.name), now);
-                presence.justify(used, has_come, window, now) || is_beyond || (presence.was_copied && is_blurred)
+                let is_overtaken = has_come && presence.is_overtaken(|at| late.contains(at), now);
+                let is_beyond = !has_come && presence.is_beyond(&beyond, &late);
+                presence.justify(used, has_come, window, now)
+                    || is_beyond
+                    || is_overtaken
+                    || (presence.was_copied && is_blurred)
             });
             self.check.ensure(is_real, Rule::Flap, || {
                 let what = if has_come { "join" } else { "leave" };

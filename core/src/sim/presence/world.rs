@@ -48,10 +48,9 @@ pub(super) struct World {
     pub(super) truth: Truth,
     pub(super) check: Check,
     pub(super) coverage: Coverage<Sight>,
-    /// When links were last bad, and when nodes or owners last changed, and a slot was last moved on purpose.
+    /// When links were last bad, and when nodes or owners last changed.
     pub(super) rough_at: Option<Duration>,
     pub(super) changed_at: Duration,
-    pub(super) moved_at: Option<Duration>,
     /// Since when each node was cut off, until it has caught up.
     pub(super) cut_at: BTreeMap<NodeName, Duration>,
     pub(super) healed_at: BTreeMap<NodeName, Duration>,
@@ -108,7 +107,6 @@ impl World {
             coverage: Coverage::default(),
             rough_at: None,
             changed_at: Duration::ZERO,
-            moved_at: None,
             cut_at: BTreeMap::new(),
             healed_at: BTreeMap::new(),
             namespaces,
