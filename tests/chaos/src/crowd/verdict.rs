@@ -98,7 +98,10 @@ impl Verdict {
                 eprintln!("chaos: watcher {watcher} is shown {ghost}, who ended: {ended:?} ago");
             }
             for one in missing.clone().take(TOLD_MAX) {
-                eprintln!("chaos: watcher {watcher} is not shown {one}, who was away: {:?}", truth.away.get(one));
+                eprintln!(
+                    "chaos: watcher {watcher} is not shown {one}, who was away: {:?}",
+                    truth.away.get(one)
+                );
             }
             self.ghosts_after_15s += ghosts.count();
             self.missing_after_15s += missing.count();
@@ -123,7 +126,11 @@ impl Verdict {
                         let took = u64::try_from(one.at.duration_since(*at).as_nanos()).unwrap_or(u64::MAX);
                         if *how == End::Said && took > SLOW_NANOS && slow < TOLD_MAX {
                             slow += 1;
-                            eprintln!("chaos: the goodbye of {} took {took} ns, {:?} ago", one.number, at.elapsed());
+                            eprintln!(
+                                "chaos: the goodbye of {} took {took} ns, {:?} ago",
+                                one.number,
+                                at.elapsed()
+                            );
                         }
                         match how {
                             End::Said => said.push(took),
