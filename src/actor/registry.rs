@@ -327,12 +327,8 @@ impl Registry {
     ///
     /// # Errors
     /// The message, when there is none.
-    pub fn try_send_presence(
-        &self,
-        shard: ShardId,
-        message: Box<presence::Message>,
-    ) -> Result<(), Box<presence::Message>> {
-        match self.presence(shard).try_send(*message, 1) {
+    pub fn try_send_presence(&self, shard: ShardId, message: presence::Message) -> Result<(), Box<presence::Message>> {
+        match self.presence(shard).try_send(message, 1) {
             Ok(()) => Ok(()),
             Err(SendError::Full(message)) => Err(Box::new(message)),
             // Whoever asked is told that nobody answers.

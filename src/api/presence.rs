@@ -139,7 +139,7 @@ async fn glance(registry: &Registry, channel: &ChannelName, mode: Mode) -> Resul
         channel,
     };
     let message = Message::Happened(Happening::Watcher(input));
-    if registry.try_send_presence(watches.shard, Box::new(message)).is_err() {
+    if registry.try_send_presence(watches.shard, message).is_err() {
         return Err(Refusal::Busy.into());
     }
     match tokio::time::timeout(ANSWER_TIME_MAX, shown).await {

@@ -35,7 +35,7 @@ impl Request {
                 sent.map_err(|message| Self::Channel(channel, message))
             }
             Self::Presence(shard, message) => {
-                let sent = registry.try_send_presence(shard, message);
+                let sent = registry.try_send_presence(shard, *message);
                 sent.map_err(|message| Self::Presence(shard, message))
             }
         }

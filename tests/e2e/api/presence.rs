@@ -55,7 +55,12 @@ async fn who_is_there_is_read_page_by_page() {
     let all = [&first["present"][0], &first["present"][1], &second["present"][0]];
     let mut data: Vec<_> = all
         .iter()
-        .map(|one| one["data"].as_str().or(one["data_base64"].as_str()).expect("a state"))
+        .map(|one| {
+            one["data"]
+                .as_str()
+                .or_else(|| one["data_base64"].as_str())
+                .expect("a state")
+        })
         .collect();
     data.sort_unstable();
     assert_eq!(data, ["/w==", "one", "two"]);
