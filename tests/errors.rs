@@ -49,8 +49,14 @@ fn the_document_of_the_http_api_names_the_same_codes() {
     assert!(http.is_subset(&documented), "{http:?} and {documented:?}");
     let both = http.union(&protocol).cloned().collect();
     assert!(documented.is_subset(&both), "{documented:?} and {both:?}");
-    // What only sessions are told: they have serials, and channels that they are attached to.
-    let sessions_only = ["too_many_channels", "serial_gap", "not_attached", "serial_skipped"];
+    // What only sessions are told: they have serials, channels that they are attached to, and are in.
+    let sessions_only = [
+        "too_many_channels",
+        "serial_gap",
+        "not_attached",
+        "serial_skipped",
+        "not_entered",
+    ];
     let missing: BTreeSet<_> = both.difference(&documented).cloned().collect();
     assert_eq!(missing, sessions_only.map(quoted).into());
     let reasons: BTreeSet<String> = codes("reason");

@@ -5,16 +5,24 @@ use starling_client::{Client, Transports};
 use starling_mesh::transport::Transport;
 
 use super::verb::{run, start};
-use crate::support::eventually::eventually;
+use crate::support::api::Api;
+use crate::support::eventually::{becomes, eventually};
 use crate::support::node::Node;
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::settings::Settings;
 use crate::support::token::{SECRET, Token};
 
-/// A node that lets in strangers, and whoever has a token by the key `app`.
+/// A node that lets in strangers, and whoever has a token by the key `app`. It is sure of itself: one that has just started says
+/// that what it shows may be old.
 async fn node() -> Node {
     let settings = Settings::default().key("app", &format!("secret = \"{SECRET}\""));
-    Node::start(settings).await
+    let node = Node::start(settings).await;
+    let api = Api::of(&node).await;
+    becomes("what may be old", json!(false), async || {
+        api.get("/v1/channels/demo:a/presence").await.json()["stale"].clone()
+    })
+    .await;
+    node
 }
 
 /// A client of `url` whose token names Anna.
