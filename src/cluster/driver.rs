@@ -130,8 +130,8 @@ struct Driver {
     /// The newest start of each name that has said it ends. It still answers, and holds nothing for anybody any more.
     ended: BTreeMap<NodeName, Generation>,
     planner: Planner,
-    /// Nodes that the shards of presence were told of.
-    known: BTreeSet<NodeId>,
+    /// The newest start of each name that the shards of presence were told of.
+    known: BTreeMap<NodeName, Generation>,
     /// Most of those who decide about the slots are heard.
     has_quorum: bool,
 }
@@ -144,7 +144,7 @@ impl Driver {
             planner: Planner::new(cluster.me.clone(), zone.as_str().into(), planner::Config::default()),
             down: BTreeSet::new(),
             ended: BTreeMap::new(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             has_quorum: true,
             registry,
             cluster,
@@ -206,9 +206,8 @@ impl Driver {
     fn tell_registered(&mut self, table: &Table) {
         // Under its own name the table may have an earlier start yet.
         let nodes = table.nodes().nodes().filter(|node| node.name != self.cluster.me.name);
-        for node in nodes.filter(|node| !self.known.contains(node)).collect::<Vec<_>>() {
-            self.known.retain(|older| older.name != node.name);
-            self.known.insert(node.clone());
+        let is_news = |node: &NodeId| self.known.get(&node.name).is_none_or(|known| *known < node.generation);
+        for node in nodes.filter(is_news).collect::<Vec<_>>() {
             self.stands(&node, presence::Standing::Suspect);
         }
     }
@@ -227,7 +226,9 @@ impl Driver {
         }
     }
 
-    fn stands(&self, node: &NodeId, standing: presence::Standing) {
+    fn stands(&mut self, node: &NodeId, standing: presence::Standing) {
+        let known = self.known.entry(node.name.clone()).or_insert(node.generation);
+        *known = node.generation.max(*known);
         self.registry.tell_presence(|| presence::Happening::Standing {
             node: node.clone(),
             standing,
@@ -259,10 +260,7 @@ impl Driver {
                 self.hear(node, false);
             }
             Event::Reset(node) => self.reset(&node),
-            Event::Suspect(node) => {
-                self.known.insert(node.clone());
-                self.stands(&node, presence::Standing::Suspect);
-            }
+            Event::Suspect(node) => self.stands(&node, presence::Standing::Suspect),
             Event::Refused(..) => {}
         }
     }
@@ -304,7 +302,6 @@ impl Driver {
             self.down.retain(|older| older.name != node.name);
         }
         if changes || answers {
-            self.known.insert(node.clone());
             let standing = match answers {
                 true => presence::Standing::Up,
                 false => presence::Standing::Down,
