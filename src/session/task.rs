@@ -381,6 +381,8 @@ impl<C: Connection> Task<C> {
 
     /// Says goodbye if there is somebody to say it to, and closes.
     pub(super) async fn end(mut self, ending: Ending) {
+        // At once: others are not to see for as long as the goodbye takes who has gone.
+        self.attendance = None;
         for place in 0..PLACES_MAX {
             self.leave(starling_core::session::Place(place as u8));
         }
