@@ -82,7 +82,9 @@ impl<'a> Span<'a> {
         let Some(away) = self.away.get_mut(client) else {
             return false;
         };
-        if let Some(channel) = attached.filter(|_| away.is_connected) {
+        // Whoever is attached after it lost its node has another, though that may be noted a moment later.
+        if let Some(channel) = attached.filter(|_| away.has_lost) {
+            away.is_connected = true;
             away.unattached.remove(channel);
         }
         let is_back = away.is_connected && away.unattached.is_empty();
@@ -321,6 +323,20 @@ mod tests {
             at(400, ok("p1/1")),
         ];
         assert_eq!(Gaps::of(&records), Gaps::default());
+    }
+
+    #[test]
+    fn whoever_is_attached_again_is_back_though_its_node_is_noted_later() {
+        let records = [
+            at(0, connection("s1", Some("a"))),
+            at(1, attached("s1", "c")),
+            at(100, kill(1)),
+            at(110, connection("s1", None)),
+            at(300, attached("s1", "c")),
+            at(301, connection("s1", Some("b"))),
+            at(3000, Event::Quiet),
+        ];
+        assert_eq!(Gaps::of(&records).reconnect, [200 * 1_000_000]);
     }
 
     #[test]
