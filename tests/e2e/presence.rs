@@ -100,12 +100,17 @@ fn text(state: &Bytes) -> String {
 
 impl Watcher {
     /// Watches the room, and is shown who is there.
-    async fn of(mut raw: Raw, request: u64) -> Self {
-        raw.send(watch_frame(request, ROOM, false)).await;
+    async fn of(raw: Raw, request: u64) -> Self {
+        Self::in_channel(raw, request, ROOM).await
+    }
+
+    /// The same of another channel.
+    async fn in_channel(mut raw: Raw, request: u64, channel: &str) -> Self {
+        raw.send(watch_frame(request, channel, false)).await;
         let Body::Watched(watched) = raw.answer(request).await else {
             panic!("it may watch");
         };
-        assert_eq!(watched.channel, ROOM);
+        assert_eq!(watched.channel, channel);
         let mut watcher = Self {
             raw,
             channel_id: watched.channel_id,

@@ -12,6 +12,12 @@ use crate::support::over_both;
 use crate::support::raw::{Dialer, Raw};
 use crate::support::settings::Settings;
 
+/// A channel whose clients say much of themselves.
+const LONG: &str = "long:room";
+
+/// Rounds of changes: several times what a board, a session and the system keep for who does not read.
+const ROUNDS: u64 = 80;
+
 over_both! {
     whoever_counts_is_told_numbers_and_no_names
     a_watch_ends_with_detach
@@ -116,23 +122,38 @@ async fn cursors_reach_those_who_watch_and_only_of_those_who_are_there(transport
 }
 
 async fn a_watcher_that_falls_behind_is_shown_everybody_again(transport: Transport) {
-    let node = Node::start(Settings::default().set("session.presence_rate", "0")).await;
+    let long = Settings::default()
+        .set("session.presence_rate", "0")
+        .namespace("long", "presence = { state_max = \"4KiB\" }");
+    let node = Node::start(long).await;
     let narrow = Dialer::narrow(&node, transport).await;
-    let mut watcher = Watcher::of(narrow.open().await, 1).await;
-    // It does not read while a client changes a state of a kilobyte far more often than a board keeps.
-    let mut anna = client(&node, transport, 2).await;
-    let filler = "x".repeat(1_000);
-    for tick in 0..1_500_u64 {
-        anna.send(enter_frame(tick + 1, ROOM, &format!("{tick} {filler}")))
-            .await;
-        assert!(matches!(anna.answer(tick + 1).await, Body::Entered(_)));
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    let mut watcher = Watcher::in_channel(narrow.open().await, 1, LONG).await;
+    let mut other = Watcher::in_channel(client(&node, transport, 1).await, 1, LONG).await;
+    let filler = "x".repeat(4_000);
+    let mut there: Vec<Raw> = Vec::new();
+    for number in 0..8 {
+        there.push(client(&node, transport, 10 + number).await);
     }
-    let last = format!("1499 {filler}");
+    // It does not read while each round, which the other sees, changes a sixteenth of what a board keeps.
+    let states = |round: u64| vec![format!("{round} {filler}"); 8];
+    for round in 1..=ROUNDS {
+        for one in &mut there {
+            one.send(enter_frame(round, LONG, &format!("{round} {filler}"))).await;
+            assert!(matches!(one.answer(round).await, Body::Entered(_)));
+        }
+        other.until("the round", |it| it.states() == states(round)).await;
+    }
     watcher
-        .until("the last state", |it| it.states() == [last.clone()])
+        .until("the last round", |it| it.states() == states(ROUNDS))
         .await;
-    assert!(watcher.told.len() < 200, "{} changes were told", watcher.told.len());
-    drop((anna, watcher));
+    let rosters = |told: &[Told]| told.iter().filter(|one| matches!(one, Told::Roster(_))).count();
+    assert_eq!(rosters(&other.told), 1, "who keeps up is told what changes");
+    assert!(rosters(&watcher.told) > 1, "{} things were told", watcher.told.len());
+    let shown = node
+        .metrics()
+        .await
+        .sum("starling_slow_consumers_total", &[("action", "shown_again")]);
+    assert!(shown >= 1.0, "{shown}");
+    drop((there, watcher, other));
     node.stop().await;
 }
