@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { WebSocket } from 'ws';
 import {
   Client,
   type ClientOptions,
@@ -13,30 +12,23 @@ import {
   RefusedError,
   TimedOutError,
 } from '../src/index.ts';
+import { Clients } from './support/clients.ts';
 import { becomes, until } from './support/eventually.ts';
 import { StarlingNode } from './support/node.ts';
 import { NodeProxy } from './support/proxy.ts';
 
 let node: StarlingNode;
-const clients: Client[] = [];
+const clients = new Clients();
 
 before(async () => {
   node = await StarlingNode.start();
 });
 after(async () => {
-  await Promise.all(clients.map((client) => client.close()));
+  await clients.close();
   await node.stop();
 });
 
-function connect(options: ClientOptions = {}): Client {
-  const client = new Client({
-    url: node.url,
-    WebSocket: WebSocket as unknown as typeof globalThis.WebSocket,
-    ...options,
-  });
-  clients.push(client);
-  return client;
-}
+const connect = (options?: ClientOptions): Client => clients.connect(node.url, options);
 
 const names = (function* () {
   for (let number = 1; ; number++) yield `demo:client-${number}`;
@@ -307,9 +299,9 @@ test('refusals and time limits have their class, code and number', async () => {
 
 test('without a class of its own a client in Node finds one: the global, or that of the package ws', async () => {
   const client = new Client({ url: node.url });
-  clients.push(client);
   await client.ready();
   assert.equal(client.state.kind === 'connected' && client.state.transport, 'websocket');
+  await client.close();
 });
 
 test('closing waits for what is on its way, and is safe to call twice', async () => {

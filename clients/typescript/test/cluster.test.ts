@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WebSocket } from 'ws';
-import { Client } from '../src/index.ts';
+import type { Client } from '../src/index.ts';
+import { Clients } from './support/clients.ts';
 import { StarlingCluster } from './support/cluster.ts';
 import { until } from './support/eventually.ts';
 import type { StarlingNode } from './support/node.ts';
@@ -13,21 +13,17 @@ import type { StarlingNode } from './support/node.ts';
 const GAP_MS_MAX = 8_000;
 
 let cluster: StarlingCluster;
-const clients: Client[] = [];
+const clients = new Clients();
 
 before(async () => {
   cluster = await StarlingCluster.start();
 });
 after(async () => {
-  await Promise.all(clients.map((client) => client.close()));
+  await clients.close();
   await cluster.stop();
 });
 
-function connect(node: StarlingNode): Client {
-  const client = new Client({ url: node.url, WebSocket: WebSocket as unknown as typeof globalThis.WebSocket });
-  clients.push(client);
-  return client;
-}
+const connect = (node: StarlingNode): Client => clients.connect(node.url);
 
 const nodeOf = ({ state }: Client): string | undefined => (state.kind === 'connected' ? state.node : undefined);
 

@@ -2,29 +2,25 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { WebSocket } from 'ws';
-import { Client } from '../src/index.ts';
+import type { Client } from '../src/index.ts';
 import { type Presence, presence } from '../src/presence.ts';
+import { Clients } from './support/clients.ts';
 import { StarlingCluster } from './support/cluster.ts';
 import { becomes, until } from './support/eventually.ts';
 import type { StarlingNode } from './support/node.ts';
 
 let cluster: StarlingCluster;
-const clients: Client[] = [];
+const clients = new Clients();
 
 before(async () => {
   cluster = await StarlingCluster.start();
 });
 after(async () => {
-  await Promise.all(clients.map((client) => client.close()));
+  await clients.close();
   await cluster.stop();
 });
 
-function connect(node: StarlingNode): Client {
-  const client = new Client({ url: node.url, WebSocket: WebSocket as unknown as typeof globalThis.WebSocket });
-  clients.push(client);
-  return client;
-}
+const connect = (node: StarlingNode): Client => clients.connect(node.url);
 
 const states = (seen: Presence<string>): string[] => [...seen.clients.values()].map(({ state }) => state).sort();
 const nodesOf = (seen: Presence<string>): Record<string, string> =>

@@ -3,33 +3,25 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { WebSocket } from 'ws';
-import { Client, type ClientOptions, RefusedError } from '../src/index.ts';
+import { type Client, type ClientOptions, RefusedError } from '../src/index.ts';
 import { type Presence, presence } from '../src/presence.ts';
+import { Clients } from './support/clients.ts';
 import { becomes, until } from './support/eventually.ts';
 import { StarlingNode } from './support/node.ts';
 import { NodeProxy } from './support/proxy.ts';
 
 let node: StarlingNode;
-const clients: Client[] = [];
+const clients = new Clients();
 
 before(async () => {
   node = await StarlingNode.start();
 });
 after(async () => {
-  await Promise.all(clients.map((client) => client.close()));
+  await clients.close();
   await node.stop();
 });
 
-function connect(options: ClientOptions = {}): Client {
-  const client = new Client({
-    url: node.url,
-    WebSocket: WebSocket as unknown as typeof globalThis.WebSocket,
-    ...options,
-  });
-  clients.push(client);
-  return client;
-}
+const connect = (options?: ClientOptions): Client => clients.connect(node.url, options);
 
 const names = (function* () {
   for (let number = 1; ; number++) yield `demo:presence-${number}`;
@@ -198,6 +190,6 @@ test('after a restart of the node everybody is there again, and nothing is stale
   await until('it is not', () => !watcher.isStale);
   await becomes('states', ['one'], () => states(watcher));
   await until('entered', () => lobby.isEntered);
-  await Promise.all(clients.splice(-2).map((client) => client.close()));
+  await clients.close(2);
   await own.stop();
 });
