@@ -20,7 +20,7 @@
 //! | --- | --- | --- |
 //! | channel | started again from its slot, in the same epoch; set aside after the second panic at the same place | requests on their way get `unavailable`; readers lose nothing |
 //! | slot | started again on the state it had | channels are opened again |
-//! | presence | started again on the state it had | requests on their way get `unavailable` |
+//! | presence | the turn is given up, and the next goes on | its request gets `unavailable` |
 //!
 //! * [`registry`]: name → address; starts on demand, retires when idle;
 //! * [`channel`], [`slot`]: the actors of what this node owns; [`relay`]: a channel that another node owns;

@@ -17,7 +17,7 @@ use starling_cluster::link::SLOT_LANES;
 use starling_core::id::SlotId;
 use starling_core::presence::shard;
 
-pub use actor::{Arguments, Machine, PresenceActor};
+pub use actor::{Arguments, PresenceActor};
 pub use message::Message;
 pub use starling_core::presence::roster::Standing;
 pub use watcher::{Glance, Watcher, WatcherId};

@@ -45,7 +45,7 @@ struct Inner {
     peers: Option<Arc<Peers>>,
     slots: Box<[Entry]>,
     /// Who is in channels, by shard.
-    presence: Box<[Shard]>,
+    presence: OnceLock<Box<[Address<presence::Message>]>>,
     /// Requests over HTTP that looked who is in a channel.
     glances: AtomicU32,
     /// Channels of all slots.
@@ -54,18 +54,6 @@ struct Inner {
     relays: AtomicU32,
     running: DashMap<ActorId, Who>,
     supervisor: OnceLock<ActorCell>,
-}
-
-/// A shard of presence: its machine, and the actor that works on it.
-struct Shard {
-    machine: Arc<Mutex<presence::Machine>>,
-    actor: Mutex<Option<Address<presence::Message>>>,
-}
-
-impl Shard {
-    fn actor(&self) -> MutexGuard<'_, Option<Address<presence::Message>>> {
-        self.actor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 type Channels = HashMap<ChannelName, Address<channel::Message>>;
@@ -122,12 +110,7 @@ impl Registry {
                     })
                 })
                 .collect(),
-            presence: ShardId::all()
-                .map(|_| Shard {
-                    machine: Arc::new(Mutex::new(presence::Machine::new(me.clone(), &services))),
-                    actor: Mutex::default(),
-                })
-                .collect(),
+            presence: OnceLock::new(),
             glances: AtomicU32::new(0),
             services,
             peers,
@@ -142,6 +125,9 @@ impl Registry {
             .supervisor
             .set(supervisor.get_cell())
             .expect("set once, here");
+        let shards = ShardId::all().map(|shard| registry.start_presence(shard, &me));
+        let shards = shards.collect();
+        registry.0.presence.set(shards).expect("set once, here");
         if registry.peers().is_none() {
             registry.own_presence(&me);
         }
@@ -305,21 +291,18 @@ impl Registry {
             .clone()
     }
 
-    /// The address of a shard of presence; starts its actor if none runs.
+    /// The address of a shard of presence.
     #[must_use]
-    pub fn presence(&self, shard: ShardId) -> Address<presence::Message> {
-        let entry = &self.0.presence[usize::from(shard.0)];
-        entry
-            .actor()
-            .get_or_insert_with(|| self.start_presence(shard, entry))
-            .clone()
+    pub fn presence(&self, shard: ShardId) -> &Address<presence::Message> {
+        let shards = self.0.presence.get().expect("set before anybody has the registry");
+        &shards[usize::from(shard.0)]
     }
 
     /// Tells every shard of presence.
     pub fn tell_presence(&self, input: impl Fn() -> presence::Happening) {
         for shard in ShardId::all() {
             let message = presence::Message::Happened(input());
-            let _ = self.presence(shard).post_single(message); // one that has failed is told by the next of its kind
+            let _ = self.presence(shard).post_single(message); // it has ended with the node
         }
     }
 
@@ -344,12 +327,6 @@ impl Registry {
     /// A number for a request over HTTP that looks who is in a channel.
     pub fn next_glance(&self) -> u32 {
         self.0.glances.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Starts a shard again whose actor has failed.
-    pub(super) fn presence_failed(&self, shard: ShardId) {
-        *self.0.presence[usize::from(shard.0)].actor() = None;
-        let _ = self.presence(shard);
     }
 
     /// A node that stands alone owns everything.
@@ -468,11 +445,11 @@ impl Registry {
         Address::new(self.spawn(SlotActor, Who::Slot(slot), arguments), room)
     }
 
-    fn start_presence(&self, shard: ShardId, entry: &Shard) -> Address<presence::Message> {
+    fn start_presence(&self, shard: ShardId, node: &NodeId) -> Address<presence::Message> {
         let room = Room::new(presence::MAILBOX_SIZE);
         let arguments = presence::Arguments {
             shard,
-            machine: Arc::clone(&entry.machine),
+            node: node.clone(),
             registry: self.clone(),
             room: room.clone(),
         };

@@ -63,9 +63,8 @@ impl Actor for Supervisor {
                     state.registry.slot_failed(slot);
                 }
                 Some(Who::Presence(shard)) => {
-                    tracing::error!(shard = shard.0, %error, "a shard of presence failed; it starts again on the state it had");
+                    tracing::error!(shard = shard.0, %error, "a shard of presence ended; restart the node, and report this");
                     state.registry.services().metrics.restarted("presence");
-                    state.registry.presence_failed(shard);
                 }
                 None => {}
             },

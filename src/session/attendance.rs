@@ -40,7 +40,7 @@ pub(super) struct Attendance {
 struct Seat {
     channel: ChannelName,
     slot: SlotId,
-    watch: u32,
+    watcher: Watcher,
     view: Option<View>,
 }
 
@@ -141,20 +141,20 @@ impl Attendance {
         let slot = self.slot(&channel);
         let seat = self.seats.entry(place.0).or_insert_with(|| {
             self.watches = self.watches.wrapping_add(1);
+            let id = WatcherId {
+                session: self.connection.0,
+                watch: self.watches,
+            };
             Seat {
                 channel: channel.clone(),
                 slot,
-                watch: self.watches,
+                watcher: Watcher::session(id, Arc::clone(&self.mailbox), place),
                 view: None,
             }
         });
-        let id = WatcherId {
-            session: self.connection.0,
-            watch: seat.watch,
-        };
         let message = Message::Watch {
             to: Reply::to_watch(Arc::clone(&self.mailbox), request, place),
-            watcher: Watcher::session(id, Arc::clone(&self.mailbox), place),
+            watcher: seat.watcher.clone(),
             channel,
             slot,
             mode,
@@ -178,7 +178,11 @@ impl Attendance {
             whole,
             certainty,
         } = beginning;
-        let Some(seat) = self.seats.get_mut(&place.0).filter(|seat| seat.watch == watch) else {
+        let Some(seat) = self
+            .seats
+            .get_mut(&place.0)
+            .filter(|seat| seat.watcher.id.watch == watch)
+        else {
             return;
         };
         let listener = board.join(Arc::clone(&self.mailbox), place);
@@ -199,7 +203,7 @@ impl Attendance {
             return true;
         };
         let again = watch::Input::Again {
-            watcher: self.watcher(seat, place),
+            watcher: seat.watcher.clone(),
             channel: seat.channel.clone(),
         };
         let message = Message::Happened(ShardInput::Watcher(again));
@@ -210,21 +214,14 @@ impl Attendance {
     }
 
     fn tell_unwatch(&self, seat: &Seat) {
+        seat.watcher.give_up();
         let unwatch = watch::Input::Unwatch {
-            watcher: self.watcher(seat, Place(0)),
+            watcher: seat.watcher.clone(),
             channel: seat.channel.clone(),
         };
         let message = Message::Happened(ShardInput::Watcher(unwatch));
         // There is one for each watch, whose request took room.
         let _ = self.registry.presence(ShardId::of(seat.slot)).post_single(message);
-    }
-
-    fn watcher(&self, seat: &Seat, place: Place) -> Watcher {
-        let id = WatcherId {
-            session: self.connection.0,
-            watch: seat.watch,
-        };
-        Watcher::session(id, Arc::clone(&self.mailbox), place)
     }
 
     fn slot(&self, channel: &ChannelName) -> SlotId {

@@ -1,6 +1,7 @@
 //! The actor. See the module above.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_cluster::link::{Outgoing, SendError};
@@ -26,26 +27,24 @@ use crate::node::Services;
 pub struct Arguments {
     /// Which it is.
     pub shard: ShardId,
-    /// Its rules and its boards, which outlive its actor.
-    pub machine: Arc<Mutex<Machine>>,
+    /// The node, as it is called in presence.
+    pub node: NodeId,
     /// The way to everybody.
     pub registry: Registry,
     /// The bound of its mailbox.
     pub room: Room,
 }
 
-/// The rules of a shard, and what those who watch are told. An actor that fails is started again on the machine it had: it is
-/// the truth of what this node's clients have entered.
+/// The rules of a shard, and what those who watch are told.
 #[derive(Debug)]
-pub struct Machine {
+struct Machine {
     rules: Shard<Watcher>,
     boards: Boards,
 }
 
 impl Machine {
     /// A shard of a node that has just started.
-    #[must_use]
-    pub fn new(node: NodeId, services: &Services) -> Self {
+    fn new(node: NodeId, services: &Services) -> Self {
         let namespaces = Arc::new(services.settings.namespaces.presence());
         let (limits, faults) = (gateway::Limits::default(), Faults::default());
         let now = services.clock.now().instant;
@@ -69,7 +68,7 @@ pub struct PresenceActor;
 /// What its turns need.
 pub struct State {
     shard: ShardId,
-    machine: Arc<Mutex<Machine>>,
+    machine: Machine,
     registry: Registry,
     me: Address<Message>,
     effects: Vec<Effect<Watcher>>,
@@ -87,19 +86,18 @@ impl Actor for PresenceActor {
     ) -> Result<State, ActorProcessingErr> {
         let Arguments {
             shard,
-            machine,
+            node,
             registry,
             room,
         } = arguments;
         let mut state = State {
             shard,
-            machine,
+            machine: Machine::new(node, registry.services()),
             registry,
             me: Address::new(me, room),
             effects: Vec::new(),
         };
-        // Whatever it was to be woken for by an alarm of the actor before it.
-        state.turn(Input::Wake, None);
+        state.turn(Input::Wake, None); // it compares by itself from the beginning
         Ok(state)
     }
 
@@ -112,65 +110,83 @@ impl Actor for PresenceActor {
         }: Envelope<Message>,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            Message::Asked { to, input } => state.turn(Input::Client(input), Some(to)),
-            Message::Watch {
-                to,
-                watcher,
-                channel,
-                slot,
-                mode,
-            } => {
-                let input = watch::Input::Watch {
-                    watcher,
-                    channel,
-                    slot,
-                    mode,
-                };
-                state.turn(Input::Watcher(input), Some(to));
-            }
-            Message::Told {
-                from,
-                message,
-                room: _room,
-            } => state.turn(
-                Input::Received {
-                    from,
-                    message: *message,
-                },
-                None,
-            ),
-            Message::Happened(input) => state.turn(input, None),
+        if survive(|| state.take(message)).is_none() {
+            tracing::error!(
+                shard = state.shard.0,
+                "a turn of presence failed and was given up; report this"
+            );
+            state.registry.services().metrics.restarted("presence");
         }
         Ok(())
     }
 }
 
 impl State {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Asked { to, input } => self.turn(Input::Client(input), Some(to)),
+            Message::Watch {
+                to,
+                watcher,
+                channel,
+                slot,
+                mode,
+            } if !watcher.is_over() => {
+                let input = watch::Input::Watch {
+                    watcher,
+                    channel,
+                    slot,
+                    mode,
+                };
+                self.turn(Input::Watcher(input), Some(to));
+            }
+            Message::Watch { .. } => {} // nobody waits for it
+            Message::Told {
+                from,
+                message,
+                room: _room,
+            } => self.turn(
+                Input::Received {
+                    from,
+                    message: *message,
+                },
+                None,
+            ),
+            Message::Happened(input) => self.turn(input, None),
+        }
+    }
+
     /// One turn, and those that follow from what could not be sent.
     fn turn(&mut self, input: Input<Watcher>, to: Option<Reply>) {
-        let machine = Arc::clone(&self.machine);
-        let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = machine.held();
-        let mut unsent = self.step(&mut machine, input, to);
+        let before = self.machine.held();
+        let mut unsent = self.step(input, to);
         // A lane that is full is full for what this turn would say, too: once is enough.
         unsent.dedup();
         for node in unsent {
-            self.step(&mut machine, Input::Unsent(node), None);
+            self.step(Input::Unsent(node), None);
         }
-        machine.boards.tell();
-        self.registry.services().metrics.presence_held(before, machine.held());
+        self.machine.boards.tell();
+        self.registry
+            .services()
+            .metrics
+            .presence_held(before, self.machine.held());
     }
 
     /// To whom something could not be sent.
-    fn step(&mut self, machine: &mut Machine, input: Input<Watcher>, mut to: Option<Reply>) -> Vec<NodeId> {
+    fn step(&mut self, input: Input<Watcher>, mut to: Option<Reply>) -> Vec<NodeId> {
         let touched = touched(&input);
         let services = Arc::clone(self.registry.services());
         let now = services.clock.now().instant;
         let mut effects = std::mem::take(&mut self.effects);
-        machine.rules.handle(input, now, &mut effects);
+        self.machine.rules.handle(input, now, &mut effects);
         if let Some(channel) = &touched {
-            settle(machine, channel, &effects, to.take_if(|to| to.watches()), &services);
+            settle(
+                &mut self.machine,
+                channel,
+                &effects,
+                to.take_if(|to| to.watches()),
+                &services,
+            );
         }
         let mut sending = Sending::default();
         for effect in effects.drain(..) {
@@ -181,7 +197,7 @@ impl State {
                     }
                 }
                 Effect::Send { to, message } => self.send(to, message, &mut sending),
-                Effect::Tell(told) => machine.boards.put(told),
+                Effect::Tell(told) => self.machine.boards.put(told),
                 Effect::Wake { at } => {
                     let alarm = Arc::new(WakeAlarm(self.me.clone()));
                     services.windows.set(Instant::from_std(at), alarm);
@@ -272,10 +288,27 @@ fn settle(
     }
 }
 
+/// A turn, if it comes to its end. A panic in it must not take the shard with it: what waits in its mailbox says who has gone,
+/// and what the shard knows of this node's clients nobody else does. What the turn did by halves the next comparison finds.
+fn survive<T>(turn: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(turn)).ok()
+}
+
 struct WakeAlarm(Address<Message>);
 
 impl Alarm for WakeAlarm {
     fn ring(&self) {
-        let _ = self.0.post_single(Message::Happened(Input::Wake)); // the next actor wakes itself
+        let _ = self.0.post_single(Message::Happened(Input::Wake)); // it has ended with the node
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_that_panics_is_given_up() {
+        assert_eq!(survive(|| 7), Some(7));
+        assert_eq!(survive(|| panic!("as planned")), None::<u8>);
     }
 }

@@ -1,7 +1,8 @@
 //! Whom a shard tells who is in a channel.
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use starling_core::presence::watch::View;
@@ -41,6 +42,8 @@ enum To {
     Session {
         mailbox: Arc<Mailbox>,
         place: Place,
+        /// It does not watch any more. Its wish to watch may be on its way still, and comes to nothing then.
+        is_over: Arc<AtomicBool>,
     },
     /// A request over HTTP, which looks once.
     Http(Arc<Mutex<Option<oneshot::Sender<Glance>>>>),
@@ -49,9 +52,25 @@ enum To {
 impl Watcher {
     /// A session that watches a channel at one of its places.
     #[must_use]
-    pub const fn session(id: WatcherId, mailbox: Arc<Mailbox>, place: Place) -> Self {
-        let to = To::Session { mailbox, place };
+    pub fn session(id: WatcherId, mailbox: Arc<Mailbox>, place: Place) -> Self {
+        let to = To::Session {
+            mailbox,
+            place,
+            is_over: Arc::default(),
+        };
         Self { id, to }
+    }
+
+    /// The session is about to say that it watches no more: what it says overtakes a wish that waits for room.
+    pub fn give_up(&self) {
+        if let To::Session { is_over, .. } = &self.to {
+            is_over.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether it watches no more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(&self.to, To::Session { is_over, .. } if is_over.load(Ordering::Acquire))
     }
 
     /// A request over HTTP: what is there first goes to the receiver.
@@ -66,7 +85,7 @@ impl Watcher {
     /// The session's mailbox, and where it watches.
     pub(super) const fn seat(&self) -> Option<(&Arc<Mailbox>, Place)> {
         match &self.to {
-            To::Session { mailbox, place } => Some((mailbox, *place)),
+            To::Session { mailbox, place, .. } => Some((mailbox, *place)),
             To::Http(_) => None,
         }
     }
@@ -89,13 +108,13 @@ impl PartialEq for Watcher {
 impl Eq for Watcher {}
 
 impl PartialOrd for Watcher {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Watcher {
-    fn cmp(&self, other: &Self) -> Ordering {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
         self.id.cmp(&other.id)
     }
 }
@@ -103,5 +122,22 @@ impl Ord for Watcher {
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_to_watch_that_is_overtaken_comes_to_nothing() {
+        let id = WatcherId { session: 7, watch: 1 };
+        let seat = Watcher::session(id, Arc::default(), Place(0));
+        let on_its_way = seat.clone();
+        assert!(!on_its_way.is_over());
+        seat.give_up();
+        assert!(on_its_way.is_over() && on_its_way == seat);
+        let again = Watcher::session(id, Arc::default(), Place(0));
+        assert!(!again.is_over());
     }
 }
