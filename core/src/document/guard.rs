@@ -195,29 +195,37 @@ pub fn load<E: DocumentEngine>(stored: Option<&Stored>, dice: u64, limits: Limit
     Loaded::Found(guard)
 }
 
-/// A snapshot of a document, checked before it may take the place of the one it was loaded from: it has all that the old
-/// one had, and can be loaded.
+/// A snapshot of a document, to be [checked](check) before it may take the place of the one that the document was loaded from.
 ///
 /// # Errors
-/// When it may not be stored. What is stored stays as it is.
-pub fn snapshot<E: DocumentEngine>(guard: &mut Guard<E>, before: Option<&Snapshot>) -> Result<Snapshot, GuardError> {
+/// When the document was dropped.
+pub fn draft<E: DocumentEngine>(guard: &mut Guard<E>) -> Result<Snapshot, GuardError> {
     let (update, state_vector, held) =
         guard.with(|engine| Ok((engine.encode()?, engine.state_vector()?, engine.held())))?;
-    let mut again = Guard::new(E::new(0, Limits::STORED));
-    again.apply(&update)?;
-    let covers = again.with(|engine| {
-        let loaded = engine.state_vector()?;
-        let all = E::Cold::covers(&loaded, &state_vector)?;
-        Ok(all && before.map_or(Ok(true), |before| E::Cold::covers(&loaded, &before.state_vector))?)
-    })?;
-    if !covers {
-        return Err(GuardError::Refused(EngineError::Shrunk));
-    }
     Ok(Snapshot {
         update,
         state_vector,
         held,
     })
+}
+
+/// Whether a snapshot may be stored: it can be loaded, and has all that the one before had, of which `before` is the state
+/// vector. It costs a load, and is for a thread that nobody waits for.
+///
+/// # Errors
+/// When it may not. What is stored stays as it is.
+pub fn check<E: DocumentEngine>(snapshot: &Snapshot, before: Option<&[u8]>) -> Result<(), GuardError> {
+    let mut again = Guard::new(E::new(0, Limits::STORED));
+    again.apply(&snapshot.update)?;
+    let covers = again.with(|engine| {
+        let loaded = engine.state_vector()?;
+        let all = E::Cold::covers(&loaded, &snapshot.state_vector)?;
+        Ok(all && before.map_or(Ok(true), |before| E::Cold::covers(&loaded, before))?)
+    })?;
+    match covers {
+        true => Ok(()),
+        false => Err(GuardError::Refused(EngineError::Shrunk)),
+    }
 }
 
 /// What a panic says.

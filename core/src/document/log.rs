@@ -79,6 +79,8 @@ struct Unsaved<R> {
     update: Bytes,
     from: R,
     edit: u64,
+    /// Edits that had nothing new, and came after it: saved with it.
+    also: Vec<(R, u64)>,
 }
 
 /// What the store was asked for.
@@ -137,6 +139,7 @@ impl<R: Clone + Ord> Log<R> {
     pub fn handle(&mut self, input: Input<R>, now: Instant, out: &mut Vec<Effect<R>>) {
         match input {
             Input::Edit { from, edit, update } => self.edit(from, edit, update, out),
+            Input::Known { from, edit } => self.known(from, edit, out),
             Input::Appended => self.appended(out),
             Input::Taken => {
                 self.doing = Doing::Waiting {
@@ -155,6 +158,12 @@ impl<R: Clone + Ord> Log<R> {
                 self.snapshot_not_before = Some(at);
                 out.push(Effect::Wake { at });
             }
+            Input::Look => {
+                if self.doing == Doing::Nothing && self.quarantined.is_none() {
+                    self.doing = Doing::Reading;
+                    out.push(Effect::Read { after: self.last });
+                }
+            }
             Input::Left => self.is_left = true,
             Input::Opened => self.is_left = false,
             Input::Wake => {}
@@ -168,6 +177,30 @@ impl<R: Clone + Ord> Log<R> {
         self.unsaved.is_empty() && self.doing == Doing::Nothing && self.snapshotting.is_none()
     }
 
+    /// Whether everything that came is in the store.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.unsaved.is_empty()
+    }
+
+    /// The last row that is written and applied; 0 when there is none.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Why an edit of so many bytes would be refused now; `None` if it would not.
+    #[must_use]
+    pub fn refuses(&self, bytes: usize) -> Option<Refusal> {
+        if self.quarantined.is_some() {
+            Some(Refusal::Quarantined)
+        } else if self.unsaved_bytes + bytes > UNSAVED_BYTES_MAX || self.unsaved.len() >= UNSAVED_EDITS_MAX {
+            Some(Refusal::UnsavedFull)
+        } else {
+            None
+        }
+    }
+
     /// How many bytes of edits are not saved.
     #[must_use]
     pub const fn unsaved_bytes(&self) -> usize {
@@ -175,14 +208,7 @@ impl<R: Clone + Ord> Log<R> {
     }
 
     fn edit(&mut self, from: R, edit: u64, update: Bytes, out: &mut Vec<Effect<R>>) {
-        let refusal = if self.quarantined.is_some() {
-            Some(Refusal::Quarantined)
-        } else if self.unsaved_bytes + update.len() > UNSAVED_BYTES_MAX || self.unsaved.len() >= UNSAVED_EDITS_MAX {
-            Some(Refusal::UnsavedFull)
-        } else {
-            None
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = self.refuses(update.len()) {
             return out.push(Effect::Refuse {
                 to: from,
                 edit,
@@ -190,7 +216,30 @@ impl<R: Clone + Ord> Log<R> {
             });
         }
         self.unsaved_bytes += update.len();
-        self.unsaved.push_back(Unsaved { update, from, edit });
+        let also = Vec::new();
+        self.unsaved.push_back(Unsaved {
+            update,
+            from,
+            edit,
+            also,
+        });
+    }
+
+    /// All of it came before, and perhaps is not saved yet.
+    fn known(&mut self, from: R, edit: u64, out: &mut Vec<Effect<R>>) {
+        match (self.quarantined, self.unsaved.back_mut()) {
+            (Some(_), _) => out.push(Effect::Refuse {
+                to: from,
+                edit,
+                refusal: Refusal::Quarantined,
+            }),
+            (None, Some(last)) => last.also.push((from, edit)),
+            (None, None) => out.push(Effect::Saved {
+                to: from,
+                up_to: edit,
+                edits: 1,
+            }),
+        }
     }
 
     fn appended(&mut self, out: &mut Vec<Effect<R>>) {
@@ -205,9 +254,11 @@ impl<R: Clone + Ord> Log<R> {
         for written in self.unsaved.drain(..count).collect::<Vec<_>>() {
             self.unsaved_bytes -= written.update.len();
             self.advance(self.last + 1, written.update.len());
-            let (up_to, edits) = saved.entry(written.from).or_default();
-            *up_to = written.edit.max(*up_to);
-            *edits += 1;
+            for (from, edit) in std::iter::once((written.from, written.edit)).chain(written.also) {
+                let (up_to, edits) = saved.entry(from).or_default();
+                *up_to = edit.max(*up_to);
+                *edits += 1;
+            }
         }
         out.extend(
             saved
@@ -223,12 +274,12 @@ impl<R: Clone + Ord> Log<R> {
     }
 
     /// What another owner has written, or this one without knowing.
-    fn read(&mut self, snapshot: Option<(u64, Bytes)>, rows: Vec<Row>, out: &mut Vec<Effect<R>>) {
+    fn read(&mut self, snapshot: Option<(u64, Vec<Bytes>)>, rows: Vec<Row>, out: &mut Vec<Effect<R>>) {
         if self.doing != Doing::Reading {
             return;
         }
         self.doing = Doing::Nothing;
-        if let Some((through, update)) = snapshot
+        if let Some((through, updates)) = snapshot
             && through > self.snapshot
         {
             // Another owner's: what it replaced may have had rows that were never read here.
@@ -237,7 +288,7 @@ impl<R: Clone + Ord> Log<R> {
             (self.tail_rows, self.tail_bytes) = (self.last.saturating_sub(through), 0);
             if is_news {
                 self.last = through;
-                out.push(Effect::Apply(update));
+                out.extend(updates.into_iter().map(Effect::Apply));
             }
         }
         for Row { n, update } in rows {
@@ -281,11 +332,11 @@ impl<R: Clone + Ord> Log<R> {
         self.doing = Doing::Nothing;
         self.unsaved_bytes = 0;
         let refusal = Refusal::Quarantined;
-        out.extend(self.unsaved.drain(..).map(|unsaved| Effect::Refuse {
-            to: unsaved.from,
-            edit: unsaved.edit,
-            refusal,
-        }));
+        let edits = self
+            .unsaved
+            .drain(..)
+            .flat_map(|unsaved| std::iter::once((unsaved.from, unsaved.edit)).chain(unsaved.also));
+        out.extend(edits.map(|(to, edit)| Effect::Refuse { to, edit, refusal }));
         out.push(Effect::Quarantine { row });
     }
 

@@ -5,6 +5,13 @@ use crate::document::engine::{News, Shape, Size};
 use crate::document::golden::{self, Editors};
 use crate::document::yjs::YjsDocument;
 
+/// A snapshot, checked against the one before.
+fn snapshot(guard: &mut Guard<YjsDocument>, before: Option<&Snapshot>) -> Result<Snapshot, GuardError> {
+    let drafted = draft(guard)?;
+    check::<YjsDocument>(&drafted, before.map(|before| &*before.state_vector))?;
+    Ok(drafted)
+}
+
 /// An engine that does what its updates say.
 #[derive(Debug)]
 struct Fragile;

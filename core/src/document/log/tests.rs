@@ -69,6 +69,29 @@ fn what_comes_during_a_commit_goes_into_the_next_and_is_told_after_it() {
 }
 
 #[test]
+fn what_was_known_is_saved_with_what_came_before_it() {
+    let mut one = One::new();
+    let saved = |to, up_to, edits| Effect::Saved { to, up_to, edits };
+    let known = |from, edit| Input::Known { from, edit };
+    assert_eq!(one.turn(known(7, 1)), [saved(7, 1, 1)], "all is saved");
+    one.edit(7, 2, "a");
+    assert_eq!(one.turn(known(8, 1)), []);
+    assert_eq!(one.turn(known(7, 3)), []);
+    assert_eq!(one.turn(Input::Appended), [saved(7, 3, 2), saved(8, 1, 1)]);
+    one.edit(7, 4, "b");
+    one.turn(known(8, 2));
+    let refused = one.turn(Input::Unreadable { row: 1 });
+    let refusal = Refusal::Quarantined;
+    let refuse = |to, edit| Effect::Refuse { to, edit, refusal };
+    assert_eq!(
+        refused,
+        [refuse(7, 4), refuse(8, 2), Effect::Quarantine { row: 1 }],
+        "nobody waits for ever"
+    );
+    assert_eq!(one.turn(known(8, 3)), [refuse(8, 3)]);
+}
+
+#[test]
 fn who_finds_its_number_taken_reads_applies_and_appends_after_it() {
     let mut one = One::new();
     one.edit(7, 1, "mine");
@@ -87,7 +110,7 @@ fn who_finds_its_number_taken_reads_applies_and_appends_after_it() {
     );
     // Their snapshot took the place of rows that were not read here.
     one.turn(Input::Taken);
-    let snapshot = Some((5, Bytes::from_static(b"whole")));
+    let snapshot = Some((5, vec![Bytes::from_static(b"whole"), Bytes::from_static(b"held")]));
     let effects = one.turn(Input::Read {
         snapshot,
         rows: vec![row(6, "last")],
@@ -96,6 +119,7 @@ fn who_finds_its_number_taken_reads_applies_and_appends_after_it() {
         effects,
         [
             applied("whole"),
+            applied("held"),
             applied("last"),
             append(&[row(7, "mine"), row(8, "more")])
         ]
@@ -256,7 +280,7 @@ impl World {
             Effect::Read { .. } if fails => Some(Input::ReadFailed),
             Effect::Read { after } => {
                 let inside = self.inside.concat();
-                let snapshot = (self.snapshot > after).then(|| (self.snapshot, inside.into()));
+                let snapshot = (self.snapshot > after).then(|| (self.snapshot, vec![inside.into()]));
                 let rows = self.rows.range(after + 1..).map(|(n, update)| Row {
                     n: *n,
                     update: update.clone(),

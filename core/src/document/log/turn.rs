@@ -26,6 +26,14 @@ pub enum Input<R> {
         /// What it is.
         update: Bytes,
     },
+    /// An editor's update had nothing that the document did not. It is saved once all that came before it is: that may be
+    /// where it was from.
+    Known {
+        /// Who sent it.
+        from: R,
+        /// Its number among the edits of that editor.
+        edit: u64,
+    },
     /// The store has committed the batch.
     Appended,
     /// The store has refused the batch: its first number is taken, and nothing of it was written.
@@ -34,8 +42,8 @@ pub enum Input<R> {
     AppendFailed,
     /// What the store has after the row that was asked for.
     Read {
-        /// The snapshot and the last row in it, if that is behind the row that was asked for.
-        snapshot: Option<(u64, Bytes)>,
+        /// The snapshot, as the updates that make it, and the last row in it, if that is behind the row that was asked for.
+        snapshot: Option<(u64, Vec<Bytes>)>,
         /// The rows, in order.
         rows: Vec<Row>,
     },
@@ -50,6 +58,8 @@ pub enum Input<R> {
     Snapshotted,
     /// It is not: the store failed.
     SnapshotFailed,
+    /// Look whether another owner has written something, unless the store is asked anyhow.
+    Look,
     /// The last who had the document open has left.
     Left,
     /// Somebody has opened it.
@@ -91,7 +101,7 @@ pub enum Effect<R> {
         /// Why.
         refusal: Refusal,
     },
-    /// Make a snapshot of what is in memory, check it ([`guard::snapshot`](crate::document::guard::snapshot)), and store it
+    /// Make a snapshot of what is in memory, check it ([`guard::check`](crate::document::guard::check)), and store it
     /// once all edits that are in it are saved. The snapshot before has to end before `through`, and the rows up to there, each
     /// of which was read here, go with it into the trash. A row behind `through` is not touched. Another snapshot that goes
     /// as far stands for this one: that is [`Input::Snapshotted`], too.

@@ -155,7 +155,7 @@ impl Owner {
                 self.history = Some(found.history);
                 let snapshot = found
                     .snapshot
-                    .map(|(through, snapshot)| (through, snapshot.update.into()));
+                    .map(|(through, snapshot)| (through, vec![snapshot.update.into()]));
                 let rows = found.rows;
                 self.turn(Input::Read { snapshot, rows });
             }
