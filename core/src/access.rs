@@ -18,7 +18,7 @@ use crate::time::WallTime;
 /// by people and need a few. A longer pattern is refused when the grant is made.
 pub const PATTERN_SEGMENTS_MAX: usize = 32;
 
-/// One thing a session may want to do with a channel.
+/// One thing a session may want to do with a channel, or with a document, which is named like one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Operation {
@@ -32,6 +32,12 @@ pub enum Operation {
     Admin = 1 << 3,
     /// Enter a channel's presence, and watch who is there.
     Presence = 1 << 4,
+    /// Open a document and see what is written in it.
+    DocRead = 1 << 5,
+    /// Write in a document.
+    DocWrite = 1 << 6,
+    /// Show who one is in a document, and where.
+    Awareness = 1 << 7,
 }
 
 /// A set of [`Operation`]s.
@@ -48,7 +54,10 @@ impl Operations {
         .with(Operation::Subscribe)
         .with(Operation::History)
         .with(Operation::Admin)
-        .with(Operation::Presence);
+        .with(Operation::Presence)
+        .with(Operation::DocRead)
+        .with(Operation::DocWrite)
+        .with(Operation::Awareness);
 
     /// Whether `operation` is in the set.
     #[must_use]
@@ -71,6 +80,9 @@ impl fmt::Debug for Operations {
             Operation::History,
             Operation::Admin,
             Operation::Presence,
+            Operation::DocRead,
+            Operation::DocWrite,
+            Operation::Awareness,
         ];
         f.debug_set()
             .entries(all.into_iter().filter(|one| self.contains(*one)))

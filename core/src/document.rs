@@ -14,17 +14,24 @@
 //! * [`sync`]: what clients say, as y-websocket and as Hocuspocus;
 //! * [`awareness`]: who is in the document, and where;
 //! * [`log`]: the rows of a document in a store, and who is told that its edit is saved;
-//! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs.
+//! * [`engine`]: what a document asks of a CRDT; [`yjs`]: Yjs, by the library yrs;
+//! * [`owner`]: all of it at the node that owns the document; [`gateway`]: its editors at a node that has some;
+//!   [`message`]: what the two say to each other.
 
 pub mod awareness;
 pub mod engine;
+pub mod gateway;
 #[cfg(test)]
 mod golden;
 pub mod guard;
 mod held;
 pub mod lib0;
 pub mod log;
+pub mod message;
+pub mod owner;
 pub mod scan;
 pub mod structure;
 pub mod sync;
+#[cfg(test)]
+mod world;
 pub mod yjs;

@@ -12,7 +12,7 @@
 //!
 //! Everything that is told is encoded once and shared by all who are told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -55,6 +55,16 @@ pub enum Input {
     Left(Holder),
     /// A gateway is gone, with all its connections.
     GatewayGone(NodeId),
+    /// Clients that were shown before and that nobody has announced since this became the place where that is done, and
+    /// their clocks.
+    Missing(Vec<(u64, u64)>),
+    /// A gateway has these connections and no others.
+    GatewayHas {
+        /// Which.
+        gateway: NodeId,
+        /// Its connections.
+        connections: BTreeSet<u64>,
+    },
 }
 
 /// What the shell must do, in this order.
@@ -125,6 +135,11 @@ impl Awareness {
             }
             Input::Left(holder) => self.remove(|of| *of == holder, out),
             Input::GatewayGone(gateway) => self.remove(|of| of.gateway == gateway, out),
+            Input::Missing(clients) => self.missing(clients, out),
+            Input::GatewayHas { gateway, connections } => {
+                let is_gone = |of: &Holder| of.gateway == gateway && !connections.contains(&of.connection);
+                self.remove(is_gone, out);
+            }
         }
     }
 
@@ -228,6 +243,23 @@ impl Awareness {
         }
     }
 
+    /// Those who are not known here are gone. One that comes late is told so, and counts on from there.
+    fn missing(&mut self, clients: Vec<(u64, u64)>, out: &mut Vec<Effect>) {
+        let mut told = Vec::new();
+        for (client, clock) in clients {
+            let clock = clock.saturating_add(1).min(u64::from(u32::MAX));
+            let is_known =
+                self.clients.contains_key(&client) || self.gone.get(&client).is_some_and(|went| *went >= clock);
+            if !is_known {
+                self.remember(client, Some(clock));
+                told.push((client, clock, "null"));
+            }
+        }
+        if !told.is_empty() {
+            out.push(Effect::Tell(encode(&told)));
+        }
+    }
+
     /// Remembers under which clock a client went, or that it is here.
     fn remember(&mut self, client: u64, went: Option<u64>) {
         let before = match went {
@@ -247,7 +279,7 @@ impl Awareness {
     }
 
     /// The states of all clients, encoded once until one changes.
-    fn all(&mut self) -> Bytes {
+    pub(super) fn all(&mut self) -> Bytes {
         let clients = &self.clients;
         let encode_all = || {
             let shown = clients
@@ -268,7 +300,8 @@ const fn is_null(entry: &Entry<'_>) -> bool {
     matches!(entry.state.as_bytes(), b"null")
 }
 
-fn encode(entries: &[(u64, u64, &str)]) -> Bytes {
+/// An awareness message of these clients, their clocks and states.
+pub(super) fn encode(entries: &[(u64, u64, &str)]) -> Bytes {
     let mut out = Vec::new();
     put_uint(&mut out, entries.len() as u64);
     for (client, clock, state) in entries {

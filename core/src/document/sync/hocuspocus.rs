@@ -6,6 +6,8 @@
 //! What a client and what a server may say differ, and the same bytes mean different things in the two directions: an empty
 //! token is a server's question, and `CLOSE` has a reason only from a server. So there are two types.
 
+use std::sync::Arc;
+
 use super::{FrameError, Sync, sync};
 use crate::document::lib0::{Reader, put_buffer, put_text, put_uint};
 
@@ -163,6 +165,15 @@ impl<'a> Address<'a> {
                 document: text,
                 session: None,
             },
+        }
+    }
+
+    /// The whole, as one text.
+    #[must_use]
+    pub fn key(self) -> Arc<str> {
+        match self.session {
+            None => self.document.into(),
+            Some(session) => [self.document, session].join("\0").into(),
         }
     }
 
