@@ -6,13 +6,14 @@
 //! last part that has begun, of each slot and peer.
 //!
 //! * `entry`: entries of a slot's log; `state`: channels of a snapshot; `name`: texts that are checked;
-//! * `route`: gateways and owners of channels; `presence`: who is where.
+//! * `route`: gateways and owners of channels; `document`: those of documents; `presence`: who is where.
 
 use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
 use starling_core::channel::State;
+use starling_core::document::message::Join;
 use starling_core::id::{ChannelName, Index, Lineage, SlotId, Term};
 use starling_core::relay::{Asked, Told};
 use starling_core::replica::Message;
@@ -23,15 +24,18 @@ use thiserror::Error;
 
 use crate::link::{CodecError, Incoming, Lane, Outgoing};
 
+mod document;
 mod entry;
 mod name;
 mod presence;
 mod route;
 mod state;
 
+pub use document::{Said, encode_document};
 pub use presence::encode_presence;
 pub use route::{encode_asked, encode_told};
 
+use document::{DocumentHead, PieceHead, Pieces};
 use entry::EntryHead;
 use route::{AskedHead, Gather, ToldHead};
 use state::{Building, Record};
@@ -97,6 +101,10 @@ enum Header {
     Told(String, ToldHead),
     /// Something about presence, in the payload.
     Presence,
+    /// A gateway and an owner of a document.
+    Document(DocumentHead),
+    /// A piece of what such a message carries.
+    Piece(PieceHead),
 }
 
 /// What a peer has said about a slot.
@@ -110,6 +118,8 @@ pub enum Received {
     Told(ChannelName, Told),
     /// As a node whose clients are present in channels of the shard that this lane leads to, or watch there, or as their owner.
     Presence(starling_core::presence::Message),
+    /// About a document, under a join.
+    Document(ChannelName, Join, Said),
 }
 
 const fn pair(place: Place) -> (u64, u64) {
@@ -192,6 +202,8 @@ pub struct Decoder {
     building: BTreeMap<u16, Building>,
     /// Answers of which all messages have not arrived.
     gather: Gather,
+    /// Pieces of what is said of documents.
+    pieces: Pieces,
 }
 
 impl Decoder {
@@ -220,6 +232,14 @@ impl Decoder {
                 Ok(told.map(|told| Received::Told(channel, told)))
             }
             Header::Presence => Ok(Some(Received::Presence(presence::decode(payloads)?))),
+            Header::Document(head) => {
+                let said = head.said(payloads, &mut self.pieces)?;
+                Ok(said.map(|(document, join, said)| Received::Document(document, join, said)))
+            }
+            Header::Piece(head) => {
+                head.add(payloads, &mut self.pieces)?;
+                Ok(None)
+            }
             header => Ok(self.replica(slot, header, payloads, now)?.map(Received::Replica)),
         }
     }
@@ -235,7 +255,9 @@ impl Decoder {
             return Err(WireError::Payloads);
         }
         let message = match header {
-            Header::Asked(..) | Header::Told(..) | Header::Presence => return Ok(None), // no replica's
+            Header::Asked(..) | Header::Told(..) | Header::Presence | Header::Document(_) | Header::Piece(_) => {
+                return Ok(None); // no replica's
+            }
             Header::Append {
                 term,
                 lineage: given,
