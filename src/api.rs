@@ -12,6 +12,7 @@
 //! | `GET /openapi.json` | all of this for machines: [`document`] |
 //! | `GET /.well-known/starling` | how to reach this node: [`discovery`] |
 //! | `GET /connect` | upgrade to WebSocket: [`connect`] |
+//! | `GET /yjs/{document}`, `GET /hocuspocus` | upgrade to WebSocket, for [editors] of documents |
 //! | `GET /`, `GET /demo/..` | the [demo], where it is configured |
 //!
 //! A request passes [`origin`] (web pages), [`negotiate`] (who takes JSON), [`caller`] (who it is and what it may) and its
@@ -42,6 +43,7 @@ mod disconnect;
 mod discovery;
 mod document;
 mod draft;
+mod editors;
 mod error;
 mod extract;
 mod history;
@@ -138,12 +140,17 @@ pub fn router(site: Arc<Site>) -> Router {
         true => demo::router(),
         false => Router::new(),
     };
+    let editors = match site.registry.services().config.documents.enabled {
+        true => editors::router(),
+        false => Router::new(),
+    };
     let add = |router: Router<Arc<Site>>, route: Route| router.route(route.path, route.answers);
     routes()
         .into_iter()
         .fold(Router::new(), add)
         .route_layer(from_fn(negotiate::negotiate))
         .merge(demo)
+        .merge(editors)
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&site), origin::check))

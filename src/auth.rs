@@ -126,6 +126,9 @@ fn capabilities(entries: &[config::Capability]) -> Result<Arc<[Capability]>, Str
                 config::Operation::Subscribe => starling_core::access::Operation::Subscribe,
                 config::Operation::History => starling_core::access::Operation::History,
                 config::Operation::Presence => starling_core::access::Operation::Presence,
+                config::Operation::DocRead => starling_core::access::Operation::DocRead,
+                config::Operation::DocWrite => starling_core::access::Operation::DocWrite,
+                config::Operation::Awareness => starling_core::access::Operation::Awareness,
                 config::Operation::Admin => starling_core::access::Operation::Admin,
             })
         });

@@ -49,7 +49,7 @@ pub use origin::{Origin, OriginError};
 pub use section::{Admin, Client, Fanout, Limits, Log, LogFormat, Node, Session, Slots, Tls};
 pub use show::{Setting, settings, show};
 pub use source::Source;
-pub use storage::{Encryption, Storage, StoreUrl};
+pub use storage::{Documents, Encryption, Storage, StoreUrl};
 pub use unit::{Size, UnitError, parse_duration, parse_size};
 
 /// Every key, its unit and the reason for its value: the first layer of every configuration.
@@ -80,6 +80,8 @@ pub struct Config {
     pub fanout: Fanout,
     /// Where persisted channels are kept.
     pub storage: Storage,
+    /// Collaborative documents.
+    pub documents: Documents,
     /// Other nodes.
     pub cluster: Cluster,
     /// What goes to standard error.

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod directory;
+pub mod editor;
 pub mod fanout;
 pub mod metrics;
 pub mod node;

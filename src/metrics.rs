@@ -2,6 +2,7 @@
 //! looks nothing up. Never labelled by channel or user.
 
 mod cluster;
+mod document;
 mod presence;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 use starling_core::channel::Outcome;
 use starling_core::session::answer::Answer;
 
+pub use document::DocumentPart;
 pub use presence::PresenceHeld;
 
 use crate::transport::Transport;
@@ -64,6 +66,7 @@ struct Instruments {
     dropped: Counter,
     fanout_frames: Counter,
     fanout_messages: Counter,
+    document: document::Instruments,
     presence: presence::Instruments,
     store: StoreInstruments,
 }
@@ -111,6 +114,7 @@ impl Metrics {
         let make = || {
             describe();
             cluster::describe();
+            document::describe();
             presence::describe();
             gauge!("starling_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             Instruments {
@@ -126,6 +130,7 @@ impl Metrics {
                 dropped: counter!("starling_dropped_messages_total", "reason" => "slow_reader"),
                 fanout_frames: counter!("starling_cluster_fanout_frames_total"),
                 fanout_messages: counter!("starling_cluster_fanout_messages_total"),
+                document: document::Instruments::new(),
                 presence: presence::Instruments::new(),
                 store: StoreInstruments {
                     queue: gauge!("starling_store_queue_batches"),

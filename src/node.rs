@@ -18,7 +18,7 @@ use crate::cluster::driver::{Slots, handed_over};
 use crate::cluster::{Cluster, ClusterError, Duty, Out, Reached, Report, SlotInboxes};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::storage::{OpenError, sweep};
+use crate::storage::{OpenError, documents, sweep};
 use crate::transport::accept::{self, ClientPort};
 use crate::transport::tls;
 use crate::{admin, signal};
@@ -29,7 +29,7 @@ mod storage;
 
 pub(crate) use services::WINDOWS_TICK;
 pub use services::{Clock, Services, name_of};
-pub use sessions::{Chosen, Sessions};
+pub use sessions::{Chosen, Dismiss, Sessions};
 pub use storage::{Claims, Storage};
 
 /// How long what was taken may still be answered when the node stops, and clients read their goodbye: the two times that a
@@ -189,6 +189,10 @@ impl Node {
             .storage
             .as_ref()
             .map(|storage| tokio::spawn(sweep::run(registry.clone(), Arc::clone(&storage.store))));
+        let document_sweep = services.storage.as_ref().map(|storage| {
+            let now = || Clock.now().wall;
+            tokio::spawn(documents::sweep::run(storage.documents.clone(), now))
+        });
         let drained = services.cluster.as_ref().map(|cluster| {
             let (duty, services) = (cluster.duty(), Arc::clone(&services));
             tokio::spawn(async move { send_away(duty, &services).await })
@@ -225,7 +229,7 @@ impl Node {
         if let Some(drained) = drained {
             drained.abort();
         }
-        if let Some(sweep) = sweep {
+        for sweep in [sweep, document_sweep].into_iter().flatten() {
             sweep.abort();
         }
         // What the others say is taken until they have let go of this node: a lane that nobody reads is dialled anew.

@@ -25,6 +25,9 @@ use super::slot::{self, Machine, Route, SlotActor};
 use super::supervisor::Supervisor;
 use crate::cluster::peers::Peers;
 use crate::node::Services;
+use documents::{Documents, Open};
+
+mod documents;
 
 /// Who runs under an actor's id.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(super) enum Who {
     Channel(ChannelName),
     Relay(ChannelName),
     Presence(ShardId),
+    DocumentOwner(ChannelName),
+    DocumentGateway(ChannelName),
 }
 
 /// See the module. Cheap to clone.
@@ -48,6 +53,10 @@ struct Inner {
     presence: OnceLock<Box<[Address<presence::Message>]>>,
     /// Requests over HTTP that looked who is in a channel.
     glances: AtomicU32,
+    /// Documents of all slots.
+    documents: Documents,
+    /// This node.
+    me: NodeId,
     /// Channels of all slots.
     channels: AtomicUsize,
     /// Relays that were started.
@@ -63,6 +72,7 @@ struct Entry {
     machine: OnceLock<Arc<Mutex<Machine>>>,
     actor: Mutex<Option<Address<slot::Message>>>,
     channels: RwLock<Channels>,
+    documents: Mutex<Open>,
     route: ArcSwap<Route>,
     is_settled: AtomicBool,
 }
@@ -73,6 +83,7 @@ impl Entry {
             machine: OnceLock::new(),
             actor: Mutex::default(),
             channels: RwLock::default(),
+            documents: Mutex::default(),
             is_settled: AtomicBool::new(route == Route::Here),
             route: ArcSwap::from_pointee(route),
         }
@@ -111,6 +122,8 @@ impl Registry {
                 })
                 .collect(),
             presence: OnceLock::new(),
+            documents: Documents::default(),
+            me: me.clone(),
             glances: AtomicU32::new(0),
             services,
             peers,
@@ -132,6 +145,12 @@ impl Registry {
             registry.own_presence(&me);
         }
         Ok(registry)
+    }
+
+    /// This node, as others know it.
+    #[must_use]
+    pub fn me(&self) -> &NodeId {
+        &self.0.me
     }
 
     /// What the whole node shares.
@@ -253,6 +272,7 @@ impl Registry {
         let entry = self.entry(slot);
         entry.route.store(Arc::new(route.clone()));
         self.tell_all(slot, || channel::Message::Route(route.clone()));
+        self.route_documents(slot, &route);
     }
 
     /// Tells every channel of a slot that runs.

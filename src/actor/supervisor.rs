@@ -66,6 +66,16 @@ impl Actor for Supervisor {
                     tracing::error!(shard = shard.0, %error, "a shard of presence ended; restart the node, and report this");
                     state.registry.services().metrics.restarted("presence");
                 }
+                Some(Who::DocumentOwner(document)) => {
+                    tracing::error!(%document, %error, "the owner of a document failed; it is loaded again");
+                    state.registry.services().metrics.restarted("document");
+                    state.registry.forget_document_owner(&document, actor.get_id());
+                }
+                Some(Who::DocumentGateway(document)) => {
+                    tracing::error!(%document, %error, "a document failed at this node; its editors return");
+                    state.registry.services().metrics.restarted("document");
+                    state.registry.forget_document_gateway(&document, actor.get_id());
+                }
                 None => {}
             },
             SupervisionEvent::ActorTerminated(actor, ..) => {

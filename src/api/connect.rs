@@ -32,12 +32,11 @@ pub(super) async fn connect(
     Extension(peer): Extension<Peer>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
-    let accept = accept_key(request.headers())?;
-    let upgrade = request
-        .extensions_mut()
-        .remove::<OnUpgrade>()
-        .ok_or_else(not_an_upgrade)?;
-    let admitted = peer.take().ok_or_else(not_an_upgrade)?;
+    let Upgrade {
+        upgrade,
+        admitted,
+        answer,
+    } = accept(&peer, &mut request)?;
     let registry = site.registry.clone();
     let since = Instant::now();
     tokio::spawn(async move {
@@ -46,13 +45,42 @@ pub(super) async fn connect(
             serve(upgraded, registry, admitted, since);
         }
     });
-    let response = Response::builder()
+    Ok(answer)
+}
+
+/// A request that is to become a WebSocket.
+pub(super) struct Upgrade {
+    /// Ready when the answer was sent.
+    pub(super) upgrade: OnUpgrade,
+    /// Its place among the connections.
+    pub(super) admitted: Admitted,
+    /// The answer.
+    pub(super) answer: Response,
+}
+
+/// Takes a request for a WebSocket.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn accept(peer: &Peer, request: &mut Request) -> Result<Upgrade, ApiError> {
+    let accept = accept_key(request.headers())?;
+    let upgrade = request
+        .extensions_mut()
+        .remove::<OnUpgrade>()
+        .ok_or_else(not_an_upgrade)?;
+    let admitted = peer.take().ok_or_else(not_an_upgrade)?;
+    let answer = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_ACCEPT, accept)
         .body(Body::empty());
-    Ok(response.expect("the parts of this response are valid"))
+    let answer = answer.expect("the parts of this response are valid");
+    Ok(Upgrade {
+        upgrade,
+        admitted,
+        answer,
+    })
 }
 
 /// The answer to the client's key.
@@ -81,22 +109,41 @@ fn not_an_upgrade() -> ApiError {
     ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message)
 }
 
-/// Serves a session on the connection itself: what HTTP kept around it is let go. A task of its own
-/// for each kind, so that a session over plain TCP does not take the room that TLS needs.
+/// Serves a session on the connection itself. A task of its own for each kind, so that a session over plain TCP does not
+/// take the room that TLS needs.
 fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted, since: Instant) {
-    let hello_max = limits::HELLO_BYTES_MAX;
-    match upgraded.downcast::<TokioIo<Tcp>>() {
-        Ok(parts) => {
-            let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
-            tokio::spawn(session::serve(connection, registry, admitted, since));
+    match Socket::of(upgraded) {
+        Socket::Plain(socket) => {
+            tokio::spawn(session::serve(socket, registry, admitted, since));
         }
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<Tcp>>>() {
-            Ok(parts) => {
-                let connection = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
-                tokio::spawn(session::serve(connection, registry, admitted, since));
-            }
-            Err(_) => unreachable!("a connection is plain TCP or TLS over it"),
-        },
+        Socket::Tls(socket) => {
+            tokio::spawn(session::serve(*socket, registry, admitted, since));
+        }
+    }
+}
+
+/// The connection under a WebSocket: what HTTP kept around it is let go.
+pub(super) enum Socket {
+    /// Over plain TCP.
+    Plain(WebSocket<Tcp>),
+    /// Over TLS.
+    Tls(Box<WebSocket<TlsStream<Tcp>>>),
+}
+
+impl Socket {
+    /// Of a connection that was upgraded.
+    pub(super) fn of(upgraded: Upgraded) -> Self {
+        let hello_max = limits::HELLO_BYTES_MAX;
+        match upgraded.downcast::<TokioIo<Tcp>>() {
+            Ok(parts) => Self::Plain(WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max)),
+            Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<Tcp>>>() {
+                Ok(parts) => {
+                    let socket = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
+                    Self::Tls(Box::new(socket))
+                }
+                Err(_) => unreachable!("a connection is plain TCP or TLS over it"),
+            },
+        }
     }
 }
 

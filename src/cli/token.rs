@@ -295,6 +295,9 @@ fn permitted(capability: &Granted) -> Permitted {
         (Granting::Subscribe, "subscribe"),
         (Granting::History, "history"),
         (Granting::Presence, "presence"),
+        (Granting::DocRead, "doc-read"),
+        (Granting::DocWrite, "doc-write"),
+        (Granting::Awareness, "awareness"),
         (Granting::Admin, "admin"),
     ];
     let operations = all.into_iter().filter(|(one, _)| capability.operations.contains(*one));
@@ -314,15 +317,21 @@ fn allowed(text: &str) -> Result<Capability, String> {
         "subscribe" => Ok(vec![Operation::Subscribe]),
         "history" => Ok(vec![Operation::History]),
         "presence" => Ok(vec![Operation::Presence]),
+        "doc-read" => Ok(vec![Operation::DocRead]),
+        "doc-write" => Ok(vec![Operation::DocWrite]),
+        "awareness" => Ok(vec![Operation::Awareness]),
         "admin" => Ok(vec![Operation::Admin]),
         "all" => Ok(vec![
             Operation::Publish,
             Operation::Subscribe,
             Operation::History,
             Operation::Presence,
+            Operation::DocRead,
+            Operation::DocWrite,
+            Operation::Awareness,
         ]),
         other => Err(format!(
-            "\"{other}\" is no operation; name publish, subscribe, history, presence, admin, or all for the first four"
+            "\"{other}\" is no operation; name publish, subscribe, history, presence, doc-read, doc-write, awareness, admin, or all for all but the last"
         )),
     };
     let operations = operations.split(',').map(read).collect::<Result<Vec<_>, _>>()?.concat();

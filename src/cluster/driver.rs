@@ -307,6 +307,9 @@ impl Driver {
                 false => presence::Standing::Down,
             };
             self.stands(&node, standing);
+            if !answers {
+                self.registry.tell_documents_gone(&node);
+            }
             self.tell_slots(|| Message::Heard {
                 node: node.clone(),
                 answers,
@@ -317,6 +320,7 @@ impl Driver {
     fn reset(&self, node: &NodeId) {
         self.tell_slots(|| Message::Reset { node: node.clone() });
         self.registry.tell_presence(|| presence::Happening::Reset(node.clone()));
+        self.registry.tell_documents_reset(node);
     }
 
     fn tell_slots(&self, message: impl Fn() -> Message) {

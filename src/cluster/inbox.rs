@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use starling_cluster::link::{Incoming, Link};
-use starling_cluster::wire::{Decoder, Received};
+use starling_cluster::link::{InboxRoom, Incoming, Link};
+use starling_cluster::wire::{Decoder, Received, Said};
+use starling_core::document::message::{Join, ToGateway, ToOwner};
 use starling_core::id::{ChannelName, NodeId, NodeName, SlotId, slot_of};
 use starling_core::relay::{Answer, Asked, Told};
 use tokio::sync::mpsc;
 
 use super::peers::Peers;
 use crate::actor::channel::Message;
+use crate::actor::document;
 use crate::actor::presence::{self, ShardId};
 use crate::actor::registry::Registry;
 use crate::actor::reply::{Caller, Reply};
@@ -86,10 +88,47 @@ impl Desk {
                     let _ = relay.post_single(Message::Told { from, told, room }); // gone: nobody waits
                 }
             }
+            Received::Document(document, join, said) if slot_of(&document, self.registry.services().slots) == slot => {
+                self.said(from, slot, &document, join, said, room);
+            }
+            Received::Document(..) => {}
             Received::Asked(channel, asked) => {
                 if slot_of(&channel, self.registry.services().slots) == slot {
                     self.asked(&from, slot, channel, asked);
                 }
+            }
+        }
+    }
+
+    fn said(&self, from: NodeId, slot: SlotId, document: &ChannelName, join: Join, said: Said, room: InboxRoom) {
+        let held = room.into();
+        match said {
+            Said::ToOwner(message) if self.registry.route(slot) == Route::Here => {
+                let message = Box::new(message);
+                let said = document::owner::Message::Said {
+                    from,
+                    join,
+                    message,
+                    held,
+                };
+                self.registry.tell_document_owner(document, said);
+            }
+            Said::ToOwner(ToOwner::Join { .. }) => {
+                // One that is not told so joins again in a while.
+                let _ = self
+                    .peers
+                    .say(&from, document, join, &Said::ToGateway(ToGateway::Moved));
+            }
+            Said::ToOwner(_) => {} // it joins again
+            Said::ToGateway(message) => {
+                let message = Box::new(message);
+                let told = document::gateway::Message::Told {
+                    from,
+                    join,
+                    message,
+                    held,
+                };
+                self.registry.tell_document_gateway(document, told);
             }
         }
     }

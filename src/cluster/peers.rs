@@ -4,15 +4,17 @@
 //! is sent entries again, a gateway asks again, a follower is told that it is behind.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use starling_cluster::link::{Link, Links, SendError};
-use starling_cluster::wire;
+use starling_cluster::wire::{self, Said};
+use starling_core::document::message::Join;
 use starling_core::id::{ChannelName, NodeId, SlotId, slot_of};
 use starling_core::relay::{Asked, Told};
 use starling_core::replica;
 use starling_core::table::Change;
 use starling_core::time::Now;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// A change of the slot table that a slot asks for.
 #[derive(Debug)]
@@ -42,17 +44,27 @@ pub struct Peers {
     slots: u16,
     links: Arc<Links>,
     wishes: mpsc::Sender<Wish>,
+    /// Large documents on their way to other nodes.
+    large: Arc<Semaphore>,
+    /// The number of the last of them.
+    cut: AtomicU64,
 }
+
+/// Documents larger than a frame that are on their way to other nodes at once: each waits for its lane, in memory. One more is
+/// not sent, and asked for again.
+const LARGE_MAX: usize = 64;
 
 impl Peers {
     /// The peers that `links` lead to. `wishes` takes one for each of the `slots`.
     #[must_use]
-    pub const fn new(me: NodeId, slots: u16, links: Arc<Links>, wishes: mpsc::Sender<Wish>) -> Self {
+    pub fn new(me: NodeId, slots: u16, links: Arc<Links>, wishes: mpsc::Sender<Wish>) -> Self {
         Self {
             me,
             slots,
             links,
             wishes,
+            large: Arc::new(Semaphore::new(LARGE_MAX)),
+            cut: AtomicU64::new(0),
         }
     }
 
@@ -125,6 +137,33 @@ impl Peers {
             }
             done();
         });
+    }
+
+    /// Says something about a document, as its gateway or its owner. What is larger than a frame goes when the lane has room
+    /// for it; what is said after it may come before it.
+    ///
+    /// # Errors
+    /// When there is no way to the node now, or no room.
+    pub fn say(&self, to: &NodeId, document: &ChannelName, join: Join, said: &Said) -> Result<(), SendError> {
+        let link = self.link(to).ok_or(SendError::Gone)?;
+        let number = || self.cut.fetch_add(1, Ordering::Relaxed);
+        let frames = wire::encode_document(slot_of(document, self.slots), document, join, said, number);
+        let frames = frames.map_err(|_| SendError::TooLong)?;
+        if let [frame] = &*frames {
+            return link.try_send(frame);
+        }
+        let room = Arc::clone(&self.large)
+            .try_acquire_owned()
+            .map_err(|_| SendError::LinkFull)?;
+        tokio::spawn(async move {
+            for frame in &frames {
+                if link.send(frame).await.is_err() {
+                    break; // the link tells of its end, and the gateway joins again
+                }
+            }
+            drop(room);
+        });
+        Ok(())
     }
 
     /// Asks the slot table for a change. A wish that is not taken is made again.

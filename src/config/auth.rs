@@ -126,6 +126,14 @@ pub enum Operation {
     History,
     /// Enter presence, and watch it.
     Presence,
+    /// Open a document and see what is written in it.
+    #[serde(rename = "doc-read")]
+    DocRead,
+    /// Write in a document.
+    #[serde(rename = "doc-write")]
+    DocWrite,
+    /// Show who one is in a document, and where.
+    Awareness,
     /// Act on the sessions of others.
     Admin,
 }

@@ -16,6 +16,18 @@ pub struct Storage {
     pub authority: PathBuf,
 }
 
+/// `[documents]`: collaborative documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    /// Whether they are served. They are kept where persisted channels are.
+    pub enabled: bool,
+    /// The namespace of documents whose names have none.
+    pub namespace: String,
+    /// Messages a second that are read of one connection of an editor; 0 for no limit.
+    pub message_rate: u32,
+}
+
 /// Where a database is found, and as whom. Its password is never shown.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct StoreUrl(String);

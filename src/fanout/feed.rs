@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Frame;
 use super::readers::{Listener, Readers};
+use crate::node::Dismiss;
 use crate::session::Mailbox;
 use crate::wire;
 

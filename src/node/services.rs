@@ -17,6 +17,8 @@ use starling_protocol::{limits, v1};
 use starling_runtime::wheel::Wheel;
 
 use super::{Sessions, Storage};
+use tokio::sync::Semaphore;
+
 use crate::auth::Auth;
 use crate::cluster::Cluster;
 use crate::config::{self, Config};
@@ -93,6 +95,8 @@ pub struct Services {
     pub storage: Option<Storage>,
     /// The other nodes, if there are any.
     pub cluster: Option<Arc<Cluster>>,
+    /// Documents that may be brought into memory, or checked, at once: it takes a thread for as long as they are large.
+    pub document_loads: Semaphore,
     /// Who is connected.
     pub sessions: Sessions,
     /// Bytes queued for one session before what follows stays in the ring.
@@ -104,6 +108,9 @@ pub struct Services {
     /// How long an unused channel keeps its actor.
     pub channel_idle: Duration,
 }
+
+/// See [`Services::document_loads`]. The largest document takes some hundred megabytes while it is loaded.
+const DOCUMENT_LOADS_MAX: usize = 4;
 
 impl Services {
     /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
@@ -157,6 +164,7 @@ impl Services {
             gateway: Arc::new(Gateway::new(bounds, gathering, windows.clone())),
             windows,
             metrics,
+            document_loads: Semaphore::new(DOCUMENT_LOADS_MAX),
             sessions: Sessions::default(),
             send_queue: size(config.session.send_queue),
             frame_bytes: size(config.limits.frame),

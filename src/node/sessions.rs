@@ -9,7 +9,11 @@ use starling_core::id::Subject;
 use starling_core::session::answer::Farewell;
 use tokio::sync::Notify;
 
-use crate::session::Mailbox;
+/// Whatever ends a session.
+pub trait Dismiss: Send + Sync + std::fmt::Debug {
+    /// Ends it, if nobody has ended it before. Whether nobody has.
+    fn dismiss(&self, farewell: &Farewell) -> bool;
+}
 
 /// Sessions that are ended together when they are told one after the other: a node that takes them in does not notice.
 const TOGETHER_MIN: usize = 20;
@@ -27,7 +31,7 @@ pub struct Sessions {
 
 #[derive(Debug)]
 struct Listed {
-    mailbox: Weak<Mailbox>,
+    mailbox: Weak<dyn Dismiss>,
     /// Whom its token names; `None` before it has said hello.
     subject: Option<Subject>,
 }
@@ -43,10 +47,10 @@ pub enum Chosen {
 
 impl Sessions {
     /// Adds a session and numbers it.
-    pub fn list(&self, mailbox: &Arc<Mailbox>) -> u64 {
+    pub fn list<M: Dismiss + 'static>(&self, mailbox: &Arc<M>) -> u64 {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let listed = Listed {
-            mailbox: Arc::downgrade(mailbox),
+            mailbox: Arc::downgrade(mailbox) as Weak<dyn Dismiss>,
             subject: None,
         };
         self.listed.insert(number, listed);

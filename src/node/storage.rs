@@ -8,6 +8,7 @@ use starling_core::slot::{Lease, StoreFailure};
 use super::{Clock, NodeError, name_of};
 use crate::config::{Config, Durability};
 use crate::metrics::Metrics;
+use crate::storage::documents::Documents;
 use crate::storage::postgres::Postgres;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{Claim, Fence, Limits, OpenError, Owned, Store};
@@ -16,6 +17,8 @@ use crate::storage::{Claim, Fence, Limits, OpenError, Owned, Store};
 pub struct Storage {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The documents in it.
+    pub documents: Documents,
     /// What was claimed of it.
     pub claims: Claims,
 }
@@ -73,7 +76,7 @@ impl FromIterator<Claim> for Claims {
 }
 
 impl Storage {
-    /// Opens the store, if any namespace is persisted. A node that stands alone takes all of its slots over; in a cluster
+    /// Opens the store, if any namespace is persisted or documents are served. A node that stands alone takes all of its slots over; in a cluster
     /// they are claimed one by one, as the slot table gives them to the node, and a database that is away is waited for.
     ///
     /// # Errors
@@ -84,16 +87,22 @@ impl Storage {
             .iter()
             .filter(|one| one.durability == Durability::Persisted);
         let persisted: Vec<_> = persisted.map(|one| one.name.as_str()).collect();
-        if persisted.is_empty() {
+        if persisted.is_empty() && !config.documents.enabled {
             return Ok(None);
         }
         let (slots, limits, metrics) = (config.slots.count, Limits::default(), Arc::clone(metrics));
-        let store: Arc<dyn Store> = match (config.storage.url.is_empty(), config.cluster.enabled) {
+        let (store, documents): (Arc<dyn Store>, _) = match (config.storage.url.is_empty(), config.cluster.enabled) {
             (true, true) => {
+                if persisted.is_empty() {
+                    tracing::info!(
+                        "the nodes share no store, so documents are refused; set storage.url, the same for all nodes"
+                    );
+                    return Ok(None);
+                }
                 let namespaces = persisted.join(", ");
                 tracing::warn!(
                     namespaces,
-                    "the nodes share no store, so channels of these namespaces are refused; set storage.url, the same for all nodes"
+                    "the nodes share no store, so channels of these namespaces and documents are refused; set storage.url, the same for all nodes"
                 );
                 return Ok(None);
             }
@@ -101,12 +110,22 @@ impl Storage {
                 let store = Postgres::wait(&config.storage, slots, limits, metrics).map_err(OpenError::from)?;
                 let claims = Claims::none(slots);
                 let store = Arc::new(store);
-                return Ok(Some(Self { store, claims }));
+                return Ok(Some(Self {
+                    documents: store.documents(),
+                    store,
+                    claims,
+                }));
             }
-            (true, false) => Arc::new(Sqlite::open(&config.node.data_dir, slots, limits, metrics)?),
+            (true, false) => {
+                let store = Arc::new(Sqlite::open(&config.node.data_dir, slots, limits, metrics)?);
+                let documents = store.documents();
+                (store, documents)
+            }
             (false, false) => {
                 let opened = Postgres::open(&config.storage, slots, limits, metrics).await;
-                Arc::new(opened.map_err(OpenError::from)?)
+                let store = Arc::new(opened.map_err(OpenError::from)?);
+                let documents = store.documents();
+                (store, documents)
             }
         };
         let (owner, generation) = (name_of(config).into(), Clock.now().wall.0);
@@ -119,7 +138,11 @@ impl Storage {
             source,
         })?;
         let claims = claims.into_iter().collect();
-        Ok(Some(Self { store, claims }))
+        Ok(Some(Self {
+            store,
+            documents,
+            claims,
+        }))
     }
 
     /// Claims a slot that this node, in its present generation, owns in the slot table under `term`. What comes back is for

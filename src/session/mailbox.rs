@@ -16,6 +16,7 @@ use starling_core::session::{ChannelId, PLACES_MAX, PageTicket, Place};
 use starling_runtime::wheel::Alarm;
 
 use crate::fanout::{Board, EncodedPage, Feed, Frame, Heads};
+use crate::node::Dismiss;
 
 /// One session's mailbox. Shared by its task, the feeds it reads and the owners that answer it.
 #[derive(Debug, Default)]
@@ -165,15 +166,6 @@ impl Mailbox {
         self.waker.wake();
     }
 
-    /// Ends the session, if nobody has ended it before. A session may be ended by many: its mailbox holds one.
-    pub fn dismiss(&self, farewell: &Farewell) -> bool {
-        let first = !self.dismissed.swap(true, Ordering::AcqRel);
-        if first {
-            self.deliver(Delivery::Dismiss(farewell.clone()));
-        }
-        first
-    }
-
     /// Has the task woken by whatever comes next.
     pub(super) fn register(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
@@ -196,6 +188,17 @@ impl Mailbox {
     /// Whether an alarm rang since the last look.
     pub(super) fn take_rung(&self) -> bool {
         self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Dismiss for Mailbox {
+    /// A session may be ended by many: its mailbox holds one.
+    fn dismiss(&self, farewell: &Farewell) -> bool {
+        let first = !self.dismissed.swap(true, Ordering::AcqRel);
+        if first {
+            self.deliver(Delivery::Dismiss(farewell.clone()));
+        }
+        first
     }
 }
 

@@ -42,6 +42,8 @@ pub struct WebSocket<T> {
     /// The answer to the last ping, until what was queued before it is written. Only the last is answered, as RFC
     /// 6455, section 5.5.3 allows: a client that pings and does not read costs one answer, not one for each.
     pong: Option<Bytes>,
+    /// Bytes that the client has sent.
+    heard: u64,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
@@ -56,7 +58,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
             queue: WriteQueue::default(),
             unflushed: false,
             pong: None,
+            heard: 0,
         }
+    }
+
+    /// Queues a frame that is encoded, its header included. Shares its bytes.
+    pub(crate) fn queue_bytes(&mut self, frame: Bytes) {
+        self.queue.push(frame);
+    }
+
+    /// Bytes that the client has sent so far, whatever they are.
+    pub(crate) const fn received(&self) -> u64 {
+        self.heard
     }
 
     /// Reads what is there. Ready with whether there was anything before the end.
@@ -65,6 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
             let mut buffer = ReadBuf::new(shared);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
             self.received.extend_from_slice(buffer.filled());
+            self.heard += buffer.filled().len() as u64;
             Poll::Ready(Ok(!buffer.filled().is_empty()))
         })
     }

@@ -21,8 +21,10 @@ async fn stored_registry(directory: &Directory, limits: Limits) -> Registry {
     let metrics = Arc::new(Metrics::new());
     let store = Sqlite::open(&directory.0, config.slots.count, limits, Arc::clone(&metrics)).expect("opens");
     let claims = store.claim(&Arc::from("a"), 1).await.expect("claims");
+    let store = Arc::new(store);
     let storage = Storage {
-        store: Arc::new(store),
+        documents: store.documents(),
+        store,
         claims: claims.into_iter().collect(),
     };
     let auth = Auth::new(&config.auth).expect("a node without keys");

@@ -183,6 +183,11 @@ pub(crate) fn binary(payload: &[u8]) -> Bytes {
     encode(Opcode::Binary, payload)
 }
 
+/// A ping without a payload.
+pub(crate) fn ping() -> Bytes {
+    encode(Opcode::Ping, &[])
+}
+
 /// A frame of the server.
 pub(super) fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(10 + payload.len());
