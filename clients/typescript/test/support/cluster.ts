@@ -22,8 +22,8 @@ export class StarlingCluster {
     private readonly directory: string,
   ) {}
 
-  /** Starts the nodes and waits until all are ready. */
-  static async start(): Promise<StarlingCluster> {
+  /** Starts the nodes, with more of their configuration, and waits until all are ready. */
+  static async start(set: Record<string, string> = {}): Promise<StarlingCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'starling-cluster-'));
     process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
     const ca = (...words: string[]) => {
@@ -41,6 +41,7 @@ export class StarlingCluster {
     const [a, b, c] = await Promise.all(
       NAMES.map((name, at) =>
         StarlingNode.start({
+          ...set,
           'node.name': name,
           'cluster.enabled': 'true',
           'cluster.id': 'test',
