@@ -33,6 +33,9 @@ const SLACK_MS = 1_000;
 /** Until the clients of a node that died have left: its detection and the grace. */
 const DEATH_MS_MAX = 8_000;
 
+/** Until a client misses a node that says nothing, and is at another. */
+const SILENCE_MS_MAX = 25_000;
+
 /** The transport that this browser prefers, in a worker; and the WebSocket, beside the page. */
 const PREFERRED = { transports: browser.transports.slice(0, 1), worker: true };
 const PLAIN = { transports: ['websocket' as const], worker: false };
@@ -149,10 +152,14 @@ function judgeMoved(told: readonly [event: string, atMs: number][], who: string,
 
 /** Waits until all that a tab shows is at nodes that run. */
 const moved = (tab: Tab, count: number) =>
-  until('all are at nodes that run', async () => {
-    const who = await there(tab);
-    return who.length === count && who.every((one) => !one.endsWith(' at a'));
-  });
+  until(
+    'all are at nodes that run',
+    async () => {
+      const who = await there(tab);
+      return who.length === count && who.every((one) => !one.endsWith(' at a'));
+    },
+    SILENCE_MS_MAX,
+  );
 
 test('the node of a tab is killed, which owns the channel too: it is there from another one, and nobody has left', async () => {
   const name = await channelOf(a, b);
@@ -160,6 +167,8 @@ test('the node of a tab is killed, which owns the channel too: it is there from 
   const bert = await tabAt(b, name, 'bert');
   const tabs = [anna, bert];
   await see(tabs, ['anna at a', 'bert at b']);
+  // A page in which nothing moves may notice only after one and a half heartbeats.
+  for (const tab of tabs) await startMoving(tab);
   const killed = Date.now();
   await a.kill();
   await moved(bert, 2);
