@@ -114,7 +114,9 @@ test('a tab that is loaded again has not left, and one that is closed has when i
 test('a tab whose page closes its client when it goes has left at once', async () => {
   const name = 'demo:goodbye';
   const watcher = await tabAt(b, name, 'bert', PLAIN);
-  for (const way of ways(browser.transports)) {
+  // Firefox ends a page's worker, and sometimes the page, before the goodbye is out: one way shows that the grace counts then.
+  const isSaid = browser.name === 'chrome';
+  for (const way of ways(browser.transports).slice(0, isSaid ? undefined : 1)) {
     const tab = await tabAt(a, name, 'anna', { ...way, transports: [way.transport] });
     await see([watcher], ['anna at a', 'bert at b']);
     await tab.evaluate(() => {
@@ -128,9 +130,7 @@ test('a tab whose page closes its client when it goes has left at once', async (
     assert.equal(left?.[0], 'leave anna');
     const afterMs = (left?.[1] ?? 0) - closed;
     figure(`${called(way)}, a tab that says goodbye had left after ${Math.round(afterMs)} ms`);
-    // Firefox ends a page's worker, and sometimes the page, before the goodbye is out.
-    const maxMs = browser.name === 'chrome' ? SLACK_MS : GRACE_MS + SLACK_MS;
-    assert.ok(afterMs < maxMs, `${afterMs} ms`);
+    assert.ok(afterMs < (isSaid ? SLACK_MS : GRACE_MS + SLACK_MS), `${afterMs} ms`);
   }
   await watcher.close();
 });
