@@ -53,7 +53,7 @@ export function read(schema: Schema, bytes: Uint8Array, exact: boolean, path: st
   while (!reader.done) {
     const [number, wire] = reader.tag();
     const field = schema.fields.get(number);
-    if (field) readField(reader, wire, schema, field, value, exact, `${path}.${field[0]}`);
+    if (field) readField(reader, wire, schema, field, value, exact, path);
     else reader.skip(number, wire);
   }
   for (const name of schema.required) if (!value[name]) throw missing(`${path}.${name}`);
@@ -80,12 +80,15 @@ function readField(
     if (kind === 'u64' || kind === 'wide') value[name] = number;
     else if (kind === 'bool') value[name] = number > 0;
     else value[name] = typeof number === 'number' ? number >>> 0 : Number(BigInt.asUintN(32, number));
-  } else if (Array.isArray(kind)) {
-    const item = readItem(kind[0], reader.bytes(), exact, path);
-    if (!item) throw missing(path);
+    return;
+  }
+  const inner = `${path}.${name}`;
+  if (Array.isArray(kind)) {
+    const item = readItem(kind[0], reader.bytes(), exact, inner);
+    if (!item) throw missing(inner);
     (value[name] as unknown[]).push(item);
     // A message that comes twice is merged, as protobuf has it.
-  } else value[name] = readItem(kind, reader.bytes(), exact, path, value[name]);
+  } else value[name] = readItem(kind, reader.bytes(), exact, inner, value[name]);
 }
 
 function readItem(kind: Kind, bytes: Uint8Array, exact: boolean, path: string, into?: unknown): unknown {
