@@ -200,6 +200,7 @@ test('the node of three tabs is killed, and one of them is closed: two are there
   const cara = await tabAt(a, name, 'cara');
   const tabs = [watcher, anna, bert];
   await see(tabs, ['anna at a', 'bert at a', 'cara at a', 'watcher at b']);
+  for (const tab of tabs) await startMoving(tab);
   const killed = Date.now();
   await a.kill();
   await cara.close();
