@@ -8,6 +8,7 @@
  * page that draws slowly gets few large batches and a worker never floods it.
  */
 
+import type { Browser } from './browser.ts';
 import type { Effect, Input, RawAttached, RawState, ReadOptions } from './session/message.ts';
 import type { Losers } from './transport/dial.ts';
 import type { Counts, Failure, Position, Transport } from './types.ts';
@@ -44,6 +45,7 @@ export interface EngineOptions {
   publisher: Uint8Array;
   client: Uint8Array;
   agent: string;
+  browser: Browser;
   /** What `lost` told, here or in a page before this one, and what is left of it. */
   losers: Losers;
 }

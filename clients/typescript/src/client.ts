@@ -1,6 +1,7 @@
 /** A client: one connection for all channels of a page, which it makes, keeps and makes again. */
 
 import type { Command, Measures, Notice, PageEvent } from './bridge.ts';
+import { browserOf } from './browser.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
 import { keptClientId } from './client-id.ts';
 import { closeName } from './codes.ts';
@@ -149,6 +150,7 @@ export class Client {
         client: clientId ?? keptClientId(),
         publisher: crypto.getRandomValues(new Uint8Array(16)),
         agent: `starling-ts/0.1.0 ${agent ?? ''}`.trim().slice(0, 128),
+        browser: browserOf(globalThis.navigator?.userAgent),
       },
     });
     this.#watch(true);

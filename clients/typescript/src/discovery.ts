@@ -6,6 +6,7 @@
  * from anywhere else the certificate must stand the test of the certificate authorities.
  */
 
+import type { Browser } from './browser.ts';
 import type { Address } from './transport.ts';
 
 /** What a client uses of what a node told. */
@@ -38,7 +39,7 @@ interface Document {
 }
 
 /** Asks the node at an HTTP base. */
-export async function discover(base: string, userAgent: string, signal: AbortSignal): Promise<Node> {
+export async function discover(base: string, browser: Browser, signal: AbortSignal): Promise<Node> {
   const url = new URL('/.well-known/starling', base);
   let document: Document;
   try {
@@ -47,22 +48,21 @@ export async function discover(base: string, userAgent: string, signal: AbortSig
   } catch {
     throw new Error(`no node answers at ${url}; check that it runs, and its client.origins`);
   }
-  return read(document, url, userAgent);
+  return read(document, url, browser);
 }
 
 /** What to use of a node's description. */
-export function read(document: Document, from: URL, userAgent: string): Node {
+export function read(document: Document, from: URL, browser: Browser): Node {
   const { protocol, websocket, webtransport, nodes = [], browsers = [] } = document;
   if (!speaksOurs(protocol)) {
     throw new Error(`${from} speaks protocol ${protocol?.min} to ${protocol?.max}, not 1`);
   }
   const isVerified = from.protocol === 'https:';
-  const scheme = /^wss?:/.exec(websocket?.url)?.[0];
-  if (!scheme) throw new Error(`${from} has no ws or wss URL; correct its client.public_url`);
-  if (isVerified && scheme === 'ws:') {
-    throw new Error(`${from} leads to a plain WebSocket; correct its client.public_url`);
+  // What was reached over https is not left for a connection that anybody may read.
+  if (!(isVerified ? /^wss:/ : /^wss?:/).test(websocket?.url)) {
+    throw new Error(`${from} has no ${isVerified ? 'wss' : 'ws or wss'} URL; correct its client.public_url`);
   }
-  const isOffered = /^https:/.test(webtransport?.url ?? '') && !keptFromWebTransport(browsers, userAgent);
+  const isOffered = /^https:/.test(webtransport?.url ?? '') && !isKeptFromWebTransport(browsers, browser);
   return {
     websocket: { url: websocket.url },
     webtransport: webtransport && isOffered ? pinned(webtransport, isVerified || isLoopback(from.hostname)) : undefined,
@@ -84,21 +84,6 @@ const unhex = (digits: string): Uint8Array<ArrayBuffer> =>
 
 const isLoopback = (host: string): boolean => /^((.*\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(host);
 
-/**
- * Browsers by what they say, with their version: the first that fits. Every browser on iOS is WebKit underneath, and says
- * "Safari" without "Chrome"; not all of them say a version of it.
- */
-const BROWSERS: [name: string, pattern: RegExp][] = [
-  ['firefox', /Firefox\/(\d+)/],
-  ['chrome', /Chrom(?:e|ium)\/(\d+)/],
-  ['safari', /(?:Version\/(\d+).*)?Safari\//],
-];
-
 /** Whether the node's rules send this browser to WebSocket. */
-function keptFromWebTransport(rules: readonly Rule[], userAgent: string): boolean {
-  const [name, pattern] = BROWSERS.find(([, pattern]) => pattern.test(userAgent)) ?? [];
-  const version = Number(pattern?.exec(userAgent)?.[1] ?? 0);
-  return rules.some(
-    (rule) => rule.transport === 'websocket' && rule.name === name && version < (rule.below ?? Infinity),
-  );
-}
+const isKeptFromWebTransport = (rules: readonly Rule[], { name, version }: Browser): boolean =>
+  rules.some((rule) => rule.transport === 'websocket' && rule.name === name && version < (rule.below ?? Infinity));

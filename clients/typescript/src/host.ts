@@ -12,18 +12,15 @@ export function host(
   tell: (notice: Notice) => void,
   WebSocketClass: WebSocketClass | undefined = globalThis.WebSocket,
 ): (command: Command) => void {
-  const { userAgent = '' } = globalThis.navigator ?? {};
-  const means = {
-    connect: {
-      ...(WebSocketClass && { websocket: websocket(WebSocketClass) }),
-      ...(hasWebTransport() && { webtransport }),
-    },
-    discover: (base: string, signal: AbortSignal) => discover(base, userAgent, signal),
-    clock,
+  const connect = {
+    ...(WebSocketClass && { websocket: websocket(WebSocketClass) }),
+    ...(hasWebTransport() && { webtransport }),
   };
   let engine: Engine | undefined;
   return (command) => {
-    if (command.on === 'start') engine = new Engine(command.options, { means, tell });
-    else engine?.command(command);
+    if (command.on !== 'start') return engine?.command(command);
+    const { options } = command;
+    const find = (base: string, signal: AbortSignal) => discover(base, options.browser, signal);
+    engine = new Engine(options, { means: { connect, discover: find, clock }, tell });
   };
 }

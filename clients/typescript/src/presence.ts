@@ -160,7 +160,9 @@ export class Presence<State = unknown, Moment = unknown> {
 
   /**
    * Is there from now on, and says this of itself: over reconnects, until {@link leave}. Resolves once a node answers for
-   * it. Entering again changes what is said; of several changes that wait, the newest is sent.
+   * it. Entering again changes what is said; of several changes that wait, the newest is sent. Rejects with
+   * `RefusedError` if it may not be there or the state is too large, and with `TimedOutError` after `timeoutMs`, when it
+   * goes on trying.
    */
   async enter(state?: State, options: EntryOptions = {}): Promise<void> {
     return this.#entry.enter(this.#write(state, STATE_BYTES_MAX), options);
@@ -219,12 +221,12 @@ export class Presence<State = unknown, Moment = unknown> {
     return this.#entry.id;
   }
 
-  /** Members by their id, while everybody is told. */
+  /** Members by their id, while everybody is told. It changes as they do: copy it to keep it, or to compare. */
   get members(): ReadonlyMap<string, Member<State>> {
     return this.#roster.members;
   }
 
-  /** Their clients by their id. */
+  /** Their clients by their id. It changes as they do, too. */
   get clients(): ReadonlyMap<string, PresentClient<State>> {
     return this.#roster.clients;
   }

@@ -325,9 +325,9 @@ export class Session {
   #openFrame(frame: Exclude<ServerFrame, { kind: 'goodbye' }> | ForeignFrame, bytes: number, alive: Liveness): void {
     const shared = this.#shared;
     const subscriptions = this.#subscriptions;
+    if ('timeMs' in frame.body) shared.clock(frame.body.timeMs);
     switch (frame.kind) {
       case 'publication':
-        shared.clock(frame.body.timeMs);
         subscriptions.route(frame.body.channelId)?.publication(frame.body);
         break;
       case 'page':
@@ -360,7 +360,6 @@ export class Session {
         break;
       }
       case 'ack': {
-        shared.clock(frame.body.timeMs);
         const request = shared.answered(frame.body.request);
         if (request?.kind !== 'publish' || request.serial !== frame.body.serial) throw unasked(frame.kind);
         request.line.ack(frame.body);
@@ -373,7 +372,6 @@ export class Session {
         shared.send('pong', { nonce: frame.body.nonce });
         break;
       case 'pong': {
-        shared.clock(frame.body.timeMs);
         const ms = alive.pong(Number(frame.body.nonce), shared.now);
         if (ms !== undefined) shared.out.push({ do: 'roundTrip', ms });
         break;

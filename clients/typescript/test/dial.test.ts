@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Browser, browserOf } from '../src/browser.ts';
 import { type Node, read } from '../src/discovery.ts';
 import { Dialer, type Losers } from '../src/transport/dial.ts';
 import type { Connect, Connection, Listener } from '../src/transport.ts';
@@ -115,11 +116,17 @@ test('a choice of transports is kept', async () => {
   assert.deepEqual(bench.tried, ['websocket']);
 });
 
-const CHROME = 'Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/157.0.0.0 Safari/537.36';
-const SAFARI = 'Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Safari/605.1.15';
-const IOS_CHROME =
-  'Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/157.0 Mobile/15E148 Safari/604.1';
-const FIREFOX = (version: number) => `Mozilla/5.0 (X11; Linux; rv:${version}.0) Gecko/20100101 Firefox/${version}.0`;
+const CHROME = browserOf(
+  'Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/157.0.0.0 Safari/537.36',
+);
+const SAFARI = browserOf(
+  'Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Safari/605.1.15',
+);
+const IOS_CHROME = browserOf(
+  'Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/157.0 Mobile/15E148 Safari/604.1',
+);
+const FIREFOX = (version: number) =>
+  browserOf(`Mozilla/5.0 (X11; Linux; rv:${version}.0) Gecko/20100101 Firefox/${version}.0`);
 
 const description = (websocket = 'wss://a/connect') => ({
   protocol: { min: 1, max: 1 },
@@ -205,15 +212,15 @@ test('the next node does not wait for one that is dead', async () => {
 });
 
 test('the node’s rules say which browsers use WebSocket', () => {
-  const offered = (agent: string) => !!read(description(), new URL('https://a'), agent).webtransport;
-  assert.deepEqual([CHROME, FIREFOX(153), ''].map(offered), [true, true, true]);
+  const offered = (browser: Browser) => !!read(description(), new URL('https://a'), browser).webtransport;
+  assert.deepEqual([CHROME, FIREFOX(153), browserOf()].map(offered), [true, true, true]);
   assert.deepEqual([SAFARI, IOS_CHROME, FIREFOX(152)].map(offered), [false, false, false]);
 });
 
 test('what cannot be used is refused with its reason', () => {
   const from = new URL('https://a');
-  assert.throws(() => read(description('ws://a'), from, CHROME), /plain WebSocket/);
-  assert.throws(() => read(description('http://a'), from, CHROME), /no ws or wss URL/);
+  assert.throws(() => read(description('ws://a'), from, CHROME), /no wss URL/);
+  assert.throws(() => read(description('http://a'), new URL('http://a'), CHROME), /no ws or wss URL/);
   assert.throws(() => read({ ...description(), protocol: { min: 2, max: 3 } }, from, CHROME), /speaks protocol 2 to 3/);
   assert.throws(() => read({} as never, from, CHROME), /speaks protocol/);
   const { webtransport, ...without } = description();

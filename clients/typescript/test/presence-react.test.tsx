@@ -43,7 +43,7 @@ let use: PresenceUse<string, number, PresenceView<string>> | undefined;
 const note = (what: string, value: unknown) => drawn.push(`${what} ${JSON.stringify(value)}`);
 
 function Me(): ReactNode {
-  const used = usePresence<string, PresenceView<string>, number>('demo:a', { initial: 'here' });
+  const used = usePresence<string, number>('demo:a', { initial: 'here' });
   useLayoutEffect(() => {
     use = used;
   });
@@ -116,8 +116,13 @@ test('under StrictMode a component enters once, updates, and leaves once, with t
   assert.deepEqual(bench.taken(), [], 'one is still there');
   await act(() => use?.update('x'.repeat(5_000)));
   assert.equal(use?.error?.code, 'invalid');
+  await act(() => use?.update('short'));
+  assert.equal(use?.error?.code, 'invalid', 'nobody has taken it yet');
+  await act(() => bench.tell('entered', { request: 4 }));
+  assert.equal(use?.error, null);
+  assert.deepEqual(bench.taken(), ['enter 4 "short"']);
   await unmount();
-  assert.deepEqual(bench.taken().sort(), ['detach 5 of 7', 'leave 4']);
+  assert.deepEqual(bench.taken().sort(), ['detach 6 of 7', 'leave 5']);
 });
 
 test('a component is drawn again when what it picked has changed, and for nothing else', async () => {

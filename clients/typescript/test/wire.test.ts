@@ -58,7 +58,7 @@ function fromJson(schema: Schema, json: Record<string, unknown>): Record<string,
 function one(kind: Exclude<Kind, unknown[]>, json: unknown): unknown {
   if (typeof kind === 'object') return fromJson(kind, json as Record<string, unknown>);
   if (kind === 'bytes') return unhex(json as Notation);
-  if (kind === 'text') return expand(json as Notation);
+  if (typeof kind === 'number') return expand(json as Notation);
   if (kind === 'u64' || kind === 'wide') {
     const exact = BigInt(json as string);
     return exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : exact;
@@ -152,6 +152,44 @@ test('streams are cut as the vectors have it', () => {
     const whole = Buffer.concat(bodies.map((body) => delimited(unhex(body))));
     if (!error) assert.equal(hex(whole), reads.map(expand).join(''), name);
   }
+});
+
+test('texts of a server are judged where they stand, by their bytes', () => {
+  const position = { epoch: 'e', seq: 1, term: 1 };
+  const entry = { seq: 1, term: 1, timeMs: 1, key: '', deleted: false, payload: new Uint8Array() };
+  const goodbye = { code: 4501, reason: '', retryAfterMs: 0, alternates: ['http://a'] };
+  const page = { channelId: 1, after: 0, entries: [entry] };
+  const discontinuity = { channelId: 1, reason: 1, position };
+  const refused: [frame: FrameOf<ServerBodies>, fault: string][] = [
+    [
+      { kind: 'page', body: { ...page, entries: [{ ...entry, key: 'é'.repeat(65) }] } },
+      'field_too_long page.entries.key',
+    ],
+    [
+      { kind: 'discontinuity', body: { ...discontinuity, position: { ...position, epoch: 'e'.repeat(65) } } },
+      'field_too_long discontinuity.position.epoch',
+    ],
+    [
+      { kind: 'discontinuity', body: { ...discontinuity, position: { ...position, epoch: '' } } },
+      'field_missing discontinuity.position.epoch',
+    ],
+    [{ kind: 'goodbye', body: { ...goodbye, reason: 'x'.repeat(1_025) } }, 'field_too_long goodbye.reason'],
+    [{ kind: 'goodbye', body: { ...goodbye, alternates: ['x'.repeat(513)] } }, 'field_too_long goodbye.alternates'],
+    [{ kind: 'goodbye', body: { ...goodbye, alternates: [''] } }, 'field_missing goodbye.alternates'],
+    [
+      { kind: 'goodbye', body: { ...goodbye, alternates: Array(9).fill('http://a') } },
+      'field_too_many goodbye.alternates',
+    ],
+  ];
+  const taken: FrameOf<ServerBodies>[] = [
+    { kind: 'page', body: { ...page, entries: [{ ...entry, key: 'é'.repeat(64) }] } },
+    { kind: 'discontinuity', body: discontinuity },
+    { kind: 'goodbye', body: { ...goodbye, reason: 'x'.repeat(1_024), alternates: Array(8).fill('x'.repeat(512)) } },
+  ];
+  for (const [frame, message] of refused) {
+    assert.throws(() => decodeChecked('server', encode<ServerBodies>(SERVER, frame)), { message });
+  }
+  for (const frame of taken) decodeChecked('server', encode<ServerBodies>(SERVER, frame));
 });
 
 test('a number that a session would miscount is refused, not rounded', () => {

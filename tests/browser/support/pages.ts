@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { join, normalize } from 'node:path';
 import { build } from 'esbuild';
 import type { Client, DeniedError } from '../../../clients/typescript/src/index.ts';
+import type { Here } from './here.ts';
 import type { Seen } from './list.tsx';
 
 /** What a page of these tests has. */
@@ -25,6 +26,8 @@ export interface Bench {
   };
   /** What each question for a token was, in order. */
   asked: string[];
+  /** What the page knows of a channel's presence. */
+  here: Here;
   /** What the page of React tells. */
   seen: Seen;
   /** Ends the hiding of the tab. */

@@ -34,7 +34,10 @@ export interface PresenceView<State> {
 
 /** How a hook picks. */
 export interface Picking<View, Picked> extends PresenceOptions {
-  /** What of it the component draws; all of it by default. It may be a new function each time. */
+  /**
+   * What of it the component draws; all of it by default. It may be a new function each time. Where states have a type, say
+   * it here rather than at the hook, and all else follows: `({ members }: PresenceView<Me>) => members.size`.
+   */
   select?: (view: View) => Picked;
   /** Whether two are the same to the component: by default if they are equal, or equal one level down. */
   isEqual?: (one: Picked, other: Picked) => boolean;
@@ -54,13 +57,13 @@ export interface PresenceUse<State, Moment, Picked> {
   readonly update: (state: State) => void;
   /** Says something for the moment: where the cursor is. */
   readonly broadcast: (data: Moment) => void;
-  /** Why the client is not there, or sees nobody, if that is so. */
+  /** Why the client is not there, says something older, or sees nobody, if that is so. */
   readonly error: StarlingError | null;
   readonly presence: Presence<State, Moment>;
 }
 
 /** Is in a channel's presence while the component is mounted, and watches who else is. */
-export function usePresence<State = unknown, Picked = PresenceView<State>, Moment = unknown>(
+export function usePresence<State = unknown, Moment = unknown, Picked = PresenceView<State>>(
   name: string,
   { initial, encoding, ...picking }: PresenceUseOptions<State, Picked> = {},
 ): PresenceUse<State, Moment, Picked> {
@@ -80,8 +83,20 @@ export function usePresence<State = unknown, Picked = PresenceView<State>, Momen
     };
   }, [presence]);
   const value = usePicked(viewOf(presence), picking);
-  // What is wrong with a state, its author is told; what is wrong with the rest, the event has.
-  const update = useCallback((state: State) => void presence.update(state).catch(setError), [presence]);
+  // What is wrong with a state, its author is told, until another one is taken; what is wrong with the rest, the event has.
+  const rejected = useRef<StarlingError | null>(null);
+  const update = useCallback(
+    (state: State) => {
+      presence.update(state).then(
+        () => setError((error) => (error === rejected.current ? null : error)),
+        (error: StarlingError) => {
+          rejected.current = error;
+          setError(error);
+        },
+      );
+    },
+    [presence],
+  );
   const broadcast = useCallback((data: Moment) => presence.broadcast(data), [presence]);
   return { value, update, broadcast, error, presence };
 }

@@ -46,12 +46,10 @@ export function decode<Bodies>(
     else reader.skip(number, wire);
   }
   if (!found) throw new FrameFault('no_body');
-  const [kind, of] = (schema.fields.get(found) ?? []) as [string?, Schema?];
+  const [kind = '', of] = (schema.fields.get(found) ?? []) as [string?, Schema?];
   if (!content) throw malformed();
   if (!of) return { kind: 'foreign', body: bytes };
-  const body = read(of, content, exact);
-  for (const name of of.required) if (!body[name]) throw new FrameFault('field_missing', `${kind}.${name}`);
-  return { kind, body } as FrameOf<Bodies>;
+  return { kind, body: read(of, content, exact, kind) } as FrameOf<Bodies>;
 }
 
 /** A body behind its length, as a stream carries it. */

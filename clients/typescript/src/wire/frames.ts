@@ -3,6 +3,7 @@
  * Names are those of protobuf's JSON. The golden vectors keep the two together.
  */
 
+import { ALTERNATE_BYTES_MAX, TEXT_BYTES_MAX } from '../limits.ts';
 import { fields } from './fields.ts';
 import { type Field, message } from './message.ts';
 import type { U64 } from './reader.ts';
@@ -133,11 +134,11 @@ export interface ForeignFrame {
   body: Uint8Array<ArrayBuffer>;
 }
 
-const position = fields('epoch seq term');
+const position = fields('epoch! seq term');
 const window: Field = ['window!', fields('messages bytes ageMs')];
 const ping = fields('nonce');
 const pong = fields('nonce timeMs');
-const goodbye = fields('code!', ['reason', 'text'], 'retryAfterMs', ['alternates', ['text']]);
+const goodbye = fields('code!', ['reason', TEXT_BYTES_MAX], 'retryAfterMs', ['alternates', [ALTERNATE_BYTES_MAX]]);
 
 /** What a server sends, by number. */
 export const SERVER = message({
@@ -148,7 +149,7 @@ export const SERVER = message({
   5: ['page', fields('channelId! after', ['entries', [fields('seq term timeMs key deleted payload')]])],
   6: [
     'snapshot',
-    fields('channelId! replace', ['at!', position], ['entries', [fields('key seq timeMs deleted payload')]], 'last'),
+    fields('channelId! replace', ['at!', position], ['entries', [fields('key! seq timeMs deleted payload')]], 'last'),
   ],
   7: ['skipped', fields('channelId! to! count reason')],
   8: ['lagged', fields('channelId! seq')],
@@ -174,7 +175,7 @@ export const SERVER = message({
       // A publish carries `timeMs` back as `since_ms`, which may not be 0.
       'version! session! node! generation heartbeatMs! timeMs!',
       window,
-      ['limits!', fields('frameBytes channels publishesInFlight')],
+      ['limits!', fields('frameBytes! channels! publishesInFlight!')],
       'expiresMs',
     ),
   ],

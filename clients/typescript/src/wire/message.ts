@@ -1,10 +1,14 @@
 /** Protobuf messages by a description of their fields, in both directions. */
 
-import { malformed, Reader, type U64 } from './reader.ts';
+import { FrameFault } from './fault.ts';
+import { malformed, Reader, text, type U64 } from './reader.ts';
 import { encodeText, Writer } from './writer.ts';
 
-/** What a field holds: `u64` is counted with, `wide` is not. A list of one kind is a repeated field. */
-export type Kind = 'text' | 'bytes' | 'u64' | 'wide' | 'u32' | 'bool' | Schema | [Schema] | ['text'];
+/**
+ * What a field holds: a number stands for a text of so many bytes at most; `u64` is counted with, `wide` is not. A list of one
+ * kind is a repeated field, and a text in it is not empty.
+ */
+export type Kind = number | 'bytes' | 'u64' | 'wide' | 'u32' | 'bool' | Schema | [Schema] | [number];
 
 /** A field: its name, what it holds, and the group of which at most one is set. */
 export type Field = [name: string, kind: Kind, oneof?: string];
@@ -22,7 +26,7 @@ export interface Schema {
 
 type Value = Record<string, unknown>;
 
-const DEFAULTS = { text: '', bytes: new Uint8Array(), u64: 0, wide: 0, u32: 0, bool: false };
+const DEFAULTS = { bytes: new Uint8Array(), u64: 0, wide: 0, u32: 0, bool: false };
 
 const NUMBERS = ['u64', 'wide', 'u32', 'bool'];
 
@@ -32,26 +36,27 @@ export function message(fields: Record<number, Field>, required: readonly string
   const lists: string[] = [];
   for (const [name, kind, oneof] of Object.values(fields)) {
     if (Array.isArray(kind)) lists.push(name);
-    else if (typeof kind !== 'object' && !oneof) defaults[name] = DEFAULTS[kind];
+    else if (typeof kind !== 'object' && !oneof) defaults[name] = typeof kind === 'number' ? '' : DEFAULTS[kind];
   }
   const byNumber = new Map(Object.entries(fields).map(([number, field]) => [Number(number), field]));
   return { fields: byNumber, defaults, lists, required };
 }
 
 /**
- * Reads a message. A `u64` above 2^53 - 1 is refused, since whoever counts with it would count wrong, unless `exact`
- * asks for it as a bigint.
+ * Reads a message, which faults call by its `path`. A `u64` above 2^53 - 1 is refused, since whoever counts with it would
+ * count wrong, unless `exact` asks for it as a bigint.
  */
-export function read(schema: Schema, bytes: Uint8Array, exact: boolean, into?: unknown): Value {
+export function read(schema: Schema, bytes: Uint8Array, exact: boolean, path: string, into?: unknown): Value {
   const value = (into as Value) ?? { ...schema.defaults };
   if (!into) for (const name of schema.lists) value[name] = [];
   const reader = new Reader(bytes);
   while (!reader.done) {
     const [number, wire] = reader.tag();
     const field = schema.fields.get(number);
-    if (field) readField(reader, wire, schema, field, value, exact);
+    if (field) readField(reader, wire, schema, field, value, exact, path);
     else reader.skip(number, wire);
   }
+  for (const name of schema.required) if (!value[name]) throw missing(`${path}.${name}`);
   return value;
 }
 
@@ -62,6 +67,7 @@ function readField(
   [name, kind, oneof]: Field,
   value: Value,
   exact: boolean,
+  path: string,
 ): void {
   const isNumber = NUMBERS.includes(kind as string);
   if (wire !== (isNumber ? 0 : 2)) throw malformed();
@@ -74,14 +80,27 @@ function readField(
     if (kind === 'u64' || kind === 'wide') value[name] = number;
     else if (kind === 'bool') value[name] = number > 0;
     else value[name] = typeof number === 'number' ? number >>> 0 : Number(BigInt.asUintN(32, number));
-  } else if (Array.isArray(kind)) {
-    const item = kind[0] === 'text' ? reader.text() : read(kind[0], reader.bytes(), exact);
+    return;
+  }
+  const inner = `${path}.${name}`;
+  if (Array.isArray(kind)) {
+    const item = readItem(kind[0], reader.bytes(), exact, inner);
+    if (!item) throw missing(inner);
     (value[name] as unknown[]).push(item);
-  } else if (typeof kind === 'object') {
     // A message that comes twice is merged, as protobuf has it.
-    value[name] = read(kind, reader.bytes(), exact, value[name]);
-  } else value[name] = kind === 'text' ? reader.text() : reader.bytes();
+  } else value[name] = readItem(kind, reader.bytes(), exact, inner, value[name]);
 }
+
+function readItem(kind: Kind, bytes: Uint8Array, exact: boolean, path: string, into?: unknown): unknown {
+  if (typeof kind === 'object') return read(kind as Schema, bytes, exact, path, into);
+  if (kind === 'bytes') return bytes;
+  if (bytes.length > (kind as number)) throw new FrameFault('field_too_long', path);
+  const decoded = text(bytes);
+  if (decoded === undefined) throw malformed();
+  return decoded;
+}
+
+const missing = (path: string): FrameFault => new FrameFault('field_missing', path);
 
 /** Writes a message: fields in order of their numbers, defaults left out. */
 export function write(schema: Schema, value: object): Uint8Array<ArrayBuffer> {

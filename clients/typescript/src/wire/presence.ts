@@ -3,13 +3,12 @@
  * and writes them itself, so that one without it loads nothing for it.
  */
 
-import { CHANNEL_BYTES_MAX, CLIENT_BYTES, MEMBER_BYTES_MAX, NAME_BYTES_MAX } from '../limits.ts';
+import { CLIENT_BYTES, MEMBER_BYTES_MAX, NAME_BYTES_MAX } from '../limits.ts';
 import { type FaultName, FrameFault } from './fault.ts';
 import { fields } from './fields.ts';
 import { decode } from './frame.ts';
 import type { FrameOf } from './frames.ts';
 import { type Field, message } from './message.ts';
-import { encodeText } from './writer.ts';
 
 /** A client that is in a channel. */
 export interface WirePresent {
@@ -50,7 +49,7 @@ export interface PresenceClientBodies {
 export type PresenceFrame = FrameOf<PresenceServerBodies>;
 
 const state: Field = ['state', 'bytes'];
-const present = fields('client', ['member', 'text'], 'node', state);
+const present = fields('client', ['member', MEMBER_BYTES_MAX], 'node!', state);
 
 /** What a server sends, by number. */
 export const PRESENCE_SERVER = message({
@@ -58,13 +57,13 @@ export const PRESENCE_SERVER = message({
     'presenceChanges',
     fields('channelId!', ['joined', [present]], ['updated', [present]], ['left', [fields('client')]]),
   ],
-  14: ['ephemerals', fields('channelId!', ['states', [fields('client number', state)]])],
+  14: ['ephemerals', fields('channelId!', ['states', [fields('client number!', state)]])],
   15: ['occupancy', fields('channelId! members clients')],
   19: ['entered', fields('request! client')],
   20: ['left', fields('request!')],
   21: ['watched', fields('request! channelId! channel!')],
   22: ['roster', fields('channelId!', ['first', 'bool'], 'last', ['clients', [present]])],
-  23: ['certainty', fields('channelId!', ['stale', 'bool'], ['uncertain', ['text']])],
+  23: ['certainty', fields('channelId!', ['stale', 'bool'], ['uncertain', [NAME_BYTES_MAX]])],
 });
 
 /** What a client sends, by number. */
@@ -89,17 +88,10 @@ function check({ kind, body }: PresenceFrame): void {
   const holds = (field: string, truth: unknown, fault: FaultName = 'field_missing') => {
     if (!truth) throw new FrameFault(fault, `${kind}.${field}`);
   };
-  const named = (field: string, value: string, max: number) =>
-    holds(field, encodeText(value).length <= max, 'field_too_long');
   const numbered = (field: string, client: Uint8Array) =>
     holds(field, client.length === CLIENT_BYTES, 'field_wrong_length');
   const eachIs = (clients: readonly WirePresent[]) => {
-    for (const { client, member, node } of clients) {
-      numbered('clients.client', client);
-      named('clients.member', member, MEMBER_BYTES_MAX);
-      holds('clients.node', node);
-      named('clients.node', node, NAME_BYTES_MAX);
-    }
+    for (const { client } of clients) numbered('clients.client', client);
   };
   switch (kind) {
     case 'presenceChanges':
@@ -113,22 +105,10 @@ function check({ kind, body }: PresenceFrame): void {
     case 'roster':
       eachIs(body.clients);
       break;
-    case 'watched':
-      named('channel', body.channel, CHANNEL_BYTES_MAX);
-      break;
     case 'occupancy':
       holds('members', body.members <= body.clients, 'field_out_of_range');
       break;
-    case 'certainty':
-      for (const node of body.uncertain) {
-        holds('uncertain', node);
-        named('uncertain', node, NAME_BYTES_MAX);
-      }
-      break;
     case 'ephemerals':
-      for (const { client, number } of body.states) {
-        numbered('states.client', client);
-        holds('states.number', number);
-      }
+      for (const { client } of body.states) numbered('states.client', client);
   }
 }

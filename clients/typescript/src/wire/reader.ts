@@ -60,12 +60,6 @@ export class Reader {
     return this.#take(this.u64());
   }
 
-  text(): string {
-    const decoded = text(this.bytes());
-    if (decoded === undefined) throw malformed();
-    return decoded;
-  }
-
   /** Passes over a field that is not known. */
   skip(field: number, wire: number): void {
     if (wire === 0) this.u64();

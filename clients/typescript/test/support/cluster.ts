@@ -1,9 +1,8 @@
 /** Three nodes of one cluster on this machine, with an authority and keys of their own. */
 
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,14 +67,19 @@ export class StarlingCluster {
   }
 }
 
+/** Below the ports that Linux hands out by itself: browsers and clients take those at any moment. */
+const PORTS = [20_000, 32_000] as const;
+
 /** Numbers that no UDP socket of this machine had a moment ago: a node has to know those of the others before it starts. */
 async function freePorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-  for (const socket of sockets) {
-    socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(...PORTS);
+    const socket = createSocket('udp4');
+    const isFree = new Promise((resolve) => socket.once('listening', () => resolve(true)).once('error', resolve));
+    socket.bind(port, '127.0.0.1');
+    if ((await isFree) === true) ports.add(port);
+    socket.close();
   }
-  const ports = sockets.map((socket) => socket.address().port);
-  for (const socket of sockets) socket.close();
-  return ports;
+  return [...ports];
 }
