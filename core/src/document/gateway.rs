@@ -155,8 +155,18 @@ impl Gateway {
                 }
             }
             Input::Told { from, join, message } => {
-                if join == self.join && self.owner.as_ref() == Some(&from) {
+                let is_owner = self.owner.as_ref() == Some(&from);
+                if join == self.join && is_owner && self.standing != Standing::Out {
                     self.told(message, now, out);
+                } else if (self.is_unused() || !is_owner) && message.is_to_a_member() {
+                    // One that takes this gateway for a member which it is not, and its editors for present: it has been the
+                    // owner all the time, by its own knowledge.
+                    let message = ToOwner::Leave;
+                    out.push(Effect::Send {
+                        to: from,
+                        join,
+                        message,
+                    });
                 }
             }
             Input::Reset(node) => {

@@ -202,6 +202,21 @@ pub enum ToGateway {
     },
 }
 
+impl ToGateway {
+    /// Whether only a gateway is told so that has joined.
+    #[must_use]
+    pub const fn is_to_a_member(&self) -> bool {
+        matches!(
+            self,
+            Self::Joined { .. }
+                | Self::Update { .. }
+                | Self::Mark { .. }
+                | Self::Awareness { .. }
+                | Self::Stateless { .. }
+        )
+    }
+}
+
 /// What a program is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
