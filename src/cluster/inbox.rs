@@ -121,6 +121,11 @@ impl Desk {
             }
             Said::ToOwner(_) => {} // it joins again
             Said::ToGateway(message) => {
+                // An owner that takes this node for a gateway which it is not any more.
+                if message.is_to_a_member() && !self.registry.is_edited(document) {
+                    let _ = self.peers.say(&from, document, join, &Said::ToOwner(ToOwner::Leave)); // it says more
+                    return;
+                }
                 let message = Box::new(message);
                 let told = document::gateway::Message::Told {
                     from,
