@@ -69,7 +69,7 @@ test: ## check, then every test; installs what it needs
 	$(step) "tests of the simulation" scripts/nextest run --package starling-core --features sim
 	$(step) "documentation tests" cargo test $(profile) --workspace --doc
 	$(step) "HTTP API against its document" scripts/fuzz-api "$(CARGO_TARGET_DIR)/ci/starling"
-	@$(MAKE) chaos-short client browser
+	@$(MAKE) chaos-short client compat browser
 	@scripts/step --end "make test"
 
 .PHONY: endurance
@@ -88,6 +88,12 @@ client: ## Tests the TypeScript client in Node, and its package: size, entries, 
 	@scripts/need client
 	$(step) "TypeScript package" sh -c '$(client) build && $(client) package && $(client) demo -- --check'
 	$(step) "TypeScript tests" $(client) test
+
+.PHONY: compat
+compat: ## Unmodified clients of y-websocket and Hocuspocus on a cluster of three nodes, with a database
+	@$(MAKE) build
+	@scripts/need client postgres
+	$(step) "unmodified editors" $(client) compat
 
 .PHONY: demo
 demo: ## Bundles the TypeScript client for the demo page, after a change to it

@@ -38,7 +38,6 @@ async fn open_yjs(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
     Path(room): Path<String>,
-    Query(presented): Query<Presented>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let Upgrade {
@@ -50,7 +49,10 @@ async fn open_yjs(
     let in_protocol = protocol
         .as_ref()
         .and_then(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL));
-    let token = presented.token.or_else(|| in_protocol.map(str::to_owned));
+    // What else a URL says is the application's own.
+    let presented = Query::<Presented>::try_from_uri(request.uri());
+    let token = presented.ok().and_then(|Query(presented)| presented.token);
+    let token = token.or_else(|| in_protocol.map(str::to_owned));
     // A browser takes no answer that leaves its sub-protocol out.
     if let Some(protocol) = protocol
         .as_ref()

@@ -164,7 +164,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         let named = name::document(address.document, &services.config.documents.namespace);
         let (document, rights) = match named {
             Ok(document) => {
-                let rights = Rights::of(&services, &self.party, token, &document);
+                let rights = Rights::of(&registry, &mut self.party, token, &document);
                 match rights {
                     Ok(rights) => (document, rights),
                     Err(no) => {

@@ -186,7 +186,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Line<T> {
         if self.alarm.is_none_or(|set| at < set) {
             self.alarm = Some(at);
             let mailbox = Arc::clone(&self.mailbox);
-            self.registry.services().windows.set(at, mailbox);
+            self.registry.services().ring(at, mailbox);
         }
     }
 

@@ -6,8 +6,8 @@ use starling_core::access::{Grant, Operation};
 use starling_core::id::ChannelName;
 use starling_core::time::WallTime;
 
+use crate::actor::registry::Registry;
 use crate::auth::Denied;
-use crate::node::Services;
 use crate::quotas::Party;
 
 /// See the module.
@@ -30,18 +30,22 @@ pub(super) enum NoRights {
     Unauthorized(String),
     /// Too many were not, lately.
     Throttled,
+    /// Whoever it is puts too many documents into use.
+    TooMany(String),
     /// It does not allow to read the document.
     Forbidden,
 }
 
 impl Rights {
-    /// What a token, or none, allows with a document.
+    /// What a token, or none, allows with a document. One that nobody uses here costs an actor and a load: how often somebody may
+    /// do that is the rate of channels, `slots.open_rate`.
     pub(super) fn of(
-        services: &Services,
-        party: &Party,
+        registry: &Registry,
+        party: &mut Party,
         token: &str,
         document: &ChannelName,
     ) -> Result<Self, NoRights> {
+        let services = registry.services();
         let now = services.clock.now();
         let admit = || services.auth.admit(token, now.wall);
         let grant = services.quotas.admit(party, now.instant, admit).map_err(|denied| {
@@ -56,6 +60,11 @@ impl Rights {
             services.metrics.unauthorized("document");
             return Err(NoRights::Forbidden);
         }
+        party.identify(&grant);
+        if !registry.is_edited(document) {
+            let opened = services.quotas.open(party, now.instant);
+            opened.map_err(|refusal| NoRights::TooMany(refusal.to_string()))?;
+        }
         Ok(Self {
             may_write: may(Operation::DocWrite),
             may_show: may(Operation::Awareness),
@@ -69,7 +78,7 @@ impl NoRights {
     /// In words.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Unauthorized(why) => why.clone(),
+            Self::Unauthorized(why) | Self::TooMany(why) => why.clone(),
             Self::Throttled => "too many tokens from here were not accepted; try again shortly".to_owned(),
             Self::Forbidden => "this token may not read the document; ask for the right doc-read".to_owned(),
         }

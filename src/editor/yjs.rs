@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use starling_core::document::engine::Cold as _;
 use starling_core::document::gateway::Event;
 use starling_core::document::lib0;
 use starling_core::document::log;
-use starling_core::document::message::{EditorId, Refusal};
+use starling_core::document::message::Refusal;
 use starling_core::document::scan::Limits;
 use starling_core::document::sync::{Message, Sync, messages};
+use starling_core::document::yjs::YjsBytes;
 use starling_core::id::ChannelName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -58,8 +60,9 @@ where
         Arc::clone(&mailbox),
         Limits::CLIENT.bytes + FRAMING_BYTES,
     );
-    let party = Party::at(admitted.address());
-    let ending = match document.map(|document| (Rights::of(&services, &party, &token, &document), document)) {
+    let mut party = Party::at(admitted.address());
+    let rights = |document: ChannelName| (Rights::of(&registry, &mut party, &token, &document), document);
+    let ending = match document.map(rights) {
         Ok((Ok(rights), document)) => {
             admitted.opened();
             services.sessions.name(number, &rights.grant.subject);
@@ -98,7 +101,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         loop {
             let ending = match self.line.next().await {
                 Happened::Frame(frame) => self.take(&frame).await,
-                Happened::Told(told) => told.into_iter().find_map(|(editor, told)| self.tell(editor, &told)),
+                Happened::Told(told) => told.into_iter().find_map(|(_, told)| self.tell(&told)),
                 Happened::Rang => self.rang(),
                 Happened::Ends(ending) => Some(ending),
             };
@@ -123,21 +126,21 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         None
     }
 
-    fn tell(&mut self, _: EditorId, told: &Told) -> Option<Ending> {
+    fn tell(&mut self, told: &Told) -> Option<Ending> {
         if let Some(frame) = told.yjs() {
             self.line.queue(frame);
             return None;
         }
         match told.event() {
             Event::Saved { echo, .. } => {
-                for update in echo {
+                for update in echo.iter().filter(|update| **update != YjsBytes::EMPTY) {
                     self.line.say(&Message::Sync(Sync::Update(update)).frame());
                 }
                 None
             }
             Event::Refused { refusal, .. } => self.refused(refusal),
             Event::AwarenessRefused { reason } => {
-                self.opened_refused("bad_awareness");
+                self.count_refused("bad_awareness");
                 self.warn(&format!("the awareness message {reason}"));
                 None
             }
@@ -147,7 +150,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
     }
 
     fn refused(&mut self, refusal: &Refusal) -> Option<Ending> {
-        self.opened_refused(refusal.code());
+        self.count_refused(refusal.code());
         match refusal {
             Refusal::ReadOnly => {
                 self.warn(&refusal.to_string());
@@ -166,7 +169,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         }
     }
 
-    fn opened_refused(&self, code: &'static str) {
+    fn count_refused(&self, code: &'static str) {
         self.line.registry.services().metrics.edit_refused(code);
     }
 
@@ -200,7 +203,7 @@ fn deny<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static>(line: &mut Li
 const fn code(no: &NoRights) -> u16 {
     match no {
         NoRights::Unauthorized(_) => close::UNAUTHORIZED,
-        NoRights::Throttled => close::TRY_AGAIN,
+        NoRights::Throttled | NoRights::TooMany(_) => close::TRY_AGAIN,
         NoRights::Forbidden => close::FORBIDDEN,
     }
 }

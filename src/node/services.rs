@@ -14,11 +14,11 @@ use starling_core::session::{PLACES_MAX, Settings};
 use starling_core::time::{Now, WallTime};
 use starling_core::{backpressure, presence, rate, ring, slot};
 use starling_protocol::{limits, v1};
-use starling_runtime::wheel::Wheel;
+use starling_runtime::wheel::{Alarm, Wheel};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{Sessions, Storage};
-use tokio::sync::Semaphore;
-
 use crate::auth::Auth;
 use crate::cluster::Cluster;
 use crate::config::{self, Config};
@@ -57,7 +57,7 @@ impl Clock {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let millis = since_1970.unwrap_or_default().as_millis();
         Now {
-            instant: tokio::time::Instant::now().into_std(),
+            instant: Instant::now().into_std(),
             wall: WallTime(u64::try_from(millis).unwrap_or(u64::MAX)),
         }
     }
@@ -111,6 +111,9 @@ pub struct Services {
 
 /// See [`Services::document_loads`]. The largest document takes some hundred megabytes while it is loaded.
 const DOCUMENT_LOADS_MAX: usize = 4;
+
+/// See [`Services::ring`].
+const SOON: Duration = Duration::from_secs(1);
 
 impl Services {
     /// Builds what is shared. Must be called inside a Tokio runtime: the wheels run on it.
@@ -171,6 +174,14 @@ impl Services {
             linger: config.fanout.linger,
             channel_idle: config.slots.channel_idle,
             config,
+        }
+    }
+
+    /// Rings an alarm then: soon to the millisecond, later to the second.
+    pub fn ring(&self, at: Instant, alarm: Arc<dyn Alarm>) {
+        match at.saturating_duration_since(Instant::now()) > SOON {
+            true => self.timers.set(at, alarm),
+            false => self.windows.set(at, alarm),
         }
     }
 

@@ -13,7 +13,7 @@ const open: Editor[] = [];
 
 before(async () => {
   postgres = await Postgres.start();
-  cluster = await StarlingCluster.start({ 'storage.url': postgres.url });
+  cluster = await StarlingCluster.start({ 'documents.enabled': 'true', 'storage.url': postgres.url });
 });
 
 after(async () => {

@@ -10,7 +10,7 @@ let node: StarlingNode;
 const open: Editor[] = [];
 
 before(async () => {
-  node = await StarlingNode.start({ 'auth.anonymous': 'false' });
+  node = await StarlingNode.start({ 'auth.anonymous': 'false', 'documents.enabled': 'true' });
 });
 
 after(async () => {

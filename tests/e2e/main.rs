@@ -11,6 +11,7 @@
 //! | `persisted.rs` | persisted channels through `kill -9`, a full disk, damage, and fifty thousand missed messages |
 //! | `cluster.rs` | three nodes: what clients are told, what an operator orders, and what no stranger can do to them |
 //! | `presence.rs` | who is in a channel: coming, going and returning, on one node and on three of which some die |
+//! | `editors.rs` | editors of documents, byte for byte: what they say, what they are told, and what strangers send |
 //! | `interest.rs` | which nodes a message travels to, counted at the links |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
@@ -35,6 +36,7 @@ mod cli;
 mod cluster;
 mod cuts;
 mod demo;
+mod editors;
 mod hostile;
 mod interest;
 mod life;

@@ -217,7 +217,7 @@ impl State {
                 }
                 Effect::Wake { at } => {
                     let alarm = Arc::new(WakeAlarm(self.me.clone()));
-                    services.windows.set(Instant::from_std(at), alarm);
+                    services.ring(Instant::from_std(at), alarm);
                 }
             }
         }

@@ -175,7 +175,7 @@ impl State {
                 }
                 Some(Effect::Wake { at }) => {
                     let alarm = Arc::new(WakeAlarm(self.me.clone()));
-                    services.windows.set(Instant::from_std(at), alarm);
+                    services.ring(Instant::from_std(at), alarm);
                 }
                 Some(Effect::Load { .. } | Effect::Append { .. } | Effect::Read { .. } | Effect::Snapshot { .. })
                 | None => {}

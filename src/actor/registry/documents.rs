@@ -36,6 +36,13 @@ impl Registry {
         EditorId(self.0.documents.editors.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Whether a document has editors at this node, or had a moment ago.
+    #[must_use]
+    pub fn is_edited(&self, document: &ChannelName) -> bool {
+        let slot = slot_of(document, self.0.services.slots);
+        self.open(slot).gateways.contains_key(document)
+    }
+
     /// Tells a document at this node something of an editor, once its mailbox has room.
     pub async fn send_document(&self, document: &ChannelName, mut message: gateway::Message) {
         loop {

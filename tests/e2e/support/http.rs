@@ -67,6 +67,12 @@ impl Request {
         }
     }
 
+    /// The same for another path.
+    pub(crate) fn at(mut self, path: &str) -> Self {
+        self.head = self.head.replacen("/connect", path, 1);
+        self
+    }
+
     /// Adds a header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.head += &format!("{name}: {value}\r\n");
@@ -110,7 +116,10 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
         if let Some(answer) = parse(&bytes) {
             return Ok(answer);
         }
-        if stream.read_buf(&mut bytes).await? == 0 {
+        // Byte by byte to the end of the head: what follows one that upgrades is not for here.
+        let has_head = bytes.windows(4).any(|window| window == b"\r\n\r\n");
+        let most = if has_head { u64::MAX } else { 1 };
+        if (&mut *stream).take(most).read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }

@@ -36,15 +36,21 @@ pub(crate) struct Socket {
 }
 
 /// What a WebSocket brings.
-pub(super) enum Message {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message {
     Binary(Bytes),
     /// The close, with its code, or the end of the connection.
     Closed(Option<u16>),
 }
 
 impl Socket {
-    /// Connects and upgrades; `None` if the node has no room.
+    /// Connects where sessions begin; `None` if the node has no room.
     pub(super) async fn connect(node: SocketAddr, is_narrow: bool) -> Option<Self> {
+        Self::connect_to(node, is_narrow, Request::upgrade()).await
+    }
+
+    /// Connects and upgrades; `None` if the node does not.
+    pub(crate) async fn connect_to(node: SocketAddr, is_narrow: bool, request: Request) -> Option<Self> {
         let socket = TcpSocket::new_v4().expect("a socket");
         if is_narrow {
             socket.set_recv_buffer_size(NARROW_BYTES).expect("a small buffer");
@@ -54,7 +60,7 @@ impl Socket {
         }
         let mut stream = socket.connect(node).await.expect("the port is open");
         stream.set_nodelay(true).expect("a TCP option");
-        let _ = stream.write_all(&Request::upgrade().bytes(node)).await; // it may have hung up already
+        let _ = stream.write_all(&request.bytes(node)).await; // it may have hung up already
         let answer = read_answer(&mut stream).await.ok()?;
         (answer.status == 101).then(|| Self {
             stream,
@@ -74,7 +80,7 @@ impl Socket {
     }
 
     /// The next message. Giving up the wait loses nothing.
-    pub(super) async fn next(&mut self) -> Message {
+    pub(crate) async fn next(&mut self) -> Message {
         loop {
             while let Some((opcode, payload)) = self.take_frame() {
                 match opcode {
@@ -82,6 +88,7 @@ impl Socket {
                     CLOSE => {
                         return Message::Closed(payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])));
                     }
+                    PING => {}
                     PONG => self.pongs += 1,
                     other => panic!("the node sends a frame with opcode {other}"),
                 }
