@@ -190,6 +190,7 @@ impl<E: DocumentEngine> Owner<E> {
             Body::SetAside => {
                 let closed = ToGateway::Closed(Closed::Quarantined);
                 self.members.send(&from, closed, out);
+                self.members.leave(&from);
             }
         }
     }

@@ -192,10 +192,12 @@ fn a_document_that_cannot_be_read_is_not_opened() {
         told(&one.join(2))[..],
         [ToGateway::Closed(Closed::Quarantined)]
     ));
-    assert!(
-        matches!(one.edit(1, &golden::yjs_of("text 0"), true)[..], []),
-        "it is no member"
-    );
+    assert!(one.owner.is_idle(), "it is looked at anew when somebody wants it again");
+    // It is no member, and is told so.
+    assert!(matches!(
+        told(&one.edit(1, &golden::yjs_of("text 0"), true))[..],
+        [ToGateway::Behind]
+    ));
 }
 
 #[test]
