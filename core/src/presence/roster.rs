@@ -94,7 +94,7 @@ enum Due {
     Purge(NodeId, Duration),
     /// When a dead node is forgotten.
     Forget(NodeId),
-    /// When an owner that held no copy may say who has left.
+    /// When an owner that held no copy, or had no majority, may say who has left.
     See(SlotId),
     /// When to say how far all feeds are.
     Heads,

@@ -41,7 +41,7 @@ pub(super) struct Owning {
     pub(super) told: u64,
     pub(super) replicas: BTreeSet<NodeId>,
     pub(super) unsettled: BTreeSet<NodeId>,
-    /// It held no copy, and a grace has not passed since: it does not know who was there.
+    /// It held no copy or had no majority, and a grace has not passed since: it does not know who was there.
     pub(super) is_blind: bool,
     /// Steps of this turn.
     pub(super) steps: Vec<Step>,

@@ -222,9 +222,7 @@ impl Roster {
             for node in down.collect::<Vec<_>>() {
                 self.schedule_purge(&node, now);
             }
-            for id in self.slots.keys().copied().collect::<Vec<_>>() {
-                self.doubts_changed(id, now);
-            }
+            self.be_blind(now);
         }
         self.heads(now, out);
     }
