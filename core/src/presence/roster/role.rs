@@ -77,7 +77,7 @@ impl Roster {
         self.must_compare = true;
     }
 
-    /// There is a majority again. Another may own what this node owned, which it is told next: whoever was lost meanwhile may
+    /// There is a majority again. Another may own what this node owned, and it not know yet: whoever was lost meanwhile may
     /// have returned to where the majority was.
     pub(super) fn be_blind(&mut self, now: Instant) {
         let Some(grace) = self.namespaces.graces().last().copied() else {

@@ -156,8 +156,14 @@ impl World {
                 let mut here = Vec::new();
                 for ((channel, client), presence) in &self.truth.all {
                     if self.slot_of(channel) == id {
-                        here.extend(presence.here.iter().map(|((at, connection), state)| {
-                            (at.clone(), channel.clone(), client.clone(), *connection, state.clone())
+                        here.extend(presence.here.iter().map(|((at, connection), here)| {
+                            (
+                                at.clone(),
+                                channel.clone(),
+                                client.clone(),
+                                *connection,
+                                here.state.clone(),
+                            )
                         }));
                     }
                 }
@@ -202,7 +208,7 @@ impl World {
                         let row = rows.get(client);
                         row.is_some_and(|row| {
                             let at = (row.gateway.clone(), row.connection);
-                            presence.here.get(&at) == Some(&row.state)
+                            presence.here.get(&at).is_some_and(|here| here.state == row.state)
                         })
                     });
                 (!is_right).then(|| format!("{node} shows of {channel}: {rows:?}\nand there are: {here:?}"))

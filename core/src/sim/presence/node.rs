@@ -31,6 +31,9 @@ pub(super) struct Node {
     pub(super) shard: Shard<u64>,
     /// What it knows of each slot.
     pub(super) places: Vec<u64>,
+    /// When it learns that.
+    pub(super) routed_at: Vec<Duration>,
+    pub(super) started_at: Duration,
     pub(super) peers: Vec<Peer>,
     pub(super) has_quorum: bool,
 }
