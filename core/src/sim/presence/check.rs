@@ -111,6 +111,9 @@ impl World {
             return;
         }
         for other in 0..self.nodes.len() {
+            if let Some(past) = self.nodes[index].peers[other].past_gone(now) {
+                self.excuse_at(index, &past);
+            }
             let peer = &mut self.nodes[index].peers[other];
             let Some((node, standing)) = peer.told.clone() else {
                 continue;

@@ -103,11 +103,16 @@ impl Presence {
 
     /// What a watcher needs no more to be told of that begins to watch: all before then. But of one that is shown and has
     /// left it will be told so.
-    pub(super) fn used_by(&self, window: Duration, is_shown: bool) -> usize {
+    pub(super) fn used_by(&self, window: Duration, is_shown: bool, now: Duration) -> usize {
         let told = self.moves.iter().position(|(at, _)| *at >= window);
         let told = told.unwrap_or(self.moves.len());
         match self.moves.last() {
             Some((_, false)) if is_shown => told.min(self.moves.len() - 1),
+            // What is shown may be a connection that broke unnoticed: that its client had left before is told when it ends.
+            Some(_) if is_shown && now <= self.lingers_until => {
+                let left = self.moves.iter().rposition(|(_, has_come)| !has_come);
+                left.map_or(told, |left| told.min(left))
+            }
             _ => told,
         }
     }

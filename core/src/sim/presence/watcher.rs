@@ -217,10 +217,11 @@ impl World {
         let rows: BTreeMap<_, _> = rows.iter().map(|row| (row.client.clone(), row.clone())).collect();
         watcher.used.clear();
         let cut = self.cut_at.get(&watcher.node.name).map(|at| at.saturating_sub(WINDOW));
-        let window = cut.unwrap_or_else(|| self.agenda.passed().saturating_sub(BEGUN_WINDOW));
+        let now = self.agenda.passed();
+        let window = cut.unwrap_or_else(|| now.saturating_sub(BEGUN_WINDOW));
         for ((channel, client), presence) in &self.truth.all {
             if *channel == watcher.channel {
-                let used = presence.used_by(window, rows.contains_key(client));
+                let used = presence.used_by(window, rows.contains_key(client), now);
                 watcher.used.insert(client.clone(), used);
             }
         }
