@@ -112,6 +112,9 @@ pub enum Change {
         key: Key,
         /// The gateway's counter then.
         counter: u64,
+        /// Its client has left, by this connection. Of one that is gone otherwise it is not known: it did not return, or
+        /// how it went was missed.
+        is_left: bool,
     },
 }
 

@@ -132,7 +132,7 @@ impl Gateway {
         while let Some(due) = self.timers.due(now) {
             match due {
                 Due::Compare(owner) => self.compare(owner, now, out),
-                Due::Leave(slot, key) => self.drop_entry(slot, key),
+                Due::Leave(slot, key) => self.drop_entry(slot, key, false),
             }
         }
         self.tell(out);
@@ -191,7 +191,7 @@ impl Gateway {
                 self.connections.remove(&connection);
             }
         }
-        self.drop_entry(slot, key);
+        self.drop_entry(slot, key, true);
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl Gateway {
                         self.put(slot, key, Own { is_lost: true, state });
                     }
                 }
-                End::Lost | End::Left => self.drop_entry(slot, key),
+                End::Lost | End::Left => self.drop_entry(slot, key, how == End::Left),
             }
         }
     }
@@ -254,7 +254,7 @@ impl Gateway {
         self.slots.entry(slot).or_default().entries.put(key, self.counter, own);
     }
 
-    fn drop_entry(&mut self, slot: SlotId, key: Key) {
+    fn drop_entry(&mut self, slot: SlotId, key: Key, is_left: bool) {
         let there = self.slots.get_mut(&slot);
         if there.and_then(|there| there.entries.remove(&key)).is_some() {
             self.entries -= 1;
@@ -263,7 +263,7 @@ impl Gateway {
             self.changes
                 .entry(slot)
                 .or_default()
-                .push(Change::Drop { key, counter });
+                .push(Change::Drop { key, counter, is_left });
         }
     }
 

@@ -307,7 +307,7 @@ pub struct Copied {
     pub gateway: NodeId,
     /// What it is.
     pub entry: Entry,
-    /// It counts no more: its connection was lost, and the client has, or had, another since.
+    /// It counts no more: its connection was lost, and the client has left by another since.
     pub is_replaced: bool,
 }
 

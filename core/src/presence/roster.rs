@@ -7,8 +7,8 @@
 //!                              Log to replicas      Delta, Count to gateways that watch
 //! ```
 //!
-//! A client is present as long as any entry of it counts. An entry of a connection that was lost counts no more once the
-//! client has another: so it may move to another node, or reload, and nobody sees it leave.
+//! A client is present as long as any entry of it counts, also one of a connection that was lost: so it may move to another
+//! node, or reload, and nobody sees it leave. When it leaves by one connection, those that were lost count no more.
 //!
 //! A node that becomes the owner goes on with what it holds as a replica, which may be old. It says so: a gateway is
 //! *unsettled* until its digest has matched, and those who watch take neither absence for a leave nor presence for a
@@ -94,7 +94,7 @@ enum Due {
     Purge(NodeId, Duration),
     /// When a dead node is forgotten.
     Forget(NodeId),
-    /// When an owner that held no copy may say who has left.
+    /// When an owner that held no copy, or had no majority, may say who has left.
     See(SlotId),
     /// When to say how far all feeds are.
     Heads,

@@ -87,6 +87,7 @@ fn all() -> Vec<Message> {
     let dropped = Change::Drop {
         key: entry(4, b"").key,
         counter: 42,
+        is_left: true,
     };
     let heads = || Heads {
         tally: tally(),

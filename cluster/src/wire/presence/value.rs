@@ -155,7 +155,7 @@ impl Mirror for EntryHead {
 #[derive(Debug, Encode, Decode)]
 pub(super) enum ChangeHead {
     Put(EntryHead),
-    Drop { key: KeyHead, counter: u64 },
+    Drop { key: KeyHead, counter: u64, is_left: bool },
 }
 
 impl Mirror for ChangeHead {
@@ -164,9 +164,10 @@ impl Mirror for ChangeHead {
     fn of(change: &Change) -> Self {
         match change {
             Change::Put(entry) => Self::Put(EntryHead::of(entry)),
-            Change::Drop { key, counter } => Self::Drop {
+            Change::Drop { key, counter, is_left } => Self::Drop {
                 key: KeyHead::of(key),
                 counter: *counter,
+                is_left: *is_left,
             },
         }
     }
@@ -174,9 +175,10 @@ impl Mirror for ChangeHead {
     fn back(self) -> Result<Change, WireError> {
         Ok(match self {
             Self::Put(entry) => Change::Put(entry.back()?),
-            Self::Drop { key, counter } => Change::Drop {
+            Self::Drop { key, counter, is_left } => Change::Drop {
                 key: key.back()?,
                 counter,
+                is_left,
             },
         })
     }

@@ -138,9 +138,9 @@ fn put(connection: u64, counter: u64, is_lost: bool, state: &'static str) -> Cha
     })
 }
 
-fn gone(connection: u64, counter: u64) -> Change {
+fn gone(connection: u64, counter: u64, is_left: bool) -> Change {
     let key = key("chat:a", "anna", connection);
-    Change::Drop { key, counter }
+    Change::Drop { key, counter, is_left }
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn each_change_has_the_next_counter_and_is_told_at_once() {
     assert_eq!(changes(node.enter("chat:a", 1, "x")), [put(1, 1, false, "x")]);
     assert_eq!(changes(node.enter("chat:a", 1, "y")), [put(1, 2, false, "y")]);
     assert_eq!(node.gateway.entries(), 1);
-    assert_eq!(changes(node.leave("chat:a", 1)), [gone(1, 3)]);
+    assert_eq!(changes(node.leave("chat:a", 1)), [gone(1, 3, true)]);
     assert_eq!(node.gateway.entries(), 0);
     assert_eq!(answer(&node.leave("chat:a", 1)), Err(Refusal::NotEntered));
 }
@@ -159,7 +159,7 @@ fn a_goodbye_is_told_at_once_and_a_loss_after_the_grace() {
     let mut node = Node::routed();
     node.enter("chat:a", 1, "x");
     node.enter("chat:a", 2, "x");
-    assert_eq!(changes(node.ended(1, End::Left)), [gone(1, 3)]);
+    assert_eq!(changes(node.ended(1, End::Left)), [gone(1, 3, true)]);
     assert_eq!(changes(node.ended(2, End::Lost)), [put(2, 4, true, "x")]);
     let early = node.pass(GRACE - Duration::from_millis(1));
     assert!(
@@ -167,7 +167,7 @@ fn a_goodbye_is_told_at_once_and_a_loss_after_the_grace() {
         "{early:?}"
     );
     let late = node.pass(Duration::from_millis(1));
-    let changes = vec![gone(2, 5)];
+    let changes = vec![gone(2, 5, false)];
     assert!(late.contains(&ToOwner::Changes { slot: SLOT, changes }), "{late:?}");
     assert_eq!(node.gateway.entries(), 0);
 }

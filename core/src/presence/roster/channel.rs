@@ -37,7 +37,7 @@ struct Held {
     entry: Entry,
     /// Its gateway is dead.
     is_down: bool,
-    /// It counts no more: the client has, or had, another since its connection was lost.
+    /// It counts no more: the client has left by another since its connection was lost.
     is_replaced: bool,
 }
 
@@ -56,16 +56,9 @@ pub(super) enum Seen {
 
 impl Channel {
     /// An entry is like this. Later ones of a client are shown before earlier ones.
-    pub(super) fn put(
-        &mut self,
-        gateway: &NodeId,
-        entry: Entry,
-        is_down: bool,
-        is_replaced: bool,
-        unsettled: &BTreeSet<NodeId>,
-    ) -> Seen {
+    pub(super) fn put(&mut self, gateway: &NodeId, entry: Entry, is_down: bool, is_replaced: bool) -> Seen {
         let client = entry.key.client.clone();
-        self.change(&client, unsettled, |held| {
+        self.change(&client, |held| {
             match held.iter_mut().find(|one| one.is(gateway, &entry.key)) {
                 Some(one) => one.entry = entry,
                 None => held.push(Held {
@@ -78,22 +71,20 @@ impl Channel {
         })
     }
 
-    /// An entry is gone.
-    pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key, unsettled: &BTreeSet<NodeId>) -> Seen {
-        self.change(&key.client, unsettled, |held| {
+    /// An entry is gone. Whoever has left by it is not behind those that were lost: these count no more. One that did not
+    /// return says nothing of the others: which was lost last is not known here, and the grace of each is its gateway's.
+    pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key, is_left: bool) -> Seen {
+        self.change(&key.client, |held| {
             held.retain(|one| !one.is(gateway, key));
+            if is_left {
+                held.iter_mut().for_each(|one| one.is_replaced |= one.is_away());
+            }
         })
     }
 
     /// The gateway of an entry is dead, or is not after all.
-    pub(super) fn set_down(
-        &mut self,
-        gateway: &NodeId,
-        key: &Key,
-        is_down: bool,
-        unsettled: &BTreeSet<NodeId>,
-    ) -> Seen {
-        self.change(&key.client, unsettled, |held| {
+    pub(super) fn set_down(&mut self, gateway: &NodeId, key: &Key, is_down: bool) -> Seen {
+        self.change(&key.client, |held| {
             for one in held.iter_mut().filter(|one| one.is(gateway, key)) {
                 one.is_down = is_down;
                 one.is_replaced &= one.is_away();
@@ -101,17 +92,10 @@ impl Channel {
         })
     }
 
-    fn change(&mut self, client: &Client, unsettled: &BTreeSet<NodeId>, change: impl FnOnce(&mut Vec<Held>)) -> Seen {
+    fn change(&mut self, client: &Client, change: impl FnOnce(&mut Vec<Held>)) -> Seen {
         let held = self.clients.entry(client.clone()).or_default();
         let before = shown(held).cloned();
         change(held);
-        // What a gateway had when another was the owner it may have no more: that replaces nothing until it has settled.
-        if held
-            .iter()
-            .any(|one| !one.is_away() && !unsettled.contains(&one.gateway))
-        {
-            held.iter_mut().for_each(|one| one.is_replaced |= one.is_away());
-        }
         let after = shown(held);
         let seen = match (&before, after) {
             (None, None) => Seen::Nothing,

@@ -41,22 +41,10 @@ pub(super) struct Owning {
     pub(super) told: u64,
     pub(super) replicas: BTreeSet<NodeId>,
     pub(super) unsettled: BTreeSet<NodeId>,
-    /// It held no copy, and a grace has not passed since: it does not know who was there.
+    /// It held no copy or had no majority, and a grace has not passed since: it does not know who was there.
     pub(super) is_blind: bool,
     /// Steps of this turn.
     pub(super) steps: Vec<Step>,
-}
-
-/// A replica decides as its owner does, who knows who has settled.
-static NOBODY: BTreeSet<NodeId> = BTreeSet::new();
-
-impl Holding {
-    const fn unsettled(&self) -> &BTreeSet<NodeId> {
-        match self {
-            Self::Owner(owning) => &owning.unsettled,
-            Self::Replica(_) => &NOBODY,
-        }
-    }
 }
 
 impl Owning {
@@ -119,7 +107,7 @@ impl Slot {
         }
         Some(match change {
             Change::Put(entry) => self.put(gateway, entry.clone(), false),
-            Change::Drop { key, .. } => self.remove(gateway, key),
+            Change::Drop { key, is_left, .. } => self.remove(gateway, key, *is_left),
         })
     }
 
@@ -134,10 +122,10 @@ impl Slot {
         entries.put(entry.key.clone(), entry.counter, ());
         let channel = self.channels.entry(entry.key.channel.clone()).or_default();
         let is_down = self.down.contains(gateway);
-        channel.put(gateway, entry, is_down, is_replaced, self.holding.unsettled())
+        channel.put(gateway, entry, is_down, is_replaced)
     }
 
-    pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key) -> Seen {
+    pub(super) fn remove(&mut self, gateway: &NodeId, key: &Key, is_left: bool) -> Seen {
         if let Some(entries) = self.by_gateway.get_mut(gateway) {
             entries.remove(key);
             if entries.is_empty() {
@@ -147,7 +135,7 @@ impl Slot {
         let Some(channel) = self.channels.get_mut(&key.channel) else {
             return Seen::Nothing;
         };
-        let seen = channel.remove(gateway, key, self.holding.unsettled());
+        let seen = channel.remove(gateway, key, is_left);
         if channel.is_idle() {
             self.channels.remove(&key.channel);
         }
@@ -160,11 +148,10 @@ impl Slot {
             true => self.down.insert(gateway.clone()),
             false => self.down.remove(gateway),
         };
-        let unsettled = self.holding.unsettled();
         let mut changed = BTreeSet::new();
         for key in self.by_gateway.get(gateway).into_iter().flat_map(Ledger::keys) {
             let channel = self.channels.get_mut(&key.channel);
-            if channel.is_some_and(|channel| channel.set_down(gateway, key, is_down, unsettled) != Seen::Nothing) {
+            if channel.is_some_and(|channel| channel.set_down(gateway, key, is_down) != Seen::Nothing) {
                 changed.insert(key.channel.clone());
             }
         }
@@ -180,7 +167,7 @@ impl Slot {
             .filter(|key| of(&key.channel));
         let mut changed = BTreeSet::new();
         for key in keys.cloned().collect::<Vec<_>>() {
-            if self.remove(gateway, &key) != Seen::Nothing {
+            if self.remove(gateway, &key, false) != Seen::Nothing {
                 changed.insert(key.channel);
             }
         }

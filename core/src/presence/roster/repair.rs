@@ -88,7 +88,9 @@ impl Roster {
             let held = held.into_iter().flat_map(|entries| entries.range(range));
             let gone = held.filter(|(_, key, of, ())| *of <= counter && !listed.contains(&(*id, (*key).clone())));
             for key in gone.map(|(_, key, ..)| key.clone()).collect::<Vec<_>>() {
-                self.take(*id, from, Change::Drop { key, counter }, true, now);
+                // It may have been lost first.
+                let is_left = false;
+                self.take(*id, from, Change::Drop { key, counter, is_left }, true, now);
             }
         }
         for (id, entry) in entries {

@@ -77,7 +77,22 @@ impl Roster {
         self.must_compare = true;
     }
 
-    /// An owner that held no copy has been one for a grace: of whom it has not heard by now has left.
+    /// There is a majority again. Another may own what this node owned, and it not know yet: whoever was lost meanwhile may
+    /// have returned to where the majority was.
+    pub(super) fn be_blind(&mut self, now: Instant) {
+        let Some(grace) = self.namespaces.graces().last().copied() else {
+            return;
+        };
+        for id in self.slots.keys().copied().collect::<Vec<_>>() {
+            if let Some(owning) = self.slots.get_mut(&id).and_then(Slot::owning_mut) {
+                owning.is_blind = true;
+                self.timers.set(Due::See(id), now + grace);
+                self.doubts_changed(id, now);
+            }
+        }
+    }
+
+    /// An owner that did not know who was there has been one for a grace: of whom it has not heard by now has left.
     pub(super) fn see(&mut self, id: SlotId, now: Instant) {
         let owning = self.slots.get_mut(&id).and_then(Slot::owning_mut);
         if owning.is_some_and(|owning| std::mem::take(&mut owning.is_blind)) {

@@ -70,7 +70,7 @@ impl Roster {
     }
 
     /// An owner tells its replica of gateways. It alone may know of those that have started anew since: to this node they
-    /// are dead as well, and replace nobody.
+    /// are dead as well, from now on and not only from when it is the owner.
     pub(super) fn hears_of<'a>(&mut self, gateways: impl Iterator<Item = &'a NodeId>, now: Instant) {
         for gateway in gateways {
             if !self.peers.contains_key(gateway) && self.has_started_anew(gateway) {
@@ -222,9 +222,7 @@ impl Roster {
             for node in down.collect::<Vec<_>>() {
                 self.schedule_purge(&node, now);
             }
-            for id in self.slots.keys().copied().collect::<Vec<_>>() {
-                self.doubts_changed(id, now);
-            }
+            self.be_blind(now);
         }
         self.heads(now, out);
     }

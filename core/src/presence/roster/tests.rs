@@ -160,9 +160,19 @@ fn lost(subject: &str, connection: u64, counter: u64) -> Change {
     })
 }
 
+/// The client has left by this connection.
 fn gone(subject: &str, connection: u64, counter: u64) -> Change {
+    dropped(subject, connection, counter, true)
+}
+
+/// The client has not returned within its grace.
+fn missed(subject: &str, connection: u64, counter: u64) -> Change {
+    dropped(subject, connection, counter, false)
+}
+
+fn dropped(subject: &str, connection: u64, counter: u64, is_left: bool) -> Change {
     let key = key("chat:a", subject, connection);
-    Change::Drop { key, counter }
+    Change::Drop { key, counter, is_left }
 }
 
 /// What watchers are told: who is by which node where, or gone.

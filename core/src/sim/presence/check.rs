@@ -111,6 +111,9 @@ impl World {
             return;
         }
         for other in 0..self.nodes.len() {
+            if let Some(past) = self.nodes[index].peers[other].past_gone(now) {
+                self.excuse_at(index, &past);
+            }
             let peer = &mut self.nodes[index].peers[other];
             let Some((node, standing)) = peer.told.clone() else {
                 continue;
@@ -156,8 +159,14 @@ impl World {
                 let mut here = Vec::new();
                 for ((channel, client), presence) in &self.truth.all {
                     if self.slot_of(channel) == id {
-                        here.extend(presence.here.iter().map(|((at, connection), state)| {
-                            (at.clone(), channel.clone(), client.clone(), *connection, state.clone())
+                        here.extend(presence.here.iter().map(|((at, connection), here)| {
+                            (
+                                at.clone(),
+                                channel.clone(),
+                                client.clone(),
+                                *connection,
+                                here.state.clone(),
+                            )
                         }));
                     }
                 }
@@ -202,7 +211,7 @@ impl World {
                         let row = rows.get(client);
                         row.is_some_and(|row| {
                             let at = (row.gateway.clone(), row.connection);
-                            presence.here.get(&at) == Some(&row.state)
+                            presence.here.get(&at).is_some_and(|here| here.state == row.state)
                         })
                     });
                 (!is_right).then(|| format!("{node} shows of {channel}: {rows:?}\nand there are: {here:?}"))

@@ -7,6 +7,9 @@ use super::check::ROUGH_BOUND;
 use super::plan::Noise;
 use crate::sim::dice::Dice;
 
+/// How long something is on its way at most where nothing is wrong with the link.
+pub(super) const DELAY_MAX: Duration = Duration::from_millis(150);
+
 /// How long something may be on its way that was overtaken.
 pub(super) const DISORDER_MAX: Duration = Duration::from_secs(3);
 

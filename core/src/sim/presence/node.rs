@@ -31,6 +31,9 @@ pub(super) struct Node {
     pub(super) shard: Shard<u64>,
     /// What it knows of each slot.
     pub(super) places: Vec<u64>,
+    /// When it learns that.
+    pub(super) routed_at: Vec<Duration>,
+    pub(super) started_at: Duration,
     pub(super) peers: Vec<Peer>,
     pub(super) has_quorum: bool,
 }
@@ -44,6 +47,8 @@ pub(super) struct Peer {
     pub(super) since: Duration,
     /// Its clients may be told to have left.
     pub(super) is_excused: bool,
+    /// An earlier start of it that was taken for dead, maybe while it lived, and since when.
+    pub(super) past: Option<(NodeId, Duration)>,
 }
 
 impl Peer {
@@ -54,15 +59,26 @@ impl Peer {
             told: None,
             since: now,
             is_excused: false,
+            past: None,
         }
+    }
+
+    /// Takes the earlier start of it if that has been dead for a grace.
+    pub(super) fn past_gone(&mut self, now: Duration) -> Option<NodeId> {
+        let past = self.past.take_if(|(_, since)| now >= *since + nearly_grace());
+        past.map(|(node, _)| node)
     }
 
     /// Whether the one that it is taken for has been dead for a grace.
     pub(super) fn is_gone(&self, now: Duration) -> bool {
-        let nearly = Settings::default().grace.mul_f64(0.85);
         let is_down = matches!(self.told, Some((_, Standing::Down)));
-        is_down && now >= self.since + nearly
+        is_down && now >= self.since + nearly_grace()
     }
+}
+
+/// How long a node must have been dead for its clients to have left, by a clock that goes wrong.
+fn nearly_grace() -> Duration {
+    Settings::default().grace.mul_f64(0.85)
 }
 
 impl World {
@@ -97,13 +113,12 @@ impl World {
                     self.coverage.saw(Sight::Healed);
                 }
                 // Another start shows that the earlier one is dead, which it may have been taken for long since.
-                if let Some((past, Standing::Down)) = self.nodes[index].peers[other].told.clone()
-                    && past != known
-                    && self.nodes[index].peers[other].is_gone(now)
-                {
-                    self.excuse_at(index, &past);
-                }
                 let peer = &mut self.nodes[index].peers[other];
+                if let Some((past, Standing::Down)) = peer.told.clone()
+                    && past != known
+                {
+                    peer.past = Some((past, peer.since));
+                }
                 (peer.told, peer.since) = (Some((known.clone(), standing)), now);
                 let node = known.clone();
                 self.turn(index, Input::Standing { node, standing });

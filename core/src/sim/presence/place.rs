@@ -1,17 +1,25 @@
 //! Who owns what: the slot table, as far as presence is concerned.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::time::Duration;
 
 use super::check::ROUGH_BOUND;
 use super::event::Event;
+use super::link::DELAY_MAX;
+use super::node::Node;
 use super::sight::Sight;
 use super::world::World;
 use crate::id::{ChannelName, NodeId, Term};
+use crate::presence::COMPARE_SOON;
 use crate::sim::dice::Dice;
 
 /// How long an owner is out of reach before another takes its slots.
 const CLAIM_AFTER: Duration = Duration::from_millis(1_500);
+
+/// Within which a node has told an owner what it has, from when it learnt who that is: a digest, its answer, the cells, what
+/// is to be listed, and the listing.
+const COMPARED_WITHIN: Duration = COMPARE_SOON.saturating_add(DELAY_MAX.saturating_mul(5));
 
 /// One slot.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +31,7 @@ pub(super) struct Record {
     pub(super) version: u64,
     /// Since when its owner is out of reach.
     missing_since: Option<Duration>,
+    owned_since: Duration,
     /// Nobody is to own it before.
     free_until: Duration,
 }
@@ -81,6 +90,7 @@ impl World {
         record.replicas = replicas;
         record.version += 1;
         record.missing_since = None;
+        record.owned_since = self.agenda.passed();
         let to = self.places[slot].owner.clone();
         self.line(|| format!("slot {slot}: {before:?} -> {to:?}"));
         self.changed_at = self.agenda.passed();
@@ -123,6 +133,32 @@ impl World {
         })
     }
 
+    /// Nodes of which the owner of a channel may not have heard yet: see [`Self::are_late`].
+    pub(super) fn late_of(&self, channel: &ChannelName) -> BTreeSet<NodeId> {
+        let all = self.nodes.iter().map(|node| &node.id);
+        all.filter(|node| self.are_late(channel, iter::once(*node)))
+            .cloned()
+            .collect()
+    }
+
+    /// Nodes that the owner of a channel may not have heard of: they are late, or have just started. What a new owner has not
+    /// heard of the others it knows of, and waits for them before anybody leaves.
+    pub(super) fn unheard_of(&self, channel: &ChannelName) -> BTreeSet<NodeId> {
+        let slot = usize::from(self.slot_of(channel).0);
+        let owned_since = self.places[slot].owned_since;
+        let has_just_started = |node: &&Node| owned_since <= node.started_at && self.is_unrouted(node, slot);
+        let new = self.nodes.iter().filter(has_just_started);
+        let new = new.map(|node| node.id.clone());
+        self.late_of(channel).into_iter().chain(new).collect()
+    }
+
+    /// Whether a node may not have told the owner of a slot what it has since there is this owner.
+    pub(super) fn is_unrouted(&self, node: &Node, slot: usize) -> bool {
+        let record = &self.places[slot];
+        let is_routed = record.owner.is_some() && node.places[slot] == record.version;
+        !is_routed || self.agenda.passed() < node.routed_at[slot] + COMPARED_WITHIN
+    }
+
     /// Tells a node what it does not know yet of who owns what. It may take a while.
     pub(super) fn tell_places(&mut self, node: usize) {
         if !self.reaches_majority(node) {
@@ -135,6 +171,7 @@ impl World {
                 self.nodes[node].places[slot] = record.version;
                 let to = self.nodes[node].id.clone();
                 let lag = self.dice.time((Duration::ZERO, Duration::from_millis(200)));
+                self.nodes[node].routed_at[slot] = self.agenda.passed() + lag;
                 let slot = u16::try_from(slot).unwrap_or(0);
                 self.agenda.after(lag, Event::Placed { to, slot, record });
             }

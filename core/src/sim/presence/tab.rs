@@ -252,11 +252,8 @@ impl World {
     /// A client is by this connection in a channel no more.
     fn gone(&mut self, client: &Client, channel: &ChannelName, at: (NodeId, ConnectionId), absence: Absence) {
         let now = self.agenda.passed();
-        let presence = self.truth.all.get(&(channel.clone(), client.clone()));
-        let here = presence.into_iter().flat_map(|presence| presence.here.keys());
-        let others = here.filter(|one| **one != at).map(|(node, _)| node);
-        let is_late = self.are_late(channel, others);
-        if let Some(number) = self.truth.leave(client, channel, &at, absence, is_late, now) {
+        let (late, unheard) = (self.late_of(channel), self.unheard_of(channel));
+        if let Some(number) = self.truth.leave(client, channel, &at, absence, (&late, &unheard), now) {
             let (client, channel) = (client.clone(), channel.clone());
             let after = absence.ripe_after(self.grace());
             self.agenda.after(

@@ -8,7 +8,7 @@ use super::node::{Node, Peer};
 use super::plan::Action;
 use super::sight::Sight;
 use super::world::World;
-use crate::id::{Generation, NodeId, NodeName};
+use crate::id::{ChannelName, Generation, NodeId, NodeName};
 use crate::presence::gateway::Limits;
 use crate::presence::shard::Shard;
 use crate::sim::cluster::clock::Clock;
@@ -39,8 +39,20 @@ impl World {
         self.watchers.retain(|_, watcher| watcher.node != id);
         self.lose_silent(&id);
         self.lose_tabs(&id);
+        self.forget(node);
         self.changed_at = self.agenda.passed();
         self.agenda.after(back_after, Event::Start { node });
+    }
+
+    /// A node has crashed: what it may not have told the owner of a channel by then is known to nobody.
+    fn forget(&mut self, node: usize) {
+        let node = &self.nodes[node];
+        let is_untold = |channel: &&ChannelName| {
+            let slot = usize::from(self.slot_of(channel).0);
+            self.is_unrouted(node, slot) || self.late_of(channel).contains(&node.id)
+        };
+        let untold: Vec<_> = self.channels.iter().filter(is_untold).cloned().collect();
+        self.truth.forget(&node.id, &untold, self.agenda.passed());
     }
 
     pub(super) fn come_back(&mut self, node: usize) {
@@ -68,6 +80,8 @@ impl World {
             is_up: true,
             clock,
             places: vec![0; self.places.len()],
+            routed_at: vec![passed; self.places.len()],
+            started_at: passed,
             peers: vec![Peer::new(passed); self.plan.nodes],
             has_quorum: true,
         }

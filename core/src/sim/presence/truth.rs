@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::link::DISORDER_MAX;
+use super::link::{DELAY_MAX, DISORDER_MAX};
 use crate::id::{ChannelName, NodeId};
 use crate::presence::entry::{Client, ConnectionId};
 
@@ -48,30 +48,31 @@ impl Absence {
     }
 }
 
-/// A tick, and the links that it travels over, of which the slowest take 150 ms.
+/// A tick, and the links that it travels over, each of which takes [`DELAY_MAX`] at most.
 pub(super) const TOLD_WITHIN: Duration = Duration::from_millis(800);
+
+/// A client in a channel by one of its connections.
+#[derive(Debug)]
+pub(super) struct Here {
+    /// What it says of itself.
+    pub(super) state: Bytes,
+    since: Duration,
+}
 
 /// One client in one channel.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// What it says of itself, by each of its connections.
-    pub(super) here: BTreeMap<At, Bytes>,
-    /// Since when it is here, or away.
-    since: Duration,
-    /// When it last came by one more connection.
-    came_at: Duration,
-    /// When one of its connections last ended and it stayed by another.
-    parted_at: Option<Duration>,
-    /// It was here by two connections at once.
-    pub(super) was_copied: bool,
+    /// By which connections it is here.
+    pub(super) here: BTreeMap<At, Here>,
     /// Until when it may still be shown while it is away.
     shown_until: Duration,
     /// Until when connections that broke unnoticed may be shown.
     lingers_until: Duration,
     /// Where it was last.
     left_from: Option<NodeId>,
-    /// When a connection of it was last lost at each node.
+    /// When a connection of it was last lost at each node, and when it last left by one.
     lost_at: BTreeMap<NodeId, Duration>,
+    left_at: BTreeMap<NodeId, Duration>,
     /// Absences so far.
     absences: u64,
     /// When it came and went, as far as watchers may be told.
@@ -81,11 +82,9 @@ pub(super) struct Presence {
 impl Presence {
     /// Until when watchers may not know yet how it is.
     pub(super) fn known_by(&self) -> Duration {
-        match self.here.is_empty() {
-            true => self.shown_until,
-            // The one that ended may be known before the one that it stays by.
-            false => self.parted_at.map_or(self.since, |at| self.since.max(at)) + TOLD_WITHIN,
-        }
+        // Of one that has changed its connection the end of the old one may be known before the new one is.
+        let since = self.here.values().map(|here| here.since).min();
+        since.map_or(self.shown_until, |since| since + TOLD_WITHIN)
     }
 
     /// Whether a watcher that has been told of the moves before `used` may be told of this one: there was such a move, or
@@ -104,11 +103,16 @@ impl Presence {
 
     /// What a watcher needs no more to be told of that begins to watch: all before then. But of one that is shown and has
     /// left it will be told so.
-    pub(super) fn used_by(&self, window: Duration, is_shown: bool) -> usize {
+    pub(super) fn used_by(&self, window: Duration, is_shown: bool, now: Duration) -> usize {
         let told = self.moves.iter().position(|(at, _)| *at >= window);
         let told = told.unwrap_or(self.moves.len());
         match self.moves.last() {
             Some((_, false)) if is_shown => told.min(self.moves.len() - 1),
+            // What is shown may be a connection that broke unnoticed: that its client had left before is told when it ends.
+            Some(_) if is_shown && now <= self.lingers_until => {
+                let left = self.moves.iter().rposition(|(_, has_come)| !has_come);
+                left.map_or(told, |left| told.min(left))
+            }
             _ => told,
         }
     }
@@ -167,55 +171,63 @@ impl Truth {
     ) -> bool {
         let presence = self.all.entry((channel.clone(), client.clone())).or_default();
         if presence.here.is_empty() {
-            presence.since = now;
             presence.moves.push((now, true));
         }
         let is_copied = !presence.here.is_empty() && !presence.here.contains_key(&at);
-        presence.came_at = now;
-        presence.was_copied |= is_copied;
-        presence.here.insert(at, state);
+        let since = presence.here.get(&at).map_or(now, |here| here.since);
+        presence.here.insert(at, Here { state, since });
         is_copied
     }
 
-    /// It is there by this connection no more. The number of its absence, if it is away by now.
+    /// It is there by this connection no more. Of what some nodes have told the owner some may be late, and what others have
+    /// may not have been told yet. The number of its absence, of which it may be told when its grace has all but passed.
     pub(super) fn leave(
         &mut self,
         client: &Client,
         channel: &ChannelName,
         at: &At,
         absence: Absence,
-        is_late: bool,
+        (late, unheard): (&BTreeSet<NodeId>, &BTreeSet<NodeId>),
         now: Duration,
     ) -> Option<u64> {
         let presence = self.all.get_mut(&(channel.clone(), client.clone()))?;
         presence.here.remove(at)?;
         let until = now + absence.told_within(self.grace);
         presence.left_from = Some(at.0.clone());
-        if matches!(absence, Absence::Lost) {
-            presence.lost_at.insert(at.0.clone(), now);
-        }
+        match absence {
+            Absence::Left => presence.left_at.insert(at.0.clone(), now),
+            Absence::Lost => presence.lost_at.insert(at.0.clone(), now),
+            Absence::Silent(_) | Absence::Crashed => None,
+        };
         if matches!(absence, Absence::Silent(_) | Absence::Crashed) {
             presence.lingers_until = presence.lingers_until.max(until);
         }
+        let is_left = matches!(absence, Absence::Left);
         if !presence.here.is_empty() {
-            presence.parted_at = Some(now);
-            // The other connections may be those that nobody can see, or sees yet.
-            if is_late || now < presence.came_at + TOLD_WITHIN {
+            // That it has left may be heard before that it came by the others, and those may be where nobody can see them.
+            let is_unseen = |((node, _), here): (&At, &Here)| unheard.contains(node) || now < here.since + DELAY_MAX;
+            if is_left && presence.here.iter().all(is_unseen) {
                 presence.excuse(now);
             }
-            return None;
+            return (!is_left).then_some(presence.absences);
         }
-        presence.since = now;
         presence.shown_until = until.max(presence.lingers_until);
-        // Of two that go at once the owner may hear of either first: whether the grace is that of the last is open.
-        if presence.parted_at.is_some_and(|at| now < at + TOLD_WITHIN) {
-            presence.shown_until = presence.shown_until.max(now + Absence::Lost.told_within(self.grace));
-            presence.moves.push((now, false));
-        }
         presence.absences += 1;
-        if matches!(absence, Absence::Left) {
+        if is_left {
             presence.moves.push((now, false));
+            // That another was lost just before may be heard after it has left, and is a grace of its own then.
+            let lost = presence.lost_at.values().filter(|at| now < **at + DELAY_MAX).max();
+            let until = lost.map(|at| *at + Absence::Lost.told_within(self.grace));
+            presence.shown_until = until.map_or(presence.shown_until, |until| until.max(presence.shown_until));
             return None;
+        }
+        // That it left by another just before may be heard after it is lost, and ends the grace then.
+        let is_ended = |(node, at): (&NodeId, &Duration)| {
+            let delay = if late.contains(node) { DISORDER_MAX } else { DELAY_MAX };
+            now < *at + delay
+        };
+        if matches!(absence, Absence::Lost) && presence.left_at.iter().any(is_ended) {
+            presence.moves.push((now, false));
         }
         Some(presence.absences)
     }
@@ -235,6 +247,17 @@ impl Truth {
                 presence.moves.extend(last.map(|_| (now, false)));
             }
             false => {}
+        }
+    }
+
+    /// A node has died before it was heard of in these channels: whoever was there last was there to nobody's knowledge, and
+    /// the grace that is kept may be that of an earlier connection.
+    pub(super) fn forget(&mut self, node: &NodeId, channels: &[ChannelName], now: Duration) {
+        for ((channel, _), presence) in &mut self.all {
+            let was_there = presence.here.is_empty() && presence.left_from.as_ref() == Some(node);
+            if was_there && channels.contains(channel) {
+                presence.moves.push((now, false));
+            }
         }
     }
 

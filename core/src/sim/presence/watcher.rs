@@ -188,11 +188,9 @@ impl World {
         let peers = owner.iter().flat_map(|owner| &self.nodes[self.index_of(owner)].peers);
         let told = peers.filter_map(|peer| peer.told.as_ref());
         let down = told.filter(|(_, standing)| *standing == Standing::Down);
-        let lives = |node: &&NodeId| {
-            let now = &self.nodes[self.index_of(node)];
-            now.id == **node && now.is_up
-        };
-        down.map(|(node, _)| node).filter(lives).cloned().collect()
+        // Of one that has started anew since it was last heard from, the new start is as much beyond reach.
+        let nodes = down.map(|(node, _)| &self.nodes[self.index_of(node)]);
+        nodes.filter(|node| node.is_up).map(|node| node.id.clone()).collect()
     }
 
     fn watchers_of(&self, node: &NodeId, channel: &ChannelName, mode: Mode) -> Vec<u64> {
@@ -219,10 +217,11 @@ impl World {
         let rows: BTreeMap<_, _> = rows.iter().map(|row| (row.client.clone(), row.clone())).collect();
         watcher.used.clear();
         let cut = self.cut_at.get(&watcher.node.name).map(|at| at.saturating_sub(WINDOW));
-        let window = cut.unwrap_or_else(|| self.agenda.passed().saturating_sub(BEGUN_WINDOW));
+        let now = self.agenda.passed();
+        let window = cut.unwrap_or_else(|| now.saturating_sub(BEGUN_WINDOW));
         for ((channel, client), presence) in &self.truth.all {
             if *channel == watcher.channel {
-                let used = presence.used_by(window, rows.contains_key(client));
+                let used = presence.used_by(window, rows.contains_key(client), now);
                 watcher.used.insert(client.clone(), used);
             }
         }
@@ -235,10 +234,7 @@ impl World {
             return;
         };
         let beyond = self.beyond_owner_of(&channel);
-        let late: BTreeSet<_> = (0..self.nodes.len())
-            .map(|node| self.nodes[node].id.clone())
-            .filter(|node| self.are_late(&channel, [node].into_iter()))
-            .collect();
+        let late = self.late_of(&channel);
         let Some(watcher) = self.watchers.get_mut(&watcher) else {
             return;
         };
@@ -254,8 +250,6 @@ impl World {
         });
         let cut = self.cut_at.get(&node.name).copied();
         let window = cut.unwrap_or(now).saturating_sub(WINDOW);
-        // Of two copies of a tab one may be where nobody sees it: when the other leaves, both have.
-        let is_blurred = self.rough_at.is_some_and(|at| now < at + Duration::from_secs(30));
         for event in events {
             let (client, has_come) = match event {
                 Event::Joined { row, .. } => {
@@ -287,10 +281,7 @@ impl World {
             let is_real = presence.is_some_and(|presence| {
                 let is_overtaken = has_come && presence.is_overtaken(|at| late.contains(at), now);
                 let is_beyond = !has_come && presence.is_beyond(&beyond, &late);
-                presence.justify(used, has_come, window, now)
-                    || is_beyond
-                    || is_overtaken
-                    || (presence.was_copied && is_blurred)
+                presence.justify(used, has_come, window, now) || is_beyond || is_overtaken
             });
             self.check.ensure(is_real, Rule::Flap, || {
                 let what = if has_come { "join" } else { "leave" };

@@ -89,6 +89,47 @@ fn what_a_replica_saw_happen_is_no_news_when_it_is_the_owner() {
 }
 
 #[test]
+fn a_replica_lets_those_return_whom_its_owner_does_though_another_node_is_dead_to_one_of_them() {
+    let mut pair = Pair::new();
+    for name in ["a", "b"] {
+        pair.replica.stands(name, 1, Standing::Up);
+    }
+    pair.change(put("anna", 1, 1));
+    let sent = pair.owner.change("b", put("anna", 2, 1));
+    pair.carry(sent);
+    // The owner hears nothing of a, which has lost her before b did; the replica does.
+    pair.owner.stands("a", 1, Standing::Down);
+    let sent = pair.owner.change("b", lost("anna", 2, 2));
+    pair.carry(sent);
+    pair.owner.stands("a", 1, Standing::Up);
+    pair.change(lost("anna", 1, 2));
+    pair.replica.own(2);
+    pair.replica.digest("a", &[entry("anna", 1, 2)]);
+    pair.replica.follow("w", Mode::Roster);
+    pair.replica.pass(QUIET);
+    let mut sent = pair.replica.change("a", missed("anna", 1, 3));
+    sent.extend(pair.replica.pass(QUIET));
+    assert_eq!(told(&sent), [], "she may return");
+    assert_eq!(told(&pair.replica.change("b", missed("anna", 2, 3))), [left("anna")]);
+}
+
+#[test]
+fn who_has_left_by_the_last_connection_is_with_no_earlier_one_at_the_replica_either() {
+    let mut pair = Pair::new();
+    pair.change(put("anna", 1, 1));
+    pair.change(lost("anna", 1, 2));
+    pair.change(put("anna", 2, 3));
+    pair.change(gone("anna", 2, 4));
+    pair.replica.own(2);
+    let sent = pair.replica.follow("w", Mode::Roster);
+    let rows = sent.iter().find_map(|(_, message)| match message {
+        Message::Watch(ToWatch::Roster { rows, .. }) => Some(rows.len()),
+        _ => None,
+    });
+    assert_eq!((rows, pair.replica.held().len()), (Some(0), 1));
+}
+
+#[test]
 fn a_replica_that_missed_a_step_asks_for_the_whole() {
     let mut pair = Pair::new();
     pair.is_cut = true;
@@ -189,6 +230,7 @@ fn a_channel_that_is_too_large_is_counted_until_a_tenth_is_gone() {
     };
     assert_eq!(counted(&owner.pass(QUIET)), Some(21));
     let leave = |n: u64, counter| Change::Drop {
+        is_left: true,
         key: key("hall:x", &format!("c{n}"), n),
         counter,
     };

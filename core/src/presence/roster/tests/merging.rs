@@ -91,6 +91,35 @@ fn a_client_that_moves_is_told_once_and_never_as_gone() {
 }
 
 #[test]
+fn of_connections_that_were_lost_the_last_one_counts_in_whatever_order_that_is_heard_of() {
+    let mut owner = Node::owner();
+    // She went from a, which has not missed her, to b, and was lost there.
+    owner.change("a", put("anna", 1, 1));
+    owner.change("b", put("anna", 2, 1));
+    owner.change("b", lost("anna", 2, 2));
+    owner.change("a", lost("anna", 1, 2));
+    owner.pass(QUIET);
+    assert_eq!(told(&owner.change("a", missed("anna", 1, 3))), [], "she may return");
+    assert_eq!(told(&owner.change("b", missed("anna", 2, 3))), [left("anna")]);
+}
+
+#[test]
+fn what_is_gone_without_a_word_ends_nobodys_grace() {
+    let mut owner = Node::owner();
+    owner.change("a", put("anna", 1, 1));
+    owner.change("b", put("anna", 2, 1));
+    owner.change("a", lost("anna", 1, 2));
+    owner.pass(QUIET);
+    // That she was lost at b as well was missed, and that she is gone there is found by comparing.
+    assert_eq!(told(&owner.listing("b", 3, &[])), [at("anna", "a")], "she may return");
+    owner.change("b", put("anna", 3, 4));
+    owner.pass(QUIET);
+    assert_eq!(told(&owner.change("b", missed("anna", 3, 6))), [at("anna", "a")]);
+    owner.pass(QUIET);
+    assert_eq!(told(&owner.change("a", missed("anna", 1, 3))), [left("anna")]);
+}
+
+#[test]
 fn copies_of_a_tab_stay_until_the_last_leaves() {
     let mut owner = Node::owner();
     owner.change("a", put("anna", 1, 1));
