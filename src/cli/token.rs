@@ -360,7 +360,7 @@ mod tests {
         let capability = allowed("publish,history:chat:*:log").expect("valid");
         assert_eq!(capability.channels, "chat:*:log");
         assert_eq!(capability.operations, [Operation::Publish, Operation::History]);
-        assert_eq!(allowed("all:*").expect("valid").operations.len(), 4);
+        assert_eq!(allowed("all:*").expect("valid").operations.len(), 7);
         for bad in [
             "chat",
             "publish",

@@ -62,8 +62,8 @@ pub(super) struct Line<T> {
     pub(super) mailbox: Arc<Mailbox>,
     rate: Rate,
     interval: Option<Duration>,
-    /// How many bytes the client had sent at the last look, and when it was seen to send any.
-    heard: (u64, Instant),
+    /// When the client was seen to have sent something.
+    heard: Instant,
     said: Instant,
     pinged: Instant,
     /// When the connection is looked at next.
@@ -83,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Line<T> {
             mailbox,
             rate: Rate::default(),
             interval: interval(rate),
-            heard: (0, now),
+            heard: now,
             said: now,
             pinged: now,
             alarm: None,
@@ -157,17 +157,16 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Line<T> {
     /// Whether the client is still there; asks it, if it has not said anything for a while.
     fn look(&mut self) -> Option<Ending> {
         let now = Instant::now();
-        let heard = self.socket.received();
-        if heard != self.heard.0 {
-            self.heard = (heard, now);
+        if self.socket.take_heard() {
+            self.heard = now;
         }
-        if now - self.heard.1 >= SILENCE_MAX {
+        if now - self.heard >= SILENCE_MAX {
             return Some(Ending::Close(
                 close::TRY_AGAIN,
                 "nothing was heard for a minute".to_owned(),
             ));
         }
-        if now - self.heard.1 >= SAY_EVERY && now - self.pinged >= SAY_EVERY {
+        if now - self.heard >= SAY_EVERY && now - self.pinged >= SAY_EVERY {
             self.pinged = now;
             self.socket.queue_bytes(codec::ping());
         }

@@ -42,8 +42,8 @@ pub struct WebSocket<T> {
     /// The answer to the last ping, until what was queued before it is written. Only the last is answered, as RFC
     /// 6455, section 5.5.3 allows: a client that pings and does not read costs one answer, not one for each.
     pong: Option<Bytes>,
-    /// Bytes that the client has sent.
-    heard: u64,
+    /// The client has sent something since somebody asked.
+    is_heard: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
@@ -58,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
             queue: WriteQueue::default(),
             unflushed: false,
             pong: None,
-            heard: 0,
+            is_heard: false,
         }
     }
 
@@ -67,9 +67,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
         self.queue.push(frame);
     }
 
-    /// Bytes that the client has sent so far, whatever they are.
-    pub(crate) const fn received(&self) -> u64 {
-        self.heard
+    /// Whether the client has sent anything since this was asked last.
+    pub(crate) const fn take_heard(&mut self) -> bool {
+        std::mem::replace(&mut self.is_heard, false)
     }
 
     /// Reads what is there. Ready with whether there was anything before the end.
@@ -78,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
             let mut buffer = ReadBuf::new(shared);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
             self.received.extend_from_slice(buffer.filled());
-            self.heard += buffer.filled().len() as u64;
+            self.is_heard |= !buffer.filled().is_empty();
             Poll::Ready(Ok(!buffer.filled().is_empty()))
         })
     }
