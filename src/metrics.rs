@@ -212,7 +212,8 @@ impl Metrics {
             }
             Answer::Refused { refusal, .. }
             | Answer::PullRefused { refusal, .. }
-            | Answer::Withdrawn { refusal, .. } => {
+            | Answer::Withdrawn { refusal, .. }
+            | Answer::TakenOut { refusal, .. } => {
                 self.refused(wire::refusal_code(refusal).name(), refusal.limit());
             }
             _ => {}

@@ -141,6 +141,47 @@ test('a client that was entered by what it does not want any more leaves', async
   assert.deepEqual([lobby.isEntered, bench.violations], [false, 0]);
 });
 
+test('who is taken out of a channel is told why, and enters no more by itself', async () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<number>();
+  const errors: string[] = [];
+  lobby.on('error', ({ code }) => errors.push(code));
+  const takenOut = (channel: string) => bench.server('error', { request: 0, channel, code: 4, message: 'no' });
+  bench.open();
+  void lobby.enter(1);
+  bench.tell('entered', { request: 1 });
+  takenOut('demo:b');
+  assert.equal(lobby.isEntered, true, 'it is of another channel');
+  takenOut('demo:a');
+  assert.deepEqual([lobby.isEntered, errors], [false, ['forbidden']]);
+  await assert.rejects(lobby.update(2), InvalidError, 'it is not there');
+  bench.taken();
+  bench.lose();
+  assert.deepEqual(bench.open(), [], 'nothing stands any more');
+
+  // What was on its way may be taken all the same, where a token with more rights came right behind.
+  void lobby.enter(2);
+  bench.tell('entered', { request: 2 });
+  const updated = lobby.update(3);
+  const later = lobby.update(4);
+  takenOut('demo:a');
+  assert.deepEqual(await outcomes(updated, later), ['forbidden', 'forbidden']);
+  assert.deepEqual(bench.taken(), ['enter 2 2', 'enter 3 3']);
+  bench.tell('entered', { request: 3 });
+  assert.deepEqual(bench.taken(), ['leave 4']);
+  bench.tell('left', { request: 4 });
+  assert.deepEqual(errors, ['forbidden', 'forbidden']);
+
+  // Who is leaving is told nothing, and has left.
+  void lobby.enter(5);
+  bench.tell('entered', { request: 5 });
+  const left = lobby.leave();
+  takenOut('demo:a');
+  bench.refuse(6, 16);
+  assert.deepEqual(await outcomes(left), ['done']);
+  assert.deepEqual([errors.length, bench.violations], [2, 0]);
+});
+
 test('a state that is too large leaves what was said before', async () => {
   const bench = new PresenceBench();
   const lobby = bench.presence<string>();

@@ -275,11 +275,7 @@ impl Session {
         let entered = self.presence.as_ref().map(|presence| presence.entered.clone());
         for channel in entered.unwrap_or_default() {
             if !self.allows(&channel, Operation::Presence) {
-                if let Some(presence) = &mut self.presence {
-                    presence.entered.remove(&channel);
-                }
-                let request = RequestId(0); // nobody asked
-                out.push(Effect::LeavePresence { request, channel });
+                self.take_out(channel, out);
             }
         }
         let watched = self.places.watched();
@@ -297,6 +293,34 @@ impl Session {
                 out.push(Effect::Send(Answer::Detached { request, channel_id }));
             }
         }
+    }
+
+    /// Takes the client out of a channel. What it asked there and nobody has answered is refused, and after it was told so: an
+    /// answer that comes later would say that it is there.
+    fn take_out(&mut self, channel: ChannelName, out: &mut Vec<Effect>) {
+        let Some(presence) = &mut self.presence else {
+            return;
+        };
+        presence.entered.remove(&channel);
+        let is_given_up = |asked: &mut Asked| asked.channel == channel && asked.what != What::Leave;
+        let given_up: Vec<_> = presence.asked.extract_if(.., is_given_up).collect();
+        let refusal = Refusal::Forbidden {
+            action: "be in the presence of",
+            channel: channel.clone(),
+        };
+        // One that has not heard that it is there learns from the refusal that it is not.
+        if given_up.iter().all(|asked| asked.what != What::Enter) {
+            out.push(Effect::Send(Answer::TakenOut {
+                channel: channel.clone(),
+                refusal: refusal.clone(),
+            }));
+        }
+        out.extend(given_up.into_iter().map(|Asked { request, .. }| {
+            let refusal = refusal.clone();
+            Effect::Send(Answer::Refused { request, refusal })
+        }));
+        let request = RequestId(0); // nobody asked
+        out.push(Effect::LeavePresence { request, channel });
     }
 
     /// What entering and watching need alike: a namespace, the right, and a moderate pace.

@@ -179,8 +179,11 @@ impl Session {
         };
         if frame.request == 0 {
             let channel_id = frame.channel_id;
+            let channel = frame.channel.clone();
             let refusal = Refusal::from_wire(frame);
-            if channel_id == 0 {
+            if !channel.is_empty() {
+                self.presence.taken_out(&channel, refusal, &mut turn);
+            } else if channel_id == 0 {
                 tracing::warn!(%refusal, "the server reports a fault of the session");
             } else if self.presence.watches().knows(channel_id) {
                 self.presence.watches().faulted(channel_id, refusal, &mut turn);

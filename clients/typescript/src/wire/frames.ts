@@ -70,6 +70,7 @@ export interface ServerBodies {
     message: string;
     retryAfterMs: number;
     expectedSerial: number;
+    channel: string;
   };
   welcome: {
     version: number;
@@ -167,7 +168,7 @@ export const SERVER = message({
   ],
   10: ['detached', fields('request channelId!')],
   11: ['discontinuity', fields('channelId! reason', ['position!', position])],
-  12: ['error', fields('request channelId code! message retryAfterMs expectedSerial')],
+  12: ['error', fields('request channelId code! message retryAfterMs expectedSerial channel')],
   16: [
     'welcome',
     fields(

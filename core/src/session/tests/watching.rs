@@ -220,20 +220,76 @@ fn a_narrower_grant_leaves_and_watches_no_more() {
         request: RequestId(3),
         verdict: Ok(Arc::new(grant("chat:*", Operations::NONE.with(Operation::Subscribe)))),
     });
-    let left = effects.iter().filter(|one| matches!(one, Effect::LeavePresence { .. }));
-    assert_eq!(left.count(), 1);
-    let ends = &effects[effects.len() - 3..];
     assert!(
         matches!(
-            ends,
+            &effects[..],
             [
+                Effect::Send(Answer::Refreshed { .. }),
+                Effect::Send(Answer::TakenOut { channel, refusal: Refusal::Forbidden { .. } }),
+                Effect::LeavePresence { request: RequestId(0), .. },
                 Effect::Unwatch { .. },
                 Effect::Send(Answer::Withdrawn { .. }),
                 Effect::Send(Answer::Detached { .. })
+            ] if *channel == name("chat:a")
+        ),
+        "{effects:?}"
+    );
+    assert_eq!(refusal(&leave(&mut harness, 4, "chat:a")), &Refusal::NotEntered);
+}
+
+#[test]
+fn what_is_asked_about_an_entry_that_is_taken_away_is_refused_and_not_answered_later() {
+    let mut harness = Harness::open();
+    entered(&mut harness, 1, "chat:a");
+    enter(&mut harness, 2, "chat:a", b"changed");
+    enter(&mut harness, 3, "chat:b", b"new");
+    let effects = harness.handle(Input::Reauthenticated {
+        request: RequestId(4),
+        verdict: Ok(Arc::new(grant("chat:*", Operations::NONE.with(Operation::Subscribe)))),
+    });
+    assert!(
+        matches!(
+            &effects[..],
+            [
+                Effect::Send(Answer::Refreshed { .. }),
+                // It was there, and is told before its request is refused: a refusal alone would leave it there as it was.
+                Effect::Send(Answer::TakenOut { .. }),
+                Effect::Send(Answer::Refused {
+                    request: RequestId(2),
+                    ..
+                }),
+                Effect::LeavePresence { .. },
+                // It was never there.
+                Effect::Send(Answer::Refused {
+                    request: RequestId(3),
+                    ..
+                }),
+                Effect::LeavePresence { .. },
             ]
         ),
         "{effects:?}"
     );
+    for request in [2, 3] {
+        let late = answered(&mut harness, request, Some(Ok(ClientId([7; 16]))));
+        assert!(late.is_empty(), "{late:?}");
+    }
+}
+
+#[test]
+fn a_leave_is_answered_though_the_right_to_be_there_ended() {
+    let mut harness = Harness::open();
+    entered(&mut harness, 1, "chat:a");
+    leave(&mut harness, 2, "chat:a");
+    let effects = harness.handle(Input::Reauthenticated {
+        request: RequestId(3),
+        verdict: Ok(Arc::new(grant("chat:*", Operations::NONE.with(Operation::Subscribe)))),
+    });
+    assert!(
+        matches!(effects[..], [Effect::Send(Answer::Refreshed { .. })]),
+        "{effects:?}"
+    );
+    let told = answered(&mut harness, 2, Some(Ok(ClientId([7; 16]))));
+    assert!(matches!(told[..], [Effect::Send(Answer::Left { .. })]), "{told:?}");
 }
 
 #[test]

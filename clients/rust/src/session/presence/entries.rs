@@ -199,6 +199,17 @@ impl Entries {
         }
     }
 
+    /// The node has taken an entry away that nobody left. What it was asked meanwhile it may take all the same.
+    pub(super) fn taken_out(&mut self, channel: &str, refusal: Refusal, turn: &mut Turn<'_>) {
+        let Some(id) = self.names.get(channel).copied() else {
+            return;
+        };
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.is_there = false;
+        }
+        self.fail(id, PresenceError::Refused(refusal), turn);
+    }
+
     /// The node has taken an entry away.
     pub(super) fn left(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
         self.leaving.left(id, turn);

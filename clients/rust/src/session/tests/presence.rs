@@ -146,6 +146,38 @@ fn an_entry_that_may_not_be_ends() {
 }
 
 #[test]
+fn an_entry_that_the_server_takes_away_ends_with_the_reason() {
+    let taken_out = |channel: &str| v1::Error {
+        channel: channel.into(),
+        ..refusal(0, 0, ErrorCode::Forbidden)
+    };
+    let mut bench = entered("here");
+    let did = bench.frame(taken_out("demo:elsewhere"));
+    assert!(did.out.is_empty(), "it is not there");
+    let did = bench.frame(taken_out(LOBBY));
+    let [(0, PresenceError::Refused(refused))] = &did.out[..] else {
+        panic!("{did:?}")
+    };
+    assert_eq!(refused.code(), Some(ErrorCode::Forbidden));
+    assert_eq!((did.left, did.sent.len()), (vec![0], 0), "there is nothing to leave");
+    bench.lost();
+    assert!(states(&bench.reconnect()).is_empty());
+
+    // What was on its way may be taken all the same, where a token with more rights came right behind.
+    let mut bench = entered("here");
+    let request = bench.update(0, "changed").request();
+    let did = bench.frame(taken_out(LOBBY));
+    assert!(
+        matches!(did.present[..], [(0, Err(PresenceError::Refused(_)))]),
+        "{did:?}"
+    );
+    assert_eq!((did.out.len(), did.names()), (1, vec!["leave"]));
+    let leave = did.request();
+    assert!(bench.frame(taken(request)).sent.is_empty());
+    assert_eq!(bench.frame(v1::Left { request: leave }).left, [0]);
+}
+
+#[test]
 fn a_refusal_for_now_is_tried_again_until_the_time_is_over() {
     let mut bench = Bench::open();
     let request = bench.enter(LOBBY, "").request();
