@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 use starling_core::channel::Outcome;
 use starling_core::session::answer::Answer;
 
-pub use presence::PresenceHeld;
+pub use presence::{Datagram, PresenceHeld};
 
 use crate::transport::Transport;
 use crate::wire;

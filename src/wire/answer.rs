@@ -30,9 +30,9 @@ pub struct Greeting {
     pub limits: v1::Limits,
 }
 
-/// The frame of an answer.
+/// The frame of an answer. Datagrams of up to `datagram_bytes` are taken from the session.
 #[must_use]
-pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
+pub fn answer(answer: Answer, greeting: &Greeting, session: u64, datagram_bytes: usize) -> Frame {
     let body = match answer {
         Answer::Welcome { time, expires } => server_frame::Body::Welcome(v1::Welcome {
             version: version::VERSION_MAX,
@@ -44,6 +44,7 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             window: Some(window(greeting.window)),
             limits: Some(greeting.limits),
             expires_ms: expires.map_or(0, |at| at.0),
+            datagram_bytes: u32::try_from(datagram_bytes).unwrap_or(u32::MAX),
         }),
         Answer::Refreshed { request, expires } => server_frame::Body::Refreshed(v1::Refreshed {
             request: request.0,

@@ -33,6 +33,21 @@ impl Session {
         }
     }
 
+    /// Ephemeral states came in a datagram. Of a watch that has just ended, or is not known to have begun, they mean nothing.
+    pub(super) fn datagram(&mut self, frame: v1::Ephemerals, now: Instant, effects: &mut Vec<Effect>) {
+        let Phase::Open(open) = &mut self.phase else { return };
+        open.alive.heard(now);
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
+        if let Ok(Some(roster)) = self.presence.watches().route(frame.channel_id) {
+            // What is wrong in it is not worth a connection.
+            let _understood = roster.ephemerals(frame, &mut turn);
+        }
+    }
+
     fn open_frame(
         &mut self,
         frame: Body,

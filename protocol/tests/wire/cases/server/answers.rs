@@ -211,6 +211,7 @@ pub(super) fn welcomes() -> [Case<Body>; 3] {
                     publishes_in_flight: limits::PUBLISHES_IN_FLIGHT_DEFAULT,
                 }),
                 expires_ms: TIME_MS + 3_600_000,
+                datagram_bytes: limits::DATAGRAM_BYTES_MAX as u32,
             },
         ),
         case(
@@ -229,6 +230,7 @@ pub(super) fn welcomes() -> [Case<Body>; 3] {
                     publishes_in_flight: u32::MAX,
                 }),
                 expires_ms: u64::MAX,
+                datagram_bytes: u32::MAX,
             },
         ),
     ]
