@@ -494,6 +494,43 @@ test('of what is said for the moment the newest goes out, thirty times a second,
   assert.deepEqual(bench.taken(), ['ephemeral 1234 8'], 'a clock that is set back makes nothing old');
 });
 
+test('where there are datagrams what is said for the moment goes in one, and the last once more by the stream', async () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<number, unknown>();
+  void lobby.enter(1);
+  bench.open(1_024);
+  bench.tell('entered', { request: 1 });
+  lobby.broadcast('a');
+  lobby.broadcast('b');
+  assert.deepEqual(bench.taken(), ['~ephemeral 1000 "a"']);
+  await bench.time.pass(33);
+  assert.deepEqual(bench.taken(), ['~ephemeral 1033 "b"']);
+  await bench.time.pass(99);
+  assert.deepEqual(bench.taken(), [], 'it rests for less than a tenth of a second');
+  await bench.time.pass(1);
+  assert.deepEqual(bench.taken(), ['ephemeral 1033 "b"'], 'with its number');
+  await bench.time.pass(1_000);
+  assert.deepEqual(bench.taken(), [], 'once');
+
+  // What moves on is not said again; nor is what was said by somebody who has gone.
+  lobby.broadcast('c');
+  await bench.time.pass(50);
+  lobby.broadcast('d');
+  await bench.time.pass(99);
+  bench.lose();
+  assert.deepEqual(bench.taken(), ['~ephemeral 2133 "c"', '~ephemeral 2183 "d"']);
+  await bench.time.pass(100);
+  assert.deepEqual(bench.taken(), []);
+
+  // A server that takes none, or shorter ones, gets frames.
+  bench.open(30);
+  bench.tell('entered', { request: 1 });
+  bench.taken();
+  lobby.broadcast('a state that is too long for it');
+  const [said = ''] = bench.taken();
+  assert.match(said, /^ephemeral/);
+});
+
 test('what others say for the moment is told of those who are there, and never backwards', async () => {
   const bench = new PresenceBench();
   const lobby = bench.presence<string, number>();

@@ -7,7 +7,7 @@ const KINDS = new Map<string, Kind>();
 const OF: Record<string, string> = {
   text: 'channel key epoch session node message token agent',
   bytes: 'payload publisher client',
-  bool: 'deleted delete replace last keyed skipped duplicate',
+  bool: 'deleted delete replace last keyed skipped duplicate datagrams',
   u32: 'channelId copies reason policy code retryAfterMs version versionMin versionMax heartbeatMs frameBytes channels publishesInFlight pageCredit',
   wide: 'nonce generation',
 };
