@@ -16,7 +16,7 @@ use starling_core::channel::Outcome;
 use starling_core::session::answer::Answer;
 
 pub use document::DocumentPart;
-pub use presence::PresenceHeld;
+pub use presence::{Datagram, PresenceHeld};
 
 use crate::transport::Transport;
 use crate::wire;
@@ -217,7 +217,8 @@ impl Metrics {
             }
             Answer::Refused { refusal, .. }
             | Answer::PullRefused { refusal, .. }
-            | Answer::Withdrawn { refusal, .. } => {
+            | Answer::Withdrawn { refusal, .. }
+            | Answer::TakenOut { refusal, .. } => {
                 self.refused(wire::refusal_code(refusal).name(), refusal.limit());
             }
             _ => {}

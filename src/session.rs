@@ -7,13 +7,14 @@
 //! * [`mailbox`]: how the rest of the node reaches a session;
 //! * `serve`: from the first byte to the last;
 //! * `task`: the loop;
-//! * `receive`: from the connection to the rules;
+//! * `receive`, `datagrams`: from the connection to the rules;
 //! * `deliver`: from the rings to the connection;
 //! * `snapshot`: the values of a keyed channel, in parts;
 //! * `forward`, `outbound`: from the session to the owners of its channels;
-//! * `attendance`: where its client is, and whose presence it watches.
+//! * `attendance`: where its client is, and whose presence it watches; `view`: from the boards of that to the connection.
 
 mod attendance;
+mod datagrams;
 mod deliver;
 mod forward;
 mod mailbox;
@@ -22,6 +23,7 @@ mod receive;
 mod serve;
 mod snapshot;
 mod task;
+mod view;
 
 pub use mailbox::{Beginning, Delivery, Mailbox, PageAnswer};
 pub use serve::{Serve, serve};

@@ -76,6 +76,34 @@ pub trait Connection: Send + Unpin + 'static {
     /// The connection is lost.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// The next datagram, where the transport has any. What it says may be anything, and what was not read in time is dropped.
+    fn poll_datagram(&mut self, _cx: &mut Context<'_>) -> Poll<Bytes> {
+        Poll::Pending
+    }
+
+    /// How many datagrams were dropped unread since this was asked last.
+    fn datagrams_dropped(&mut self) -> u64 {
+        0
+    }
+
+    /// The longest datagram that is taken from the client, in bytes; 0 where there are none.
+    fn datagram_bytes_max(&self) -> usize {
+        0
+    }
+
+    /// The client takes datagrams: they may be sent to it.
+    fn permit_datagrams(&mut self) {}
+
+    /// Whether datagrams may be sent to the client, and reach it.
+    fn sends_datagrams(&self) -> bool {
+        false
+    }
+
+    /// Sends a datagram, which may get lost. Whether the transport has taken it.
+    fn send_datagram(&mut self, _body: &[u8]) -> bool {
+        false
+    }
+
     /// Whether nobody is to be woken by what arrives from now on: [`Self::poll_receive`] is asked again without. A
     /// transport may wake all the same; it saves no more than the cost.
     fn doze(&mut self, _dozing: bool) {}

@@ -11,5 +11,5 @@ mod request;
 
 pub use answer::{Greeting, answer, farewell, goodbye, reason_name, refusal_code, refused, session_id};
 pub use message::{page, publication, snapshot};
-pub use presence::{certainty, changes, ephemerals, occupancy, roster};
-pub use request::{Rejected, request};
+pub use presence::{certainty, changes, datagrams, ephemerals, occupancy, roster};
+pub use request::{Rejected, datagram, request};

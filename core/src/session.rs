@@ -255,6 +255,11 @@ impl Session {
                 self.liveness.heard(now.instant);
                 self.received(request, now, out);
             }
+            Input::Datagram { channel, ephemeral } if self.is_open() => {
+                self.liveness.heard(now.instant);
+                self.ephemeral(channel, ephemeral, now.instant, out);
+            }
+            Input::Datagram { .. } => {}
             Input::Authenticated(verdict) => self.authenticated(verdict, now, out),
             Input::Reauthenticated { request, verdict } => self.reauthenticated(request, verdict, now, out),
             Input::Attached {

@@ -48,8 +48,12 @@ limits! {
     /// with a full one are a megabyte to whoever begins to watch. A longer one is refused with `payload_too_large`.
     STATE_BYTES_MAX: usize = 4 * 1024;
 
-    /// Bytes of an ephemeral state: with what is around it, it fits a datagram of the smallest path (1,200 bytes).
+    /// Bytes of an ephemeral state: with what is around it, it fits a datagram.
     EPHEMERAL_BYTES_MAX: usize = 512;
+
+    /// Bytes of a datagram, in either direction. Every path that carries QUIC takes packets of 1,200 bytes, of which QUIC and
+    /// HTTP/3 need less than a hundred; a full ephemeral state, with the longest name of a channel, fits.
+    DATAGRAM_BYTES_MAX: usize = 1_024;
 
     /// Bytes of a member's name in presence: the subject of a token.
     MEMBER_BYTES_MAX: usize = 128;
@@ -181,6 +185,10 @@ const _: () = {
     assert!(
         STATE_BYTES_MAX + CHANNEL_BYTES_MAX + 32 <= CLIENT_FRAME_BYTES_DEFAULT,
         "a full enter fits its frame"
+    );
+    assert!(
+        EPHEMERAL_BYTES_MAX + CHANNEL_BYTES_MAX + 64 <= DATAGRAM_BYTES_MAX,
+        "a full ephemeral state fits a datagram, from its client and to others"
     );
     assert!(PAYLOAD_BYTES_DEFAULT <= PAYLOAD_BYTES_MAX, "the default is allowed");
     assert!(

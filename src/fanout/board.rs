@@ -1,14 +1,15 @@
 //! What is watched of a channel's presence at this gateway, for all who see the same of it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use starling_core::id::Seq;
 use starling_core::ring::{self, Ring};
 use starling_core::session::{ChannelId, Place};
 
-use super::Frame;
 use super::readers::{Listener, Readers};
+use super::{Frame, Moment};
 use crate::session::Mailbox;
 
 /// Changes that are kept for those who are slow: some seconds of a busy channel. Whoever has missed more than that is shown
@@ -18,9 +19,10 @@ const CHANGES: ring::Bounds = ring::Bounds {
     bytes: 512 * 1024,
 };
 
-/// Ephemeral states that are kept for those who are slow: a sixth of a second. Older ones are worth nothing any more.
+/// Passes of ephemeral states that are kept for those who are slow: a quarter of a second, with as many that are told once more.
+/// Older ones are worth nothing any more.
 const EPHEMERALS: ring::Bounds = ring::Bounds {
-    messages: 8,
+    messages: 16,
     bytes: 256 * 1024,
 };
 
@@ -30,6 +32,8 @@ pub struct Board {
     pub channel_id: ChannelId,
     rings: RwLock<Rings>,
     readers: Mutex<Readers>,
+    /// How many of them are told what may be missed by datagrams.
+    by_datagram: AtomicUsize,
 }
 
 /// The newest of what those who watch are told.
@@ -38,7 +42,7 @@ pub struct Rings {
     /// What has changed.
     pub changes: Ring<Arc<Frame>>,
     /// What may be missed.
-    pub ephemerals: Ring<Arc<Frame>>,
+    pub ephemerals: Ring<Arc<Moment>>,
 }
 
 /// How far somebody has got.
@@ -61,27 +65,38 @@ impl Board {
                 ephemerals: Ring::new(EPHEMERALS, Seq(0)),
             }),
             readers: Mutex::default(),
+            by_datagram: AtomicUsize::new(0),
         }
     }
 
     /// Adds a reader: its mailbox is marked with `place` whenever something is new.
-    pub fn join(&self, mailbox: Arc<Mailbox>, place: Place) -> Listener {
+    pub fn join(&self, mailbox: Arc<Mailbox>, place: Place, by_datagram: bool) -> Listener {
+        self.by_datagram.fetch_add(usize::from(by_datagram), Ordering::Relaxed);
         self.readers().join(mailbox, place)
     }
 
-    /// Removes a reader.
-    pub fn leave(&self, listener: Listener) {
+    /// Removes a reader, as it joined.
+    pub fn leave(&self, listener: Listener, by_datagram: bool) {
+        self.by_datagram.fetch_sub(usize::from(by_datagram), Ordering::Relaxed);
         self.readers().leave(listener);
+    }
+
+    /// Whether what may be missed is worth telling once more: to some it may have been lost on the way.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        self.by_datagram.load(Ordering::Relaxed) > 0
     }
 
     /// Adds something that has changed. Readers are told by [`Self::tell`].
     pub fn change(&self, frame: Frame) {
-        push(&mut self.rings_mut().changes, frame);
+        let bytes = frame.body_bytes();
+        push(&mut self.rings_mut().changes, frame, bytes);
     }
 
     /// Adds something that may be missed.
-    pub fn pass(&self, frame: Frame) {
-        push(&mut self.rings_mut().ephemerals, frame);
+    pub fn pass(&self, moment: Moment) {
+        let bytes = moment.frame.body_bytes();
+        push(&mut self.rings_mut().ephemerals, moment, bytes);
     }
 
     /// Tells all who look at it that something is new.
@@ -117,12 +132,12 @@ impl Board {
     }
 }
 
-fn push(ring: &mut Ring<Arc<Frame>>, frame: Frame) {
+fn push<T>(ring: &mut Ring<Arc<T>>, new: T, bytes: usize) {
     let next = ring.span().head.next();
     let slot = ring::Slot {
-        bytes: frame.body_bytes(),
+        bytes,
         key: None,
-        frame: Arc::new(frame),
+        frame: Arc::new(new),
     };
     ring.push(next, slot);
 }

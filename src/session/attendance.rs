@@ -15,11 +15,11 @@ use starling_core::session::request::RequestId;
 
 use super::deliver::Room;
 use super::task::Task;
+use super::view::{Step, View, Writing};
 use super::{Beginning, Mailbox};
 use crate::actor::presence::{Message, ShardId, Watcher, WatcherId};
 use crate::actor::registry::Registry;
 use crate::actor::reply::Reply;
-use crate::fanout::{Board, Frame, Heads, Listener};
 use crate::metrics::FrameKind;
 use crate::transport::Connection;
 
@@ -42,26 +42,6 @@ struct Seat {
     slot: SlotId,
     watcher: Watcher,
     view: Option<View>,
-}
-
-/// What is shown of it.
-struct View {
-    board: Arc<Board>,
-    listener: Listener,
-    /// What is to be sent first: how sure it is, and then who is there, of which so much was sent.
-    certainty: Option<Arc<Frame>>,
-    whole: Arc<[Arc<Frame>]>,
-    sent: usize,
-    at: Heads,
-    /// It has missed something, and waits to be shown the whole again.
-    is_lost: bool,
-}
-
-impl Drop for View {
-    /// A board must not keep readers that are gone.
-    fn drop(&mut self) {
-        self.board.leave(self.listener);
-    }
 }
 
 impl Drop for Attendance {
@@ -168,8 +148,8 @@ impl Attendance {
         }
     }
 
-    /// A channel is shown from the beginning.
-    pub(super) fn begin(&mut self, beginning: Beginning) {
+    /// A channel is shown from the beginning, its ephemeral states perhaps in datagrams.
+    pub(super) fn begin(&mut self, beginning: Beginning, by_datagram: bool) {
         let Beginning {
             place,
             watch,
@@ -185,10 +165,11 @@ impl Attendance {
         else {
             return;
         };
-        let listener = board.join(Arc::clone(&self.mailbox), place);
+        let listener = board.join(Arc::clone(&self.mailbox), place, by_datagram);
         seat.view = Some(View {
             board,
             listener,
+            by_datagram,
             whole,
             certainty: Some(certainty),
             sent: 0,
@@ -275,21 +256,17 @@ impl<C: Connection> Task<C> {
         let Some(view) = view.filter(|view| !view.is_lost) else {
             return Some(Room::Left);
         };
-        let (connection, room) = (&mut self.connection, self.services.send_queue);
-        let (mut count, mut bytes) = (0, 0);
-        let mut queue = |frame: &Arc<Frame>| {
-            let has_room = connection.queued_bytes() < room;
-            if has_room {
-                connection.queue(frame);
-                count += 1;
-                bytes += frame.body_bytes();
-            }
-            has_room
+        let mut writing = Writing {
+            connection: &mut self.connection,
+            room: self.services.send_queue,
+            frames: (0, 0),
+            datagrams: (0, 0),
         };
-        let done = view.queue(&mut queue);
-        self.services
-            .metrics
-            .sent(FrameKind::Presence, C::TRANSPORT, count, bytes);
+        let done = view.write(&mut writing);
+        let Writing { frames, datagrams, .. } = writing;
+        let metrics = &self.services.metrics;
+        metrics.sent(FrameKind::Presence, C::TRANSPORT, frames.0, frames.1);
+        metrics.datagrams_sent(datagrams.0, datagrams.1);
         match done {
             Step::Done => return Some(Room::Left),
             Step::Full => return Some(Room::None),
@@ -304,52 +281,6 @@ impl<C: Connection> Task<C> {
             false => self.retry_later(place), // the shard has no room
         }
         Some(Room::Left)
-    }
-}
-
-enum Step {
-    Done,
-    /// The connection has to write first.
-    Full,
-    /// It has missed something.
-    Lost,
-}
-
-impl View {
-    fn queue(&mut self, queue: &mut impl FnMut(&Arc<Frame>) -> bool) -> Step {
-        if let Some(certainty) = &self.certainty {
-            if !queue(certainty) {
-                return Step::Full;
-            }
-            self.certainty = None;
-        }
-        while let Some(frame) = self.whole.get(self.sent) {
-            if !queue(frame) {
-                return Step::Full;
-            }
-            self.sent += 1;
-        }
-        // What was sent is not needed any more.
-        (self.whole, self.sent) = (Arc::default(), 0);
-        let Self { board, at, .. } = self;
-        board.read(|rings| {
-            if !rings.changes.span().reaches(at.changes) {
-                return Step::Lost;
-            }
-            for (seq, slot) in rings.changes.after(at.changes) {
-                if !queue(&slot.frame) {
-                    return Step::Full;
-                }
-                at.changes = seq;
-            }
-            for (seq, slot) in rings.ephemerals.after(at.ephemerals) {
-                if !queue(&slot.frame) {
-                    return Step::Full;
-                }
-                at.ephemerals = seq;
-            }
-            Step::Done
-        })
     }
 }
 

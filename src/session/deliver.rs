@@ -208,7 +208,11 @@ impl<C: Connection> Task<C> {
         self.services.metrics.answered(&answer);
         let may_wait = matches!(answer, Answer::Ack { .. }) && self.rules.acks_held_until().is_some();
         let before = self.connection.queued_bytes();
-        let frame = wire::answer(answer, &self.services.greeting, self.number);
+        let datagram_bytes = match &answer {
+            Answer::Welcome { .. } => self.connection.datagram_bytes_max(),
+            _ => 0, // no other says it
+        };
+        let frame = wire::answer(answer, &self.services.greeting, self.number, datagram_bytes);
         self.services
             .metrics
             .sent(FrameKind::Control, C::TRANSPORT, 1, frame.body_bytes());

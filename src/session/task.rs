@@ -142,6 +142,7 @@ impl<C: Connection> Task<C> {
         if self.mailbox.take_rung() {
             self.rung();
         }
+        self.receive_datagrams(cx);
         // What was read before has to be with its owners before more is.
         if self.outbound.poll_send(&self.registry, cx).is_ready() {
             let received = self.receive(cx);
@@ -267,7 +268,8 @@ impl<C: Connection> Task<C> {
             },
             Delivery::Begin(beginning) => {
                 self.due |= 1 << beginning.place.0;
-                return self.attend().begin(*beginning);
+                let by_datagram = self.connection.sends_datagrams();
+                return self.attend().begin(*beginning, by_datagram);
             }
             Delivery::Dismiss(farewell) => Input::Dismiss(farewell),
         };
@@ -276,12 +278,19 @@ impl<C: Connection> Task<C> {
 
     /// Lets the rules decide, and carries out what they say.
     pub(super) fn handle(&mut self, input: Input) {
+        self.carry_out(input);
+    }
+
+    /// The same, and gives how much there was to do.
+    pub(super) fn carry_out(&mut self, input: Input) -> usize {
         let mut effects = Vec::new();
         let now = self.services.clock.now();
         self.rules.handle(input, now, &mut effects);
+        let count = effects.len();
         for effect in effects {
             self.perform(effect);
         }
+        count
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -289,6 +298,9 @@ impl<C: Connection> Task<C> {
             Effect::Authenticate(hello) => {
                 let verdict = self.check(&hello.token);
                 self.secret = hello.client.map(Box::new);
+                if hello.datagrams {
+                    self.connection.permit_datagrams();
+                }
                 if let Ok(grant) = &verdict {
                     self.services.sessions.name(self.number, &grant.subject);
                     self.connection.limit_frames(self.services.frame_bytes);
@@ -362,6 +374,7 @@ impl<C: Connection> Task<C> {
             if !self.connection.is_written() {
                 self.handle(Input::Stuck);
             }
+            self.count_dropped_datagrams();
             self.handle(Input::Wake);
         }
     }
@@ -381,6 +394,7 @@ impl<C: Connection> Task<C> {
 
     /// Says goodbye if there is somebody to say it to, and closes.
     pub(super) async fn end(mut self, ending: Ending) {
+        self.count_dropped_datagrams();
         // At once: others are not to see for as long as the goodbye takes who has gone.
         self.attendance = None;
         for place in 0..PLACES_MAX {

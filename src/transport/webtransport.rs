@@ -1,4 +1,4 @@
-//! WebTransport: length-delimited frames on the one bidirectional stream that the client opens.
+//! WebTransport: length-delimited frames on the one bidirectional stream that the client opens, and datagrams beside it.
 
 use std::io;
 use std::pin::pin;
@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use starling_core::session::answer::Farewell;
 use starling_protocol::frame::{DecodeError, Decoder};
+use starling_protocol::limits;
 use tokio::time::Instant;
 use wtransport::{RecvStream, SendStream, VarInt};
 
@@ -21,6 +22,9 @@ const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Chunks handed to the stream in one call: quinn copies none of them.
 const CHUNKS_MAX: usize = 16;
 
+/// Bytes that HTTP/3 puts before a datagram at most: the number of its session.
+const DATAGRAM_HEADER_BYTES_MAX: usize = 8;
+
 /// See the module.
 pub struct WebTransport {
     /// Keeps the session alive; dropping it closes the connection.
@@ -31,6 +35,9 @@ pub struct WebTransport {
     /// Received and not yet a whole frame. Empty, and without a buffer, between frames.
     received: BytesMut,
     queue: WriteQueue,
+    /// Datagrams that were handed on, or counted as dropped.
+    datagrams: u64,
+    sends_datagrams: bool,
 }
 
 impl WebTransport {
@@ -45,6 +52,8 @@ impl WebTransport {
             decoder: Decoder::new(bytes_max),
             received: BytesMut::new(),
             queue: WriteQueue::default(),
+            datagrams: 0,
+            sends_datagrams: false,
         }
     }
 
@@ -112,6 +121,44 @@ impl Connection for WebTransport {
             self.queue.advance(written.bytes);
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_datagram(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        // As with the stream, a fresh future holds nothing between polls but its place as waiter.
+        match ready!(pin!(self.connection.receive_datagram()).poll(cx)) {
+            Ok(datagram) => {
+                self.datagrams += 1;
+                Poll::Ready(datagram.payload())
+            }
+            Err(_) => Poll::Pending, // the stream tells of the end
+        }
+    }
+
+    fn datagrams_dropped(&mut self) -> u64 {
+        // QUIC keeps so many bytes and drops the oldest. What it still keeps counts as dropped until it is read, and then makes up
+        // for one that is.
+        let came = self.connection.quic_connection().stats().frame_rx.datagram;
+        let dropped = came.saturating_sub(self.datagrams);
+        self.datagrams += dropped;
+        dropped
+    }
+
+    fn datagram_bytes_max(&self) -> usize {
+        limits::DATAGRAM_BYTES_MAX
+    }
+
+    fn permit_datagrams(&mut self) {
+        // A client may have announced at first that it takes none, or shorter ones.
+        let reaches = self.connection.quic_connection().max_datagram_size();
+        self.sends_datagrams = reaches >= Some(limits::DATAGRAM_BYTES_MAX + DATAGRAM_HEADER_BYTES_MAX);
+    }
+
+    fn sends_datagrams(&self) -> bool {
+        self.sends_datagrams
+    }
+
+    fn send_datagram(&mut self, body: &[u8]) -> bool {
+        self.connection.send_datagram(body).is_ok()
     }
 
     fn limit_frames(&mut self, bytes_max: usize) {

@@ -30,9 +30,9 @@ pub struct Greeting {
     pub limits: v1::Limits,
 }
 
-/// The frame of an answer.
+/// The frame of an answer. Datagrams of up to `datagram_bytes` are taken from the session.
 #[must_use]
-pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
+pub fn answer(answer: Answer, greeting: &Greeting, session: u64, datagram_bytes: usize) -> Frame {
     let body = match answer {
         Answer::Welcome { time, expires } => server_frame::Body::Welcome(v1::Welcome {
             version: version::VERSION_MAX,
@@ -44,6 +44,7 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             window: Some(window(greeting.window)),
             limits: Some(greeting.limits),
             expires_ms: expires.map_or(0, |at| at.0),
+            datagram_bytes: u32::try_from(datagram_bytes).unwrap_or(u32::MAX),
         }),
         Answer::Refreshed { request, expires } => server_frame::Body::Refreshed(v1::Refreshed {
             request: request.0,
@@ -109,10 +110,14 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64) -> Frame {
             duplicate: ack.duplicate,
             time_ms: time.0,
         }),
-        Answer::Refused { request, refusal } => error(request, ChannelId(0), &refusal),
+        Answer::Refused { request, refusal } => error(request, ChannelId(0), &refusal).into(),
         Answer::Withdrawn { channel_id, refusal } | Answer::PullRefused { channel_id, refusal } => {
-            error(RequestId(0), channel_id, &refusal)
+            error(RequestId(0), channel_id, &refusal).into()
         }
+        Answer::TakenOut { channel, refusal } => server_frame::Body::Error(v1::Error {
+            channel: channel.as_str().to_owned(),
+            ..error(RequestId(0), ChannelId(0), &refusal)
+        }),
         Answer::Lagged { channel_id, seq } => server_frame::Body::Lagged(v1::Lagged {
             channel_id: channel_id.0,
             seq: seq.0,
@@ -301,8 +306,8 @@ const fn policy_frame(policy: Policy) -> v1::Policy {
     }
 }
 
-fn error(request: RequestId, channel_id: ChannelId, refusal: &Refusal) -> server_frame::Body {
-    server_frame::Body::Error(v1::Error {
+fn error(request: RequestId, channel_id: ChannelId, refusal: &Refusal) -> v1::Error {
+    v1::Error {
         request: request.0,
         channel_id: channel_id.0,
         code: refusal_code(refusal).into(),
@@ -312,7 +317,8 @@ fn error(request: RequestId, channel_id: ChannelId, refusal: &Refusal) -> server
             Refusal::SerialGap { expected } => expected.0,
             _ => 0,
         },
-    })
+        channel: String::new(),
+    }
 }
 
 const fn reason_frame(reason: Reason) -> v1::Reason {

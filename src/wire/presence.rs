@@ -9,22 +9,25 @@ use starling_core::presence::message::{Count, Ephemeral};
 use starling_core::presence::watch::Event;
 use starling_core::presence::{Client, ClientId, Row};
 use starling_core::session::ChannelId;
-use starling_protocol::frame;
 use starling_protocol::v1::{self, server_frame};
+use starling_protocol::{frame, limits};
 
-use crate::fanout::Frame;
+use crate::fanout::{Frame, Moment};
 
 /// Bytes of a frame that names clients, about: half of what is queued for a session at once, so that a reader is sent the
 /// next part while it takes this one.
 const PART_BYTES: usize = 32 * 1024;
 
-/// What a client costs in a frame beside its names and its state.
-const CLIENT_COST: usize = 32;
+/// What a client costs in a frame beside its names and its state: of an ephemeral state it is all, with the client's name.
+const CLIENT_COST: usize = 40;
+
+/// What is around the clients in a frame.
+const FRAME_COST: usize = 16;
 
 /// Everybody who is in a channel, in parts.
 #[must_use]
 pub fn roster(channel_id: ChannelId, rows: &[Row]) -> Arc<[Arc<Frame>]> {
-    let parts = parts(rows, bytes_of_row);
+    let parts = parts(rows, PART_BYTES, bytes_of_row);
     let last = parts.len() - 1;
     let frames = parts.into_iter().enumerate().map(|(part, rows)| {
         let roster = v1::Roster {
@@ -45,7 +48,7 @@ pub fn changes(channel_id: ChannelId, events: &[Event]) -> Vec<Frame> {
         Event::Joined { row, .. } | Event::Updated(row) => bytes_of_row(row),
         Event::Left { .. } => CLIENT_COST,
     };
-    let frames = parts(events, bytes).into_iter().map(|events| {
+    let frames = parts(events, PART_BYTES, bytes).into_iter().map(|events| {
         let mut changes = v1::PresenceChanges {
             channel_id: channel_id.0,
             ..v1::PresenceChanges::default()
@@ -86,11 +89,11 @@ pub fn certainty(channel_id: ChannelId, is_stale: bool, uncertain: &BTreeSet<Nod
     .into()
 }
 
-/// The newest ephemeral states.
+/// The newest ephemeral states, or those that are told once more.
 #[must_use]
-pub fn ephemerals(channel_id: ChannelId, states: &[(Client, Ephemeral)]) -> Vec<Frame> {
+pub fn ephemerals(channel_id: ChannelId, states: &[(Client, Ephemeral)], is_repeat: bool) -> Vec<Moment> {
     let bytes = |(_, ephemeral): &(Client, Ephemeral)| CLIENT_COST + ephemeral.state.len();
-    let frames = parts(states, bytes).into_iter().map(|states| {
+    let moments = parts(states, PART_BYTES, bytes).into_iter().map(|states| {
         let states = states.into_iter().map(|(client, ephemeral)| v1::EphemeralState {
             client: id(client.id),
             number: ephemeral.number,
@@ -100,22 +103,37 @@ pub fn ephemerals(channel_id: ChannelId, states: &[(Client, Ephemeral)]) -> Vec<
             channel_id: channel_id.0,
             states: states.collect(),
         };
-        frame::encode_server(server_frame::Body::Ephemerals(ephemerals)).into()
+        Moment::new(ephemerals, is_repeat)
     });
-    frames.collect()
+    moments.collect()
+}
+
+/// The same, cut so that each part fits a datagram.
+#[must_use]
+pub fn datagrams(ephemerals: &v1::Ephemerals) -> Vec<Bytes> {
+    let bytes = |state: &v1::EphemeralState| CLIENT_COST + state.state.len();
+    let datagrams = parts(&ephemerals.states, limits::DATAGRAM_BYTES_MAX - FRAME_COST, bytes);
+    let datagrams = datagrams.into_iter().map(|states| {
+        let part = v1::Ephemerals {
+            channel_id: ephemerals.channel_id,
+            states: states.into_iter().cloned().collect(),
+        };
+        frame::encode_server(server_frame::Body::Ephemerals(part)).message()
+    });
+    datagrams.collect()
 }
 
 fn bytes_of_row(row: &Row) -> usize {
     CLIENT_COST + row.client.subject.as_str().len() + row.gateway.name.as_str().len() + row.state.len()
 }
 
-/// Cut into parts; one at least, which may be empty.
-fn parts<T>(all: &[T], bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<&T>> {
+/// Cut into parts of so many bytes; one at least, which may be empty.
+fn parts<T>(all: &[T], bytes_max: usize, bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<&T>> {
     let mut parts = vec![Vec::new()];
     let mut bytes = 0;
     for one in all {
         bytes += bytes_of(one);
-        if bytes > PART_BYTES && parts.last().is_some_and(|part| !part.is_empty()) {
+        if bytes > bytes_max && parts.last().is_some_and(|part| !part.is_empty()) {
             bytes = bytes_of(one);
             parts.push(Vec::new());
         }

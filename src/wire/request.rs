@@ -13,7 +13,7 @@ use starling_core::time::WallTime;
 use starling_protocol::close::CloseCode;
 use starling_protocol::frame::{self, Answer};
 use starling_protocol::v1::{self, ErrorCode, client_frame};
-use starling_protocol::version;
+use starling_protocol::{limits, version};
 
 /// A frame that is not carried out.
 #[derive(Debug)]
@@ -85,18 +85,30 @@ pub fn request(body: Bytes) -> Result<Request, Rejected> {
             channel: channel(watch.request, &watch.channel)?,
             mode: if watch.count { Mode::Count } else { Mode::Roster },
         },
-        client_frame::Body::Ephemeral(ephemeral) => match ChannelName::parse(&ephemeral.channel) {
-            Ok(channel) => Request::Ephemeral {
-                channel,
-                ephemeral: Ephemeral {
-                    number: ephemeral.number,
-                    state: Bytes::copy_from_slice(&ephemeral.state),
-                },
-            },
-            Err(_) => Request::Malformed, // nobody waits for an answer
+        client_frame::Body::Ephemeral(ephemeral) => match read_ephemeral(&ephemeral) {
+            Some((channel, ephemeral)) => Request::Ephemeral { channel, ephemeral },
+            None => Request::Malformed, // nobody waits for an answer
         },
         client_frame::Body::Goodbye(_) => Request::Goodbye,
     })
+}
+
+/// What a datagram of a client says: an ephemeral state, or nothing that is worth more than to be counted.
+#[must_use]
+pub fn datagram(body: Bytes) -> Option<(ChannelName, Ephemeral)> {
+    if body.len() > limits::DATAGRAM_BYTES_MAX {
+        return None;
+    }
+    match frame::decode_client(body) {
+        Ok(client_frame::Body::Ephemeral(ephemeral)) => read_ephemeral(&ephemeral),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn read_ephemeral(ephemeral: &v1::Ephemeral) -> Option<(ChannelName, Ephemeral)> {
+    let channel = ChannelName::parse(&ephemeral.channel).ok()?;
+    let (number, state) = (ephemeral.number, Bytes::copy_from_slice(&ephemeral.state));
+    Some((channel, Ephemeral { number, state }))
 }
 
 fn read_hello(hello: v1::Hello) -> Result<Hello, Rejected> {
@@ -111,6 +123,7 @@ fn read_hello(hello: v1::Hello) -> Result<Hello, Rejected> {
         client,
         token: hello.token,
         publisher: PublisherId(publisher),
+        datagrams: hello.datagrams,
         page_credit: hello.page_credit,
         agent: hello.agent,
     })

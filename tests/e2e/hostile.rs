@@ -4,7 +4,7 @@
 //! * `frames`: what is no frame, or out of place: the session ends;
 //! * `requests`: what is not allowed: the request is refused, and the session goes on;
 //! * `rates`: what is allowed, and asked for too often;
-//! * `websocket`, `webtransport`: what only one transport makes possible;
+//! * `websocket`, `webtransport`, `datagrams`: what only one transport makes possible;
 //! * `origins`: pages of foreign sites; `http`: the plain API; `admission`: too many at once.
 
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::support::node::Node;
 use crate::support::raw::Raw;
 
 mod admission;
+mod datagrams;
 mod frames;
 mod http;
 mod origins;

@@ -1,7 +1,7 @@
 //! Who is in a channel, as clients see it.
 //!
 //! * `coming`: coming, changing, going, and returning within the grace; `watching`: how much is seen, and by whom;
-//! * `refused`: rights and limits; `nodes`: on three nodes, of which some die.
+//! * `datagrams`: cursors by datagrams; `refused`: rights and limits; `nodes`: on three nodes, of which some die.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::support::node::Node;
 use crate::support::raw::{Dialer, Raw, hello};
 
 mod coming;
+mod datagrams;
 mod nodes;
 mod refused;
 mod watching;

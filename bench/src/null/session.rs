@@ -133,6 +133,7 @@ fn welcome() -> server_frame::Body {
             publishes_in_flight: limits::PUBLISHES_IN_FLIGHT_DEFAULT,
         }),
         expires_ms: 0,
+        datagram_bytes: 0,
     })
 }
 

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use starling_protocol::frame;
 use starling_protocol::limits;
+use starling_protocol::v1::server_frame;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::callers::{Answering, Attaching, Callers, Outcome};
-use self::link::Link;
+use self::link::{Link, Received};
 use crate::builder::Settings;
 use crate::client::Handle;
 use crate::entry::PATIENCE;
@@ -167,7 +168,7 @@ enum Happened {
     News(News),
     Dialed(Result<Dialed, DialError>),
     Token(Result<Token, TokenError>),
-    Received(Result<Bytes, TransportError>),
+    Received(Result<Received, TransportError>),
     Later,
 }
 
@@ -248,8 +249,9 @@ impl Driver {
                 self.feed(Input::Token(token));
             }
             Happened::Received(received) => {
-                let input = read(received);
-                self.feed(input);
+                if let Some(input) = read(received) {
+                    self.feed(input);
+                }
             }
             Happened::Later => {
                 let heard = self.link.as_ref().map(|link| link.heard().into_std());
@@ -343,6 +345,11 @@ impl Driver {
                     link.send(frame::encode_client(frame));
                 }
             }
+            Effect::SendDatagram(frame) => {
+                if let Some(link) = &mut self.link {
+                    link.send_datagram(frame::encode_client(frame));
+                }
+            }
             Effect::Hangup => {
                 // Those that are done are of no more interest.
                 while self.partings.try_join_next().is_some() {}
@@ -368,24 +375,29 @@ impl Driver {
     }
 }
 
-/// What came from the connection, as an input of the rules.
-fn read(received: Result<Bytes, TransportError>) -> Input {
+/// What came from the connection, as an input of the rules. A datagram may be anything, and is only worth something if it holds
+/// ephemeral states.
+fn read(received: Result<Received, TransportError>) -> Option<Input> {
     let unreadable = |error: String| Input::BadFrame(format!("what cannot be read: {error}"));
-    match received {
-        Ok(body) => {
+    Some(match received {
+        Ok(Received::Frame(body)) => {
             let bytes = body.len();
             match frame::decode_server(body) {
                 Ok(frame) => Input::Frame { frame, bytes },
                 Err(error) => unreadable(error.to_string()),
             }
         }
+        Ok(Received::Datagram(body)) => match frame::decode_server(body) {
+            Ok(server_frame::Body::Ephemerals(ephemerals)) => Input::Datagram(ephemerals),
+            Ok(_) | Err(_) => return None,
+        },
         Err(error) if error.is_violation() => unreadable(error.to_string()),
         Err(error) => Input::Lost(Ending {
             code: error.code(),
             reason: error.to_string(),
             ..Ending::default()
         }),
-    }
+    })
 }
 
 fn announce(state: &State) {
@@ -401,7 +413,7 @@ fn announce(state: &State) {
     }
 }
 
-async fn receive(link: &mut Option<Link>) -> Result<Bytes, TransportError> {
+async fn receive(link: &mut Option<Link>) -> Result<Received, TransportError> {
     match link {
         Some(link) => link.next().await,
         None => pending().await,

@@ -177,6 +177,7 @@ impl Session {
             Input::Dialed { base, transport, nodes } => self.dialed((base, transport), nodes, now, effects),
             Input::DialFailed(reason) => self.dial_failed(reason, now, effects),
             Input::Frame { frame, bytes } => self.frame(frame, bytes, now, effects),
+            Input::Datagram(ephemerals) => self.datagram(ephemerals, now, effects),
             Input::BadFrame(reason) => self.violated(&reason, now, effects),
             Input::Lost(ending) => self.lost(ending, now, effects),
             Input::Wake { heard } => self.wake(heard, now, effects),

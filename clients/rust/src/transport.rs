@@ -3,11 +3,12 @@
 //! - `dial.rs`: from a node's HTTP base to an open connection: discovery, then one transport or a race of both;
 //! - `losers.rs`: where WebTransport lost the race, so that it gets no head start again;
 //! - `websocket.rs`: a frame is a binary message;
-//! - `webtransport.rs`: frames with their lengths on one stream, opened by the client.
+//! - `webtransport.rs`: frames with their lengths on one stream, opened by the client, and datagrams beside it.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,11 +30,21 @@ pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Bytes, TransportErro
 /// Frames that the client sends. Closing it says goodbye in the transport's own way, after what was sent.
 pub(crate) type Outgoing = Pin<Box<dyn Sink<Encoded, Error = TransportError> + Send>>;
 
+/// Datagrams, beside the frames of a connection that has them.
+pub(crate) trait Datagrams: Send {
+    /// The next body that comes.
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Bytes>;
+
+    /// Sends a body, which may get lost. Whether the transport has taken it.
+    fn send(&mut self, body: &[u8]) -> bool;
+}
+
 /// An open connection.
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) incoming: Incoming,
     pub(crate) outgoing: Outgoing,
+    pub(crate) datagrams: Option<Box<dyn Datagrams>>,
     pub(crate) activity: Arc<Activity>,
 }
 

@@ -239,6 +239,7 @@ export class Client {
     this.#guest ??= make({
       connect: () => this.connect(),
       isConnected: () => this.#state.kind === 'connected',
+      hasDatagrams: () => this.#state.kind === 'connected' && this.#state.transport === 'webtransport',
       pass: (slot, body) => this.#send({ on: 'pass', slot, body }),
       broken: (reason) => this.#send({ on: 'badFrame', reason }),
       closed: () => this.#whyClosed(),

@@ -15,7 +15,12 @@ export interface Guest {
 export interface Host {
   connect(): void;
   isConnected(): boolean;
-  /** Sends a frame; in a slot it also stands, and each session that follows begins with it. Nothing empties the slot. */
+  /** What may get lost goes in datagrams, so that it may. */
+  hasDatagrams(): boolean;
+  /**
+   * Sends a frame; in a slot it also stands, and each session that follows begins with it. Nothing empties the slot. Below 0
+   * it may get lost.
+   */
   pass(slot: number, body: Uint8Array<ArrayBuffer> | undefined): void;
   /** The server sent something wrong. */
   broken(reason: string): void;

@@ -83,6 +83,12 @@ export interface Watch {
 /** Between two ephemeral states of a channel: a server passes on no more, and screens draw little more. */
 const EPHEMERAL_MS = 33;
 
+/**
+ * How long what went in a datagram stays the newest before it is said again, by the stream: the datagram may be lost, and where
+ * a cursor stops is worth something. Three that move on without a rest.
+ */
+const REST_MS = 100;
+
 const NOBODY: ReadonlySet<string> = new Set();
 
 /** Presence in a channel: the same object for the same client and name. The options of the first call hold. */
@@ -123,6 +129,8 @@ export class Presence<State = unknown, Moment = unknown> {
   #next: Uint8Array | undefined;
   #isPaced = false;
   #number = 0;
+  /** Something newer is said than what would be said again. */
+  #moveOn = () => {};
 
   /** @internal Use {@link presence}. */
   constructor(channel: string, options: PresenceOptions, desk: Desk) {
@@ -181,7 +189,7 @@ export class Presence<State = unknown, Moment = unknown> {
 
   /**
    * Says something that is worth nothing when the next has come, such as where a cursor is: to those who watch at that
-   * moment, and without a promise that it arrives. At most one is sent in 33 ms, the newest. It needs to be entered.
+   * moment. At most one is sent in 33 ms, the newest; the last one arrives, others may be lost. It needs to be entered.
    */
   broadcast(data: Moment): void {
     this.#next = this.#write(data, EPHEMERAL_BYTES_MAX);
@@ -334,8 +342,15 @@ export class Presence<State = unknown, Moment = unknown> {
     const { clock, wallMs } = this.#desk.means;
     // By the clock, so that it rises over a reload too: those who watch drop what is older than what they have.
     this.#number = Math.max(this.#number + 1, wallMs());
-    // Without effect where the client is not there, and old when it is.
-    if (this.isEntered) this.#desk.send(0, 'ephemeral', { channel: this.channel, number: this.#number, state });
+    const body = { channel: this.channel, number: this.#number, state };
+    const send = (slot: number) => {
+      // Without effect where the client is not there, and old when it is.
+      if (this.isEntered) this.#desk.send(slot, 'ephemeral', body);
+    };
+    const isLossy = this.#desk.host.hasDatagrams();
+    send(isLossy ? -1 : 0);
+    this.#moveOn();
+    this.#moveOn = isLossy ? clock.at(clock.now() + REST_MS, () => send(0)) : () => {};
     clock.at(clock.now() + EPHEMERAL_MS, () => this.#sendNext());
   }
 

@@ -71,7 +71,7 @@ export class Runner {
         const body = frame.kind === 'foreign' ? frame.body : encode<ClientBodies>(CLIENT, frame);
         if (frame.kind === 'goodbye') this.#farewell = [frame.body.code, frame.body.reason];
         this.bytesSent += body.length;
-        this.connection?.send(body);
+        this.connection?.send(body, effect.isLossy);
         break;
       }
       case 'hangup':

@@ -69,7 +69,7 @@ type Phase =
   | { kind: 'asking' }
   | { kind: 'dialing' }
   | { kind: 'greeting'; transport: Transport; deadline: number }
-  | { kind: 'open'; since: number; alive: Liveness; refreshAt: number }
+  | { kind: 'open'; since: number; alive: Liveness; refreshAt: number; datagramBytes: number }
   | { kind: 'waiting'; until: number; notBefore: number }
   | { kind: 'closed' };
 
@@ -118,10 +118,7 @@ export class Session {
     shared.now = now;
     shared.out = [];
     // What comes after the end is answered by whoever carries out the effects.
-    if (this.isClosed) {
-      this.wakeAt = Infinity;
-      return shared.out;
-    }
+    if (this.isClosed) return shared.out;
     try {
       this.#take(input, now);
     } catch (error) {
@@ -184,8 +181,8 @@ export class Session {
         this.#retry(input.reason);
         break;
       case 'pass':
-        if (input.slot) this.#standing.set(input.slot, input.body);
-        this.#pass(input.body);
+        if (input.slot > 0) this.#standing.set(input.slot, input.body);
+        this.#pass(input.body, input.slot);
         break;
       case 'frame':
         this.#frame(input.frame, input.bytes);
@@ -277,8 +274,14 @@ export class Session {
     if (this.#phase.kind !== 'dialing') return;
     this.#targets.reached(url);
     this.#targets.learn(nodes, this.#shared.random);
-    const fields = { versionMin: 1, versionMax: 1, token: this.#token, pageCredit: WINDOW_BYTES };
-    this.#shared.send('hello', { ...this.#identity, ...fields });
+    this.#shared.send('hello', {
+      ...this.#identity,
+      versionMin: 1,
+      versionMax: 1,
+      token: this.#token,
+      pageCredit: WINDOW_BYTES,
+      datagrams: transport === 'webtransport',
+    });
     this.#phase = { kind: 'greeting', transport, deadline: this.#shared.now + HELLO_DEADLINE_MS };
   }
 
@@ -287,8 +290,7 @@ export class Session {
     // Frames in other phases are of a connection that was given up.
     if (phase.kind !== 'greeting' && phase.kind !== 'open') return;
     if (frame.kind === 'goodbye') {
-      const { code, reason, retryAfterMs, alternates } = frame.body;
-      this.#lost({ code, reason, retryAfterMs, alternates });
+      this.#lost(frame.body);
     } else if (phase.kind === 'greeting') {
       if (frame.kind !== 'welcome') throw unasked(frame.kind);
       this.#welcomed(frame.body, phase.transport);
@@ -310,10 +312,16 @@ export class Session {
     shared.counts.sessions++;
     this.#refused = false;
     const alive = new Liveness(frame.heartbeatMs, shared.now);
-    this.#phase = { kind: 'open', since: shared.now, alive, refreshAt: this.#refreshAt(frame.expiresMs) };
-    const { node, session } = frame;
+    const { node, session, datagramBytes } = frame;
+    this.#phase = {
+      kind: 'open',
+      since: shared.now,
+      alive,
+      refreshAt: this.#refreshAt(frame.expiresMs),
+      datagramBytes,
+    };
     shared.out.push({ do: 'state', state: { kind: 'connected', transport, node, session } });
-    for (const body of this.#standing.values()) this.#pass(body);
+    for (const body of this.#standing.values()) this.#pass(body, 0);
   }
 
   /** A new token is asked for when four fifths of the old one's time are over. */
@@ -492,8 +500,11 @@ export class Session {
   }
 
   /** Sends what the page wrote, if a session is open. */
-  #pass(body: Uint8Array<ArrayBuffer> | undefined): void {
-    if (body && this.#phase.kind === 'open') this.#shared.out.push({ do: 'send', frame: { kind: 'foreign', body } });
+  #pass(body: Uint8Array<ArrayBuffer> | undefined, slot: number): void {
+    const phase = this.#phase;
+    if (!body || phase.kind !== 'open') return;
+    const isLossy = slot < 0 && body.length <= phase.datagramBytes;
+    this.#shared.out.push({ do: 'send', frame: { kind: 'foreign', body }, isLossy });
   }
 
   /** The last frame of a session. */

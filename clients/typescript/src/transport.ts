@@ -21,7 +21,8 @@ export interface Measured {
 /** An open connection. */
 export interface Connection {
   readonly transport: Transport;
-  send(body: Uint8Array<ArrayBuffer>): void;
+  /** What may get lost goes in a datagram, where there are any. */
+  send(body: Uint8Array<ArrayBuffer>, isLossy?: boolean): void;
   /** Ends it after what was sent; safe to call twice. */
   close(code: number, reason: string): void;
   measure?(): Promise<Measured>;

@@ -141,6 +141,47 @@ test('a client that was entered by what it does not want any more leaves', async
   assert.deepEqual([lobby.isEntered, bench.violations], [false, 0]);
 });
 
+test('who is taken out of a channel is told why, and enters no more by itself', async () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<number>();
+  const errors: string[] = [];
+  lobby.on('error', ({ code }) => errors.push(code));
+  const takenOut = (channel: string) => bench.server('error', { request: 0, channel, code: 4, message: 'no' });
+  bench.open();
+  void lobby.enter(1);
+  bench.tell('entered', { request: 1 });
+  takenOut('demo:b');
+  assert.equal(lobby.isEntered, true, 'it is of another channel');
+  takenOut('demo:a');
+  assert.deepEqual([lobby.isEntered, errors], [false, ['forbidden']]);
+  await assert.rejects(lobby.update(2), InvalidError, 'it is not there');
+  bench.taken();
+  bench.lose();
+  assert.deepEqual(bench.open(), [], 'nothing stands any more');
+
+  // What was on its way may be taken all the same, where a token with more rights came right behind.
+  void lobby.enter(2);
+  bench.tell('entered', { request: 2 });
+  const updated = lobby.update(3);
+  const later = lobby.update(4);
+  takenOut('demo:a');
+  assert.deepEqual(await outcomes(updated, later), ['forbidden', 'forbidden']);
+  assert.deepEqual(bench.taken(), ['enter 2 2', 'enter 3 3']);
+  bench.tell('entered', { request: 3 });
+  assert.deepEqual(bench.taken(), ['leave 4']);
+  bench.tell('left', { request: 4 });
+  assert.deepEqual(errors, ['forbidden', 'forbidden']);
+
+  // Who is leaving is told nothing, and has left.
+  void lobby.enter(5);
+  bench.tell('entered', { request: 5 });
+  const left = lobby.leave();
+  takenOut('demo:a');
+  bench.refuse(6, 16);
+  assert.deepEqual(await outcomes(left), ['done']);
+  assert.deepEqual([errors.length, bench.violations], [2, 0]);
+});
+
 test('a state that is too large leaves what was said before', async () => {
   const bench = new PresenceBench();
   const lobby = bench.presence<string>();
@@ -451,6 +492,43 @@ test('of what is said for the moment the newest goes out, thirty times a second,
   await bench.time.pass(33);
   lobby.broadcast(8);
   assert.deepEqual(bench.taken(), ['ephemeral 1234 8'], 'a clock that is set back makes nothing old');
+});
+
+test('where there are datagrams what is said for the moment goes in one, and the last once more by the stream', async () => {
+  const bench = new PresenceBench();
+  const lobby = bench.presence<number, unknown>();
+  void lobby.enter(1);
+  bench.open(1_024);
+  bench.tell('entered', { request: 1 });
+  lobby.broadcast('a');
+  lobby.broadcast('b');
+  assert.deepEqual(bench.taken(), ['~ephemeral 1000 "a"']);
+  await bench.time.pass(33);
+  assert.deepEqual(bench.taken(), ['~ephemeral 1033 "b"']);
+  await bench.time.pass(99);
+  assert.deepEqual(bench.taken(), [], 'it rests for less than a tenth of a second');
+  await bench.time.pass(1);
+  assert.deepEqual(bench.taken(), ['ephemeral 1033 "b"'], 'with its number');
+  await bench.time.pass(1_000);
+  assert.deepEqual(bench.taken(), [], 'once');
+
+  // What moves on is not said again; nor is what was said by somebody who has gone.
+  lobby.broadcast('c');
+  await bench.time.pass(50);
+  lobby.broadcast('d');
+  await bench.time.pass(99);
+  bench.lose();
+  assert.deepEqual(bench.taken(), ['~ephemeral 2133 "c"', '~ephemeral 2183 "d"']);
+  await bench.time.pass(100);
+  assert.deepEqual(bench.taken(), []);
+
+  // A server that takes none, or shorter ones, gets frames.
+  bench.open(30);
+  bench.tell('entered', { request: 1 });
+  bench.taken();
+  lobby.broadcast('a state that is too long for it');
+  const [said = ''] = bench.taken();
+  assert.match(said, /^ephemeral/);
 });
 
 test('what others say for the moment is told of those who are there, and never backwards', async () => {

@@ -94,6 +94,8 @@ enum Due {
     Silence(NodeId),
     /// When to pass on the newest ephemeral states.
     Pass(ChannelName),
+    /// When an ephemeral state that was passed on has stayed the newest for long enough to be told once more.
+    Rest(ChannelName),
 }
 
 impl<W: Ord + Clone> Watch<W> {
@@ -130,6 +132,7 @@ impl<W: Ord + Clone> Watch<W> {
                 Due::Ask(channel) => self.ask_again(&channel, now, out),
                 Due::Silence(owner) => self.silent(&owner, now, out),
                 Due::Pass(channel) => self.pass(&channel, now, out),
+                Due::Rest(channel) => self.rest(&channel, now, out),
             }
         }
         out.extend(self.timers.wanted().map(|at| Effect::Wake { at }));
@@ -201,6 +204,7 @@ impl<W: Ord + Clone> Watch<W> {
             self.channels.remove(name);
             self.timers.clear(&Due::Ask(name.clone()));
             self.timers.clear(&Due::Pass(name.clone()));
+            self.timers.clear(&Due::Rest(name.clone()));
             if let Some((to, _)) = self.owners.get(&slot).cloned() {
                 let unfollow = ToOwner::Unfollow(Scope::Channel(slot, name.clone()));
                 let message = Message::Owner(unfollow);

@@ -105,6 +105,13 @@ pub enum Answer {
         /// Why.
         refusal: Refusal,
     },
+    /// The client is in a channel's presence no more, because it may not be.
+    TakenOut {
+        /// The channel.
+        channel: ChannelName,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A pull is refused; it has no number of its own.
     PullRefused {
         /// The channel.

@@ -101,6 +101,8 @@ pub struct Hello {
     pub publisher: PublisherId,
     /// By what a client is the same over its reloads; `None` for one of this session alone. It is a secret.
     pub client: Option<[u8; 16]>,
+    /// It takes ephemeral states in datagrams.
+    pub datagrams: bool,
     /// Bytes of pages the client takes before it grants more.
     pub page_credit: u32,
     /// Name and version of the client library.

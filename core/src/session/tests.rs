@@ -174,6 +174,7 @@ fn hello() -> Hello {
         token: "secret".to_owned(),
         publisher: PublisherId([7; 16]),
         client: None,
+        datagrams: false,
         page_credit: 0,
         agent: "test".to_owned(),
     }

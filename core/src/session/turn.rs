@@ -18,6 +18,13 @@ use crate::presence::{ClientId, Mode, gateway};
 pub enum Input {
     /// A frame of the client, already parsed.
     Received(Request),
+    /// What the client says by a datagram. It may come late, or twice, or before the hello: then it means nothing.
+    Datagram {
+        /// Where.
+        channel: ChannelName,
+        /// What.
+        ephemeral: Ephemeral,
+    },
     /// The answer to [`Effect::Authenticate`].
     Authenticated(Result<Arc<Grant>, Farewell>),
     /// The answer to [`Effect::Reauthenticate`]: what the new token grants, or why it grants nothing.

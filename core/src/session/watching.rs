@@ -3,7 +3,7 @@
 //! Being in a channel and watching it are apart, and neither needs an attach. What becomes of an entry is decided by
 //! [`crate::presence`]; here it is decided whether the session may ask at all.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -35,8 +35,8 @@ pub(super) struct Watching {
 pub(super) struct Presence {
     rate: Rate,
     ephemeral_rate: Rate,
-    /// Where the client is.
-    entered: BTreeSet<ChannelName>,
+    /// Where the client is, and the number of the newest ephemeral state that was taken from it there.
+    entered: BTreeMap<ChannelName, u64>,
     /// What is asked for and not answered, and whether it enters a channel that it was not in.
     asked: Vec<Asked>,
 }
@@ -73,11 +73,11 @@ impl Session {
         });
         let max = self.settings.entries_max;
         let presence = self.presence.get_or_insert_default();
-        let is_new = !presence.entered.contains(&channel);
+        let is_new = !presence.entered.contains_key(&channel);
         let refusal = match admitted {
             Ok(()) if is_new && presence.entered.len() >= max => Refusal::TooManyEntries { max },
             Ok(()) => {
-                presence.entered.insert(channel.clone());
+                presence.entered.entry(channel.clone()).or_default();
                 presence.asked.push(Asked {
                     request,
                     channel: channel.clone(),
@@ -108,7 +108,7 @@ impl Session {
                 limit: Limit::PresenceRate,
                 retry_after,
             },
-            Ok(()) if !presence.entered.remove(&channel) => Refusal::NotEntered,
+            Ok(()) if presence.entered.remove(&channel).is_none() => Refusal::NotEntered,
             Ok(()) => {
                 let asked = Asked {
                     request,
@@ -169,8 +169,14 @@ impl Session {
         let Some(presence) = &mut self.presence else {
             return;
         };
-        // Whatever comes too fast is dropped: the next is on its way.
-        if presence.entered.contains(&channel) && presence.ephemeral_rate.take(interval, now).is_ok() {
+        // A datagram may be overtaken, or be the one that its client has said again.
+        let newest = presence.entered.get_mut(&channel);
+        let Some(newest) = newest.filter(|newest| ephemeral.number > **newest) else {
+            return;
+        };
+        // Whatever comes too fast is dropped: the next is on its way. It is not the newest then, so that it may be said again.
+        if presence.ephemeral_rate.take(interval, now).is_ok() {
+            *newest = ephemeral.number;
             out.push(Effect::Ephemeral { channel, ephemeral });
         }
     }
@@ -272,14 +278,13 @@ impl Session {
 
     /// Leaves whatever the grant does not cover any more.
     pub(super) fn withdraw_presence(&mut self, out: &mut Vec<Effect>) {
-        let entered = self.presence.as_ref().map(|presence| presence.entered.clone());
+        let entered: Option<Vec<_>> = self
+            .presence
+            .as_ref()
+            .map(|presence| presence.entered.keys().cloned().collect());
         for channel in entered.unwrap_or_default() {
             if !self.allows(&channel, Operation::Presence) {
-                if let Some(presence) = &mut self.presence {
-                    presence.entered.remove(&channel);
-                }
-                let request = RequestId(0); // nobody asked
-                out.push(Effect::LeavePresence { request, channel });
+                self.take_out(channel, out);
             }
         }
         let watched = self.places.watched();
@@ -297,6 +302,34 @@ impl Session {
                 out.push(Effect::Send(Answer::Detached { request, channel_id }));
             }
         }
+    }
+
+    /// Takes the client out of a channel. What it asked there and nobody has answered is refused, and after it was told so: an
+    /// answer that comes later would say that it is there.
+    fn take_out(&mut self, channel: ChannelName, out: &mut Vec<Effect>) {
+        let Some(presence) = &mut self.presence else {
+            return;
+        };
+        presence.entered.remove(&channel);
+        let is_given_up = |asked: &mut Asked| asked.channel == channel && asked.what != What::Leave;
+        let given_up: Vec<_> = presence.asked.extract_if(.., is_given_up).collect();
+        let refusal = Refusal::Forbidden {
+            action: "be in the presence of",
+            channel: channel.clone(),
+        };
+        // One that has not heard that it is there learns from the refusal that it is not.
+        if given_up.iter().all(|asked| asked.what != What::Enter) {
+            out.push(Effect::Send(Answer::TakenOut {
+                channel: channel.clone(),
+                refusal: refusal.clone(),
+            }));
+        }
+        out.extend(given_up.into_iter().map(|Asked { request, .. }| {
+            let refusal = refusal.clone();
+            Effect::Send(Answer::Refused { request, refusal })
+        }));
+        let request = RequestId(0); // nobody asked
+        out.push(Effect::LeavePresence { request, channel });
     }
 
     /// What entering and watching need alike: a namespace, the right, and a moderate pace.

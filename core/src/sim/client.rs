@@ -210,6 +210,7 @@ impl Client {
                 token: self.id.to_string(),
                 publisher: setup.publisher,
                 client: None,
+                datagrams: false,
                 page_credit: setup.page_credit,
                 agent: "simulation".to_owned(),
             })),

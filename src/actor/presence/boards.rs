@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use starling_core::id::{ChannelName, NodeId};
-use starling_core::presence::Row;
+use starling_core::presence::message::Ephemeral;
 use starling_core::presence::watch::{Effect, View};
+use starling_core::presence::{Client, Row};
 use starling_core::session::ChannelId;
 
 use super::Watcher;
@@ -113,14 +114,8 @@ impl Boards {
                     }
                 }
             }
-            Effect::Passed { channel, states } => {
-                if let Some(channel) = self.channels.get(&channel) {
-                    for frame in wire::ephemerals(channel.rosters.channel_id, &states) {
-                        channel.rosters.pass(frame);
-                    }
-                    self.moved.push(Arc::clone(&channel.rosters));
-                }
-            }
+            Effect::Passed { channel, states } => self.pass(&channel, &states, false),
+            Effect::Rested { channel, states } => self.pass(&channel, &states, true),
             Effect::Refused { .. } | Effect::Send { .. } | Effect::Wake { .. } => {}
         }
     }
@@ -129,6 +124,16 @@ impl Boards {
     pub(super) fn tell(&mut self) {
         for board in self.moved.drain(..) {
             board.tell();
+        }
+    }
+
+    fn pass(&mut self, name: &ChannelName, states: &[(Client, Ephemeral)], is_repeat: bool) {
+        let board = self.channels.get(name).map(|channel| &channel.rosters);
+        if let Some(board) = board.filter(|board| !is_repeat || board.repeats()) {
+            for moment in wire::ephemerals(board.channel_id, states, is_repeat) {
+                board.pass(moment);
+            }
+            self.moved.push(Arc::clone(board));
         }
     }
 

@@ -53,23 +53,6 @@ async fn two_hundred_streams_before_hello() {
 }
 
 #[tokio::test]
-async fn datagrams_that_nobody_asked_for() {
-    let node = Node::start(Settings::default()).await;
-    let mut raw = Raw::open(&node, Transport::WebTransport).await;
-    let before = node.resident_bytes();
-    for _ in 0..20_000 {
-        // Those that do not fit the queue of this side are dropped here already.
-        let _ = raw.stream().connection().send_datagram([0; 1_000]);
-        tokio::task::yield_now().await;
-    }
-    raw.attach("demo:a").await;
-    grew_little(&node, before);
-    drop(raw);
-    node.is_unharmed().await;
-    node.stop().await;
-}
-
-#[tokio::test]
 async fn a_length_that_is_not_in_its_shortest_form() {
     let node = Node::start(Settings::default()).await;
     for prefix in [&[0x80, 0x00][..], &[0xff; 11]] {

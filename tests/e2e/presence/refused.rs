@@ -104,14 +104,24 @@ async fn a_narrower_token_leaves_and_sees_no_more(transport: Transport) {
     })
     .await;
     watcher.until("a leave", |it| it.shown.is_empty()).await;
-    let withdrawn = loop {
+    let mut withdrawn = Vec::new();
+    while withdrawn.len() < 2 {
         match anna.frame().await {
-            Body::Error(error) => break error,
+            Body::Error(error) => withdrawn.push(error),
             Body::Detached(_) => panic!("it is told why first"),
             _ => {}
         }
+    }
+    let [entry, watch] = &withdrawn[..] else {
+        panic!("{withdrawn:?}")
     };
-    assert_eq!(withdrawn.code(), ErrorCode::Forbidden);
+    assert!(
+        withdrawn
+            .iter()
+            .all(|error| (error.code(), error.request) == (ErrorCode::Forbidden, 0))
+    );
+    assert_eq!((entry.channel.as_str(), entry.channel_id), (ROOM, 0));
+    assert!(watch.channel.is_empty() && watch.channel_id != 0);
     drop((anna, watcher));
     node.stop().await;
 }

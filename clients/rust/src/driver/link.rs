@@ -22,6 +22,15 @@ const OUTBOX_FRAMES_MAX: usize = 4096;
 /// The time for last words: a round trip on a poor network. A server that takes longer learns of the end from silence.
 const PARTING: Duration = Duration::from_secs(1);
 
+/// What came from a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// The body of a frame.
+    Frame(Bytes),
+    /// The body of a datagram.
+    Datagram(Bytes),
+}
+
 /// An open connection and its outbox.
 pub(super) struct Link {
     connection: Connection,
@@ -49,13 +58,21 @@ impl Link {
         }
     }
 
+    /// Sends a frame in a datagram, which may get lost; as [`send`](Self::send) does where that cannot be.
+    pub(super) fn send_datagram(&mut self, frame: Encoded) {
+        let datagrams = self.connection.datagrams.as_mut();
+        if !datagrams.is_some_and(|datagrams| datagrams.send(&frame.message())) {
+            self.send(frame);
+        }
+    }
+
     /// When bytes last came in.
     pub(super) fn heard(&self) -> Instant {
         self.connection.activity.last()
     }
 
-    /// Writes what waits to be written until a frame comes in. Giving up the wait loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Bytes, TransportError> {
+    /// Writes what waits to be written until something comes in. Giving up the wait loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Received, TransportError> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
@@ -70,22 +87,31 @@ impl Link {
         }
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Received, TransportError>> {
         if self.overrun {
             return Poll::Ready(Err(TransportError::Stuck));
         }
         let written = self.poll_write(context);
         // What came before the connection broke is read first: it may say why.
         match self.connection.incoming.as_mut().poll_next(context) {
-            Poll::Ready(Some(frame)) => Poll::Ready(frame),
+            Poll::Ready(Some(frame)) => Poll::Ready(frame.map(Received::Frame)),
             Poll::Ready(None) => Poll::Ready(Err(TransportError::Closed {
                 code: None,
                 reason: String::new(),
             })),
             Poll::Pending => match written {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(())) | Poll::Pending => {
+                    self.poll_datagram(context).map(|body| Ok(Received::Datagram(body)))
+                }
             },
+        }
+    }
+
+    fn poll_datagram(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        match &mut self.connection.datagrams {
+            Some(datagrams) => datagrams.poll_receive(context),
+            None => Poll::Pending,
         }
     }
 

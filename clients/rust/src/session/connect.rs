@@ -122,6 +122,7 @@ impl Session {
             agent: self.agent.clone(),
             page_credit: PageCredit::window(),
             client: Bytes::copy_from_slice(&self.client),
+            datagrams: transport == Transport::WebTransport,
         };
         effects.push(Effect::Send(hello.into()));
         self.phase = Phase::Greeting {
@@ -157,6 +158,7 @@ impl Session {
         self.common.credit.connected();
         // Not the highest of two nodes' clocks: this one judges what this session publishes.
         self.common.clock_ms = frame.time_ms;
+        self.common.datagram_bytes = usize::try_from(frame.datagram_bytes).unwrap_or(usize::MAX);
         self.common.trouble = None;
         self.common.stats.sessions += 1;
         self.token.refused = false;

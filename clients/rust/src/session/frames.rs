@@ -33,6 +33,21 @@ impl Session {
         }
     }
 
+    /// Ephemeral states came in a datagram. Of a watch that has just ended, or is not known to have begun, they mean nothing.
+    pub(super) fn datagram(&mut self, frame: v1::Ephemerals, now: Instant, effects: &mut Vec<Effect>) {
+        let Phase::Open(open) = &mut self.phase else { return };
+        open.alive.heard(now);
+        let mut turn = Turn {
+            now,
+            effects,
+            common: &mut self.common,
+        };
+        if let Ok(Some(roster)) = self.presence.watches().route(frame.channel_id) {
+            // What is wrong in it is not worth a connection.
+            let _understood = roster.ephemerals(frame, &mut turn);
+        }
+    }
+
     fn open_frame(
         &mut self,
         frame: Body,
@@ -179,8 +194,11 @@ impl Session {
         };
         if frame.request == 0 {
             let channel_id = frame.channel_id;
+            let channel = frame.channel.clone();
             let refusal = Refusal::from_wire(frame);
-            if channel_id == 0 {
+            if !channel.is_empty() {
+                self.presence.taken_out(&channel, refusal, &mut turn);
+            } else if channel_id == 0 {
                 tracing::warn!(%refusal, "the server reports a fault of the session");
             } else if self.presence.watches().knows(channel_id) {
                 self.presence.watches().faulted(channel_id, refusal, &mut turn);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use starling_protocol::v1::{client_frame, server_frame};
+use starling_protocol::v1::{self, client_frame, server_frame};
 use url::Url;
 
 use crate::channel::room::Taken;
@@ -80,6 +80,8 @@ pub(crate) enum Input {
     DialFailed(String),
     /// The server sent a frame, with a body of so many bytes.
     Frame { frame: server_frame::Body, bytes: usize },
+    /// The server sent ephemeral states in a datagram, which may come late or early.
+    Datagram(v1::Ephemerals),
     /// The server sent what is not a frame.
     BadFrame(String),
     /// The connection ended without a Goodbye.
@@ -110,6 +112,8 @@ pub(crate) enum Effect {
     AskToken(TokenRequest),
     /// Send a frame on the connection.
     Send(client_frame::Body),
+    /// Send a frame in a datagram, or as it may be.
+    SendDatagram(client_frame::Body),
     /// End the connection, after what was sent.
     Hangup,
     /// Tell who subscribes that the channel is attached, or that it will not be.

@@ -106,6 +106,11 @@ impl Presence {
         self.entries.left(id, turn);
     }
 
+    /// A node has taken an entry away that nobody left.
+    pub(super) fn taken_out(&mut self, channel: &str, refusal: Refusal, turn: &mut Turn<'_>) {
+        self.entries.taken_out(channel, refusal, turn);
+    }
+
     /// A node watches for the client.
     pub(super) fn watched(
         &mut self,

@@ -43,6 +43,7 @@ struct Did {
     dialed: Vec<String>,
     asked: Vec<TokenRequest>,
     sent: Vec<client_frame::Body>,
+    datagrams: Vec<client_frame::Body>,
     hung_up: bool,
     subscribed: Vec<(u64, Result<(), SubscribeError>)>,
     events: Vec<(u64, Event)>,
@@ -232,6 +233,10 @@ impl Did {
                 assert!(!self.hung_up, "{frame:?} is sent after the connection was ended");
                 self.sent.push(frame);
             }
+            Effect::SendDatagram(frame) => {
+                assert!(!self.hung_up, "{frame:?} is sent after the connection was ended");
+                self.datagrams.push(frame);
+            }
             Effect::Hangup => self.hung_up = true,
             Effect::Subscribed { id, outcome } => self.subscribed.push((id.0, outcome)),
             Effect::Deliver { to, item } => self.events.push((to.0, item.event)),
@@ -250,6 +255,7 @@ impl Did {
     fn join(&mut self, later: Self) {
         self.dialed.extend(later.dialed);
         self.sent.extend(later.sent);
+        self.datagrams.extend(later.datagrams);
         self.events.extend(later.events);
         self.present.extend(later.present);
         self.told.extend(later.told);
@@ -316,6 +322,7 @@ fn welcome() -> v1::Welcome {
             publishes_in_flight: 64,
         }),
         expires_ms: 0,
+        datagram_bytes: 0,
     }
 }
 

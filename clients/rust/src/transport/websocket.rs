@@ -55,6 +55,7 @@ pub(super) async fn connect(url: &Url, tls: &Tls) -> Result<Connection, WebSocke
         transport: Transport::WebSocket,
         incoming: Box::pin(Frames { stream }),
         outgoing: Box::pin(Messages { sink }),
+        datagrams: None,
         activity,
     })
 }

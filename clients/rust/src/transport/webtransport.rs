@@ -1,8 +1,8 @@
-//! A session over WebTransport: frames with their lengths, on one bidirectional stream that the client opens.
+//! A session over WebTransport: frames with their lengths, on one bidirectional stream that the client opens, and datagrams.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use wtransport::error::{ConnectingError, ConnectionError, StreamOpeningError};
 use wtransport::quinn::VarInt as QuicVarInt;
 use wtransport::{ClientConfig, Endpoint, RecvStream, SendStream, VarInt};
 
-use super::{Activity, Connection, TransportError};
+use super::{Activity, Connection, Datagrams, TransportError};
 use crate::Transport;
 use crate::discovery::WebTransport;
 use crate::tls::{Tls, TlsError};
@@ -38,6 +38,10 @@ const RECEIVE_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Streams that the server may open: HTTP/3 needs three for itself, and this client takes none besides.
 const SERVER_STREAMS_MAX: u32 = 8;
+
+/// Bytes of datagrams that were not read, and of those that were not sent: the oldest go first. The cursors of a thousand clients
+/// that all move at once.
+const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// Bytes read from the stream at once, at most: as much as four TLS records.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -85,6 +89,10 @@ pub(super) async fn connect(
 
     let activity = Activity::new();
     let connection = Arc::new(connection);
+    let datagrams = Beside {
+        connection: Arc::clone(&connection),
+        activity: Arc::clone(&activity),
+    };
     let reading = Reading {
         receive,
         connection: Arc::clone(&connection),
@@ -102,6 +110,7 @@ pub(super) async fn connect(
             connection,
             endpoint: Arc::new(endpoint),
         }),
+        datagrams: Some(Box::new(datagrams)),
         activity,
     })
 }
@@ -142,7 +151,9 @@ fn quic() -> QuicTransportConfig {
         .stream_receive_window(RECEIVE_WINDOW_BYTES.into())
         .receive_window((2 * RECEIVE_WINDOW_BYTES).into())
         .max_concurrent_uni_streams(SERVER_STREAMS_MAX.into())
-        .max_concurrent_bidi_streams(QuicVarInt::from_u32(1));
+        .max_concurrent_bidi_streams(QuicVarInt::from_u32(1))
+        .datagram_receive_buffer_size(Some(DATAGRAM_BYTES))
+        .datagram_send_buffer_size(DATAGRAM_BYTES);
     config
 }
 
@@ -197,6 +208,30 @@ impl Reading {
                 Err(error) => return Err(ended(&self.connection, &error)),
             }
         }
+    }
+}
+
+/// The datagrams beside the stream.
+struct Beside {
+    connection: Arc<wtransport::Connection>,
+    activity: Arc<Activity>,
+}
+
+impl Datagrams for Beside {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        // A fresh future at each poll: it holds nothing between polls but its place as waiter.
+        match ready!(pin!(self.connection.receive_datagram()).poll(context)) {
+            Ok(datagram) => {
+                self.activity.heard();
+                Poll::Ready(datagram.payload())
+            }
+            // The stream tells of the end.
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    fn send(&mut self, body: &[u8]) -> bool {
+        self.connection.send_datagram(body).is_ok()
     }
 }
 

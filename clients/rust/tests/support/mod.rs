@@ -169,6 +169,7 @@ pub(crate) fn welcome() -> v1::Welcome {
             publishes_in_flight: 64,
         }),
         expires_ms: 0,
+        datagram_bytes: 0,
     }
 }
 

@@ -46,6 +46,8 @@ export interface Asker {
   /** A request has its answer; whether it is one to what was asked. */
   answered(answer: Answer): boolean;
   refused(refusal: Refusal): void;
+  /** The server has taken the client out of a channel. */
+  takenOut?(refusal: Refusal): void;
 }
 
 /** Who watches a channel. */
@@ -142,6 +144,7 @@ export class Desk implements Guest {
 
   #refused(refusal: Refusal): void {
     if (refusal.request) this.#asker('error', refusal.request)?.refused(refusal);
+    else if (refusal.channel) for (const asker of this.#askers) asker.takenOut?.(refusal);
     else this.#watchers.get(refusal.channelId)?.faulted(refusal);
   }
 

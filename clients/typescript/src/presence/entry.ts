@@ -157,6 +157,20 @@ export class Entry implements Asker {
     this.#pump();
   }
 
+  takenOut({ channel, code, message }: Refusal): void {
+    if (channel !== this.channel || !this.#stands?.state) return;
+    const error = toError({ kind: 'refused', number: code, message });
+    this.#isInFlight = false;
+    this.#retry.stop();
+    const wasWanted = this.isWanted;
+    // Who leaves meanwhile is to be gone, and asks until the node has said so.
+    if (wasWanted) this.#wish = undefined;
+    this.#gone();
+    this.#settle(({ isLeaving }) => !isLeaving, error);
+    if (wasWanted) this.failed(error);
+    this.#pump();
+  }
+
   async #ask(state: Uint8Array | undefined, { timeoutMs = ENTER_MS, signal }: EntryOptions): Promise<void> {
     const closed = this.desk.host.closed();
     if (closed && !state) return;

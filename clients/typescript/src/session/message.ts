@@ -111,7 +111,7 @@ export type Input =
   | { on: 'lost'; ending: Ending }
   /**
    * A frame that the page wrote is to be sent: if a session is open, and, with a slot, at the start of each session that
-   * follows, in place of what was in the slot. Without a frame the slot is emptied.
+   * follows, in place of what was in the slot. Without a frame the slot is emptied. A frame in a slot below 0 may get lost.
    */
   | { on: 'pass'; slot: number; body: Uint8Array<ArrayBuffer> | undefined }
   /** It is later. */
@@ -129,7 +129,7 @@ export type Effect =
   /** Connect to one of these nodes; give up what is being dialed. */
   | { do: 'dial'; urls: string[] }
   | { do: 'askToken'; why: TokenRequest }
-  | { do: 'send'; frame: ClientFrame | ForeignFrame }
+  | { do: 'send'; frame: ClientFrame | ForeignFrame; isLossy?: boolean }
   /** A frame is for the page to judge: of a kind that the session does not know, or about nothing it asked for. */
   | { do: 'foreign'; given: ForeignFrame | Extract<ServerFrame, { kind: 'error' | 'detached' }> }
   /** End the connection, after what was sent. */

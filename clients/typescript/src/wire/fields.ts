@@ -24,7 +24,7 @@ const KINDS: Record<string, Kind> = {
 };
 const OF: Record<string, string> = {
   bytes: 'payload publisher client',
-  bool: 'deleted delete replace last keyed skipped duplicate',
+  bool: 'deleted delete replace last keyed skipped duplicate datagrams',
   u32: 'channelId copies reason policy code retryAfterMs version versionMin versionMax heartbeatMs frameBytes channels publishesInFlight pageCredit',
   wide: 'nonce generation',
 };

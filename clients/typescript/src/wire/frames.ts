@@ -71,6 +71,7 @@ export interface ServerBodies {
     message: string;
     retryAfterMs: number;
     expectedSerial: number;
+    channel: string;
   };
   welcome: {
     version: number;
@@ -82,6 +83,7 @@ export interface ServerBodies {
     window?: { messages: number; bytes: number; ageMs: number };
     limits?: { frameBytes: number; channels: number; publishesInFlight: number };
     expiresMs: number;
+    datagramBytes: number;
   };
   refreshed: { request: number; expiresMs: number };
   goodbye: { code: number; reason: string; retryAfterMs: number; alternates: string[] };
@@ -114,6 +116,7 @@ export interface ClientBodies {
     agent: string;
     pageCredit: number;
     client: Uint8Array;
+    datagrams: boolean;
   };
   refresh: { request: number; token: string };
   goodbye: { code: number; reason: string };
@@ -168,7 +171,7 @@ export const SERVER = message({
   ],
   10: ['detached', fields('request channelId!')],
   11: ['discontinuity', fields('channelId! reason', ['position!', position])],
-  12: ['error', fields('request channelId code! message retryAfterMs expectedSerial')],
+  12: ['error', fields('request channelId code! message retryAfterMs expectedSerial channel')],
   16: [
     'welcome',
     fields(
@@ -176,7 +179,7 @@ export const SERVER = message({
       'version! session! node! generation heartbeatMs! timeMs!',
       window,
       ['limits!', fields('frameBytes! channels! publishesInFlight!')],
-      'expiresMs',
+      'expiresMs datagramBytes',
     ),
   ],
   17: ['refreshed', fields('request! expiresMs')],
@@ -193,7 +196,7 @@ export const CLIENT = message({
   6: ['attach', fields('request channel', ['position', position, 'from'], ['rewind', 'u32', 'from'], 'policy')],
   7: ['detach', fields('request channelId')],
   8: ['skip', fields('request channel serial base sinceMs')],
-  16: ['hello', fields('versionMin versionMax token publisher agent pageCredit client')],
+  16: ['hello', fields('versionMin versionMax token publisher agent pageCredit client datagrams')],
   17: ['refresh', fields('request token')],
   18: ['goodbye', goodbye],
 });

@@ -41,7 +41,7 @@ export const idOf = (id: number): string => id.toString(16).padStart(2, '0').rep
 export class PresenceBench {
   readonly time = new Time();
   readonly client: Client;
-  /** Frames of presence that were sent since they were last taken, in short. */
+  /** Frames of presence that were sent since they were last taken, in short; behind a `~` what may get lost. */
   sent: string[] = [];
   /** What a watch on the wall shows when the clock begins. */
   wallMs = 1_000;
@@ -72,12 +72,13 @@ export class PresenceBench {
     return presence<State, Moment>(this.client, name, options);
   }
 
-  /** A session opens: what it began with. */
-  open(): string[] {
+  /** A session opens, over a transport that takes datagrams of so many bytes: what it began with. */
+  open(datagramBytes = 0): string[] {
     this.client.connect();
     // Whoever waits for its back-off comes at once.
     this.#handle({ on: 'nudge' });
-    this.#handle({ on: 'dialed', url: 'http://a', transport: 'websocket', nodes: [] });
+    const transport = datagramBytes ? 'webtransport' : 'websocket';
+    this.#handle({ on: 'dialed', url: 'http://a', transport, nodes: [] });
     this.server('welcome', {
       version: 1,
       session: 's',
@@ -86,6 +87,7 @@ export class PresenceBench {
       timeMs: 1_700_000_000_000,
       window: { messages: 1, bytes: 1, ageMs: 1 },
       limits: { frameBytes: 66_560, channels: 100, publishesInFlight: 64 },
+      datagramBytes,
     } as ServerBodies['welcome']);
     return this.taken();
   }
@@ -161,7 +163,7 @@ export class PresenceBench {
       if (frame.kind === 'foreign') throw new Error('a frame that is none of presence');
       // A client that breaks the rules is the failure that these tests look for.
       checkClient(frame);
-      this.sent.push(short(frame));
+      this.sent.push((effect.isLossy ? '~' : '') + short(frame));
     } else if (effect.do === 'send' && effect.frame.kind === 'goodbye') {
       this.sent.push(`goodbye ${effect.frame.body.code}`);
     }

@@ -406,6 +406,50 @@ fn of_cursors_the_newest_is_passed_on_each_frame() {
 }
 
 #[test]
+fn a_cursor_that_stops_is_told_once_more_and_one_that_moves_is_not() {
+    let mut node = Node::watching();
+    let rows = ["anna", "bert"].map(|subject| at(subject, "a"));
+    node.roster("o", (1, 11), rows.to_vec(), Doubts::default());
+    let cursor = |subject: &str, number| ToWatch::Ephemeral {
+        channel: channel("chat:a"),
+        client: client(subject),
+        of: (crate::presence::tests::node("a", 1), ConnectionId(1)),
+        ephemeral: Ephemeral {
+            number,
+            state: Bytes::new(),
+        },
+    };
+    let rested = |effects: &[Effect<u64>]| -> Vec<u64> {
+        let states = effects.iter().filter_map(|effect| match effect {
+            Effect::Rested { states, .. } => Some(states),
+            _ => None,
+        });
+        states.flatten().map(|(_, ephemeral)| ephemeral.number).collect()
+    };
+    node.told("o", cursor("anna", 5));
+    node.told("o", cursor("bert", 70));
+    assert_eq!(rested(&node.pass(Duration::from_millis(33))), [0; 0]);
+    node.told("o", cursor("anna", 6));
+    assert_eq!(
+        rested(&node.pass(Duration::from_millis(66))),
+        [0; 0],
+        "5 has been followed by 6"
+    );
+    assert_eq!(rested(&node.pass(Duration::from_millis(34))), [70]);
+    assert_eq!(rested(&node.pass(Duration::from_millis(33))), [6]);
+    assert_eq!(rested(&node.pass(Duration::from_secs(1))), [0; 0], "once");
+    assert!(
+        node.told("o", cursor("anna", 6)).is_empty(),
+        "what came twice is no news"
+    );
+
+    // Of one that is not there any more nothing is told.
+    node.told("o", cursor("bert", 71));
+    node.roster("o", (1, 12), vec![at("anna", "a")], Doubts::default());
+    assert_eq!(rested(&node.pass(Duration::from_secs(1))), [0; 0]);
+}
+
+#[test]
 fn cursors_of_a_thousand_clients_are_passed_on_and_no_more() {
     let mut node = Node::watching();
     let rows = (0..1_100).map(|n| at(&format!("c{n}"), "a")).collect();

@@ -116,6 +116,14 @@ pub enum Effect<W> {
         /// Of each client that sent one, the newest.
         states: Vec<(Client, Ephemeral)>,
     },
+    /// Tell roster watchers these states once more, if they were told them in a way that loses some: nothing newer has come.
+    /// May be dropped.
+    Rested {
+        /// In which channel.
+        channel: ChannelName,
+        /// As they were passed on.
+        states: Vec<(Client, Ephemeral)>,
+    },
     /// Tell somebody that it watches nothing.
     Refused {
         /// Whom.

@@ -50,13 +50,24 @@ fn watched(harness: &mut Harness, request: u64, place: Place, id: u32) -> Vec<Ef
     })
 }
 
-fn cursor(harness: &mut Harness, channel: &str) -> Vec<Effect> {
+fn ephemeral(number: u64) -> Ephemeral {
+    Ephemeral {
+        number,
+        state: Bytes::new(),
+    }
+}
+
+fn cursor(harness: &mut Harness, channel: &str, number: u64) -> Vec<Effect> {
     harness.receive(Request::Ephemeral {
         channel: name(channel),
-        ephemeral: Ephemeral {
-            number: 1,
-            state: Bytes::new(),
-        },
+        ephemeral: ephemeral(number),
+    })
+}
+
+fn datagram(harness: &mut Harness, channel: &str, number: u64) -> Vec<Effect> {
+    harness.handle(Input::Datagram {
+        channel: name(channel),
+        ephemeral: ephemeral(number),
     })
 }
 
@@ -64,10 +75,13 @@ fn cursor(harness: &mut Harness, channel: &str) -> Vec<Effect> {
 fn who_enters_is_answered_and_may_change_and_leave() {
     let mut harness = Harness::open();
     assert_eq!(refusal(&leave(&mut harness, 1, "chat:a")), &Refusal::NotEntered);
-    assert!(cursor(&mut harness, "chat:a").is_empty(), "of nobody who is there");
+    assert!(cursor(&mut harness, "chat:a", 1).is_empty(), "of nobody who is there");
     entered(&mut harness, 2, "chat:a");
     entered(&mut harness, 3, "chat:a");
-    assert!(matches!(cursor(&mut harness, "chat:a")[..], [Effect::Ephemeral { .. }]));
+    assert!(matches!(
+        cursor(&mut harness, "chat:a", 1)[..],
+        [Effect::Ephemeral { .. }]
+    ));
     let asked = leave(&mut harness, 4, "chat:a");
     assert!(matches!(asked[..], [Effect::LeavePresence { .. }]), "{asked:?}");
     let told = answered(&mut harness, 4, Some(Ok(ClientId([7; 16]))));
@@ -119,8 +133,69 @@ fn states_entries_and_rates_have_limits() {
         matches!(refusal(&limited), Refusal::RateLimited { limit: met, .. } if *met == limit),
         "{limited:?}"
     );
-    assert_eq!(cursor(&mut slow, "chat:a").len() + cursor(&mut slow, "chat:a").len(), 2);
-    assert!(cursor(&mut slow, "chat:a").is_empty(), "dropped, and nobody told");
+    assert_eq!(
+        cursor(&mut slow, "chat:a", 1).len() + cursor(&mut slow, "chat:a", 2).len(),
+        2
+    );
+    assert!(cursor(&mut slow, "chat:a", 3).is_empty(), "dropped, and nobody told");
+}
+
+#[test]
+fn of_ephemeral_states_none_is_taken_that_is_older_than_the_newest_however_it_comes() {
+    let mut harness = Harness::open();
+    entered(&mut harness, 1, "chat:a");
+    entered(&mut harness, 2, "chat:b");
+    let is_taken = |effects: Vec<Effect>| match &effects[..] {
+        [] => false,
+        [Effect::Ephemeral { .. }] => true,
+        other => panic!("{other:?}"),
+    };
+    assert!(is_taken(datagram(&mut harness, "chat:a", 5)));
+    assert!(!is_taken(datagram(&mut harness, "chat:a", 4)), "it was overtaken");
+    assert!(!is_taken(datagram(&mut harness, "chat:a", 5)), "it came twice");
+    assert!(
+        !is_taken(cursor(&mut harness, "chat:a", 5)),
+        "it was said again, and had come"
+    );
+    assert!(
+        is_taken(cursor(&mut harness, "chat:a", 6)),
+        "what was lost is said again"
+    );
+    assert!(!is_taken(datagram(&mut harness, "chat:a", 6)), "and comes after that");
+    assert!(
+        is_taken(datagram(&mut harness, "chat:b", 5)),
+        "each channel counts by itself"
+    );
+    entered(&mut harness, 3, "chat:a");
+    assert!(
+        !is_taken(datagram(&mut harness, "chat:a", 6)),
+        "to change a state is not to begin again"
+    );
+}
+
+#[test]
+fn a_datagram_is_bounded_as_a_frame_is_and_what_is_dropped_may_be_said_again() {
+    let mut slow = Harness::new(|settings| settings.ephemeral_interval = Some(SECOND / 2));
+    slow.say_hello("*", Operations::ALL);
+    entered(&mut slow, 1, "chat:a");
+    let taken: usize = (1..=9).map(|number| datagram(&mut slow, "chat:a", number).len()).sum();
+    assert_eq!(taken, 3, "as many as in a second, and one that is due");
+    slow.at(SECOND);
+    assert_eq!(cursor(&mut slow, "chat:a", 9).len(), 1);
+}
+
+#[test]
+fn a_datagram_out_of_place_means_nothing() {
+    let mut harness = Harness::new(|_| {});
+    assert!(datagram(&mut harness, "chat:a", 1).is_empty(), "before the hello");
+    harness.say_hello("*", Operations::ALL);
+    assert!(datagram(&mut harness, "chat:a", 1).is_empty(), "of nobody who is there");
+    entered(&mut harness, 1, "chat:a");
+    assert_eq!(datagram(&mut harness, "chat:a", 2).len(), 1);
+    leave(&mut harness, 2, "chat:a");
+    assert!(datagram(&mut harness, "chat:a", 3).is_empty(), "of one that has left");
+    harness.receive(Request::Goodbye);
+    assert!(datagram(&mut harness, "chat:a", 4).is_empty(), "after the end");
 }
 
 #[test]
@@ -220,20 +295,76 @@ fn a_narrower_grant_leaves_and_watches_no_more() {
         request: RequestId(3),
         verdict: Ok(Arc::new(grant("chat:*", Operations::NONE.with(Operation::Subscribe)))),
     });
-    let left = effects.iter().filter(|one| matches!(one, Effect::LeavePresence { .. }));
-    assert_eq!(left.count(), 1);
-    let ends = &effects[effects.len() - 3..];
     assert!(
         matches!(
-            ends,
+            &effects[..],
             [
+                Effect::Send(Answer::Refreshed { .. }),
+                Effect::Send(Answer::TakenOut { channel, refusal: Refusal::Forbidden { .. } }),
+                Effect::LeavePresence { request: RequestId(0), .. },
                 Effect::Unwatch { .. },
                 Effect::Send(Answer::Withdrawn { .. }),
                 Effect::Send(Answer::Detached { .. })
+            ] if *channel == name("chat:a")
+        ),
+        "{effects:?}"
+    );
+    assert_eq!(refusal(&leave(&mut harness, 4, "chat:a")), &Refusal::NotEntered);
+}
+
+#[test]
+fn what_is_asked_about_an_entry_that_is_taken_away_is_refused_and_not_answered_later() {
+    let mut harness = Harness::open();
+    entered(&mut harness, 1, "chat:a");
+    enter(&mut harness, 2, "chat:a", b"changed");
+    enter(&mut harness, 3, "chat:b", b"new");
+    let effects = harness.handle(Input::Reauthenticated {
+        request: RequestId(4),
+        verdict: Ok(Arc::new(grant("chat:*", Operations::NONE.with(Operation::Subscribe)))),
+    });
+    assert!(
+        matches!(
+            &effects[..],
+            [
+                Effect::Send(Answer::Refreshed { .. }),
+                // It was there, and is told before its request is refused: a refusal alone would leave it there as it was.
+                Effect::Send(Answer::TakenOut { .. }),
+                Effect::Send(Answer::Refused {
+                    request: RequestId(2),
+                    ..
+                }),
+                Effect::LeavePresence { .. },
+                // It was never there.
+                Effect::Send(Answer::Refused {
+                    request: RequestId(3),
+                    ..
+                }),
+                Effect::LeavePresence { .. },
             ]
         ),
         "{effects:?}"
     );
+    for request in [2, 3] {
+        let late = answered(&mut harness, request, Some(Ok(ClientId([7; 16]))));
+        assert!(late.is_empty(), "{late:?}");
+    }
+}
+
+#[test]
+fn a_leave_is_answered_though_the_right_to_be_there_ended() {
+    let mut harness = Harness::open();
+    entered(&mut harness, 1, "chat:a");
+    leave(&mut harness, 2, "chat:a");
+    let effects = harness.handle(Input::Reauthenticated {
+        request: RequestId(3),
+        verdict: Ok(Arc::new(grant("chat:*", Operations::NONE.with(Operation::Subscribe)))),
+    });
+    assert!(
+        matches!(effects[..], [Effect::Send(Answer::Refreshed { .. })]),
+        "{effects:?}"
+    );
+    let told = answered(&mut harness, 2, Some(Ok(ClientId([7; 16]))));
+    assert!(matches!(told[..], [Effect::Send(Answer::Left { .. })]), "{told:?}");
 }
 
 #[test]

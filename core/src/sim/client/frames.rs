@@ -123,7 +123,7 @@ impl Client {
                 Some(Asking::Detach | Asking::Refresh) | None => {}
             },
             // The presence of these clients is simulated by itself.
-            Answer::Entered { .. } | Answer::Left { .. } | Answer::Watched { .. } => {}
+            Answer::Entered { .. } | Answer::Left { .. } | Answer::Watched { .. } | Answer::TakenOut { .. } => {}
             // It crossed the end of the attachment, or the reader was moved since: it is attached anew.
             Answer::PullRefused { .. } | Answer::Withdrawn { .. } => {}
             Answer::Lagged { channel_id, seq } => {

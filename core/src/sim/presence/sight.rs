@@ -37,6 +37,8 @@ sights! {
     Copied,
     /// An ephemeral state was passed on.
     Ephemeral,
+    /// One that nothing newer followed was told once more.
+    Rested,
     /// A message was doubled.
     Doubled,
     /// A lane was full.

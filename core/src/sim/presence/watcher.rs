@@ -174,6 +174,24 @@ impl World {
                     }
                 }
             }
+            Effect::Rested { channel, states } => {
+                self.coverage.saw(Sight::Rested);
+                let is_rough = self.rough_at.is_some();
+                for number in self.watchers_of(&id, &channel, Mode::Roster) {
+                    let Some(watcher) = self.watchers.get(&number) else {
+                        continue;
+                    };
+                    for (client, state) in &states {
+                        let last = watcher.ephemeral.get(&state.state[..]).copied();
+                        // Who began to watch in between was told nothing yet.
+                        self.check.ensure(
+                            last.is_none_or(|last| last == state.number) || is_rough,
+                            Rule::Order,
+                            || format!("{id} tells a state of {client} once more that was not the last"),
+                        );
+                    }
+                }
+            }
             Effect::Refused { watcher, refusal, .. } => {
                 self.check
                     .ensure(false, Rule::Order, || format!("{watcher} is refused: {refusal}"));

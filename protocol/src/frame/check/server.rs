@@ -133,6 +133,7 @@ fn error(frame: &Error) -> Checked {
     let subject = Subject::of("error");
     subject.present("code", frame.code != 0)?;
     subject.at_most("message", &frame.message, limits::TEXT_BYTES_MAX)?;
+    subject.at_most("channel", &frame.channel, limits::CHANNEL_BYTES_MAX)?;
     let names_serial = frame.code() != ErrorCode::SerialGap || frame.expected_serial != 0;
     subject.present("expected_serial", names_serial)
 }

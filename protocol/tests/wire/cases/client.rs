@@ -243,6 +243,7 @@ fn hellos() -> [Case<Body>; 3] {
                 agent: "starling-js/0.1.0".into(),
                 page_credit: limits::PAGE_CREDIT_BYTES_DEFAULT,
                 client: vec![7; limits::CLIENT_BYTES].into(),
+                datagrams: true,
                 ..minimal
             },
         ),
@@ -256,6 +257,7 @@ fn hellos() -> [Case<Body>; 3] {
                 agent: long(limits::AGENT_BYTES_MAX),
                 page_credit: u32::MAX,
                 client: vec![0xff; limits::CLIENT_BYTES].into(),
+                datagrams: true,
             },
         ),
     ]

@@ -5,19 +5,42 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::Transport;
-use crate::transport::{Activity, Incoming, Outgoing};
+use crate::transport::{Activity, Datagrams, Incoming, Outgoing};
 
 fn link(incoming: Incoming, outgoing: Outgoing) -> Link {
     Link::new(Connection {
         transport: Transport::WebSocket,
         incoming,
         outgoing,
+        datagrams: None,
         activity: Activity::new(),
     })
 }
 
 fn ping(nonce: u64) -> Encoded {
     encode_client(v1::Ping { nonce })
+}
+
+fn frame(body: &'static str) -> Received {
+    Received::Frame(body.into())
+}
+
+/// Datagrams to and from the test; it takes so many.
+struct Beside {
+    coming: Vec<Bytes>,
+    room: usize,
+}
+
+impl Datagrams for Beside {
+    fn poll_receive(&mut self, _: &mut Context<'_>) -> Poll<Bytes> {
+        self.coming.pop().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn send(&mut self, _: &[u8]) -> bool {
+        let has_room = self.room > 0;
+        self.room = self.room.saturating_sub(1);
+        has_room
+    }
 }
 
 /// Takes frames into a channel.
@@ -45,11 +68,32 @@ async fn what_was_sent_is_written_while_the_task_waits_for_frames() {
     let mut link = link(Box::pin(one), Box::pin(outgoing));
     link.send(ping(1));
     link.send(ping(2));
-    assert_eq!(link.next().await.expect("a frame"), Bytes::from_static(b"frame"));
+    assert_eq!(link.next().await.expect("a frame"), frame("frame"));
     assert_eq!(
         (written.recv().await, written.recv().await),
         (Some(ping(1)), Some(ping(2)))
     );
+}
+
+#[tokio::test]
+async fn what_no_datagram_takes_goes_with_the_frames() {
+    let (outgoing, mut written) = taking();
+    let mut link = link(Box::pin(stream::pending()), Box::pin(outgoing));
+    link.connection.datagrams = Some(Box::new(Beside {
+        coming: vec!["cursor".into()],
+        room: 1,
+    }));
+    for nonce in 1..=2 {
+        link.send_datagram(ping(nonce));
+    }
+    let datagram = link.next().await.expect("a datagram");
+    assert_eq!(datagram, Received::Datagram("cursor".into()));
+    assert_eq!(written.recv().await, Some(ping(2)), "the first is on its way beside");
+
+    link.connection.datagrams = None;
+    link.send_datagram(ping(3));
+    poll_fn(|context| link.poll_write(context)).await.expect("written");
+    assert_eq!(written.recv().await, Some(ping(3)));
 }
 
 #[tokio::test]
@@ -67,10 +111,7 @@ async fn the_servers_last_word_is_read_before_a_write_fails() {
     let told = || stream::iter([Ok(Bytes::from_static(b"goodbye"))]);
     let mut quiet = link(Box::pin(told().chain(stream::pending())), Box::pin(broken()));
     quiet.send(ping(1));
-    assert_eq!(
-        quiet.next().await.expect("what came before"),
-        Bytes::from_static(b"goodbye")
-    );
+    assert_eq!(quiet.next().await.expect("what came before"), frame("goodbye"));
 
     let mut ended = link(Box::pin(told()), Box::pin(broken()));
     ended.send(ping(1));

@@ -20,6 +20,10 @@ use crate::{CloseReason, PresenceError, Refusal};
 /// Between two ephemeral states of an entry. What comes faster reaches nobody: those who watch are told as often.
 const EPHEMERAL_INTERVAL: Duration = Duration::from_millis(33);
 
+/// How long an ephemeral state that went in a datagram stays the newest before it is said again, by the stream: the datagram may
+/// be lost, and where a cursor stops is worth something. Three states that move on without a rest.
+const REST: Duration = Duration::from_millis(100);
+
 /// The entries of a client.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
@@ -28,7 +32,7 @@ pub(super) struct Entries {
     names: HashMap<Arc<str>, SubscriptionId>,
     /// Those whose newest state no node has answered for.
     unsaid: BTreeSet<SubscriptionId>,
-    /// Those with an ephemeral state that waits.
+    /// Those with an ephemeral state that waits, or that may have been lost.
     speaking: BTreeSet<SubscriptionId>,
     leaving: Leaving,
 }
@@ -56,6 +60,17 @@ struct Ephemeral {
     waits: Option<Bytes>,
     not_before: Option<Instant>,
     number: u64,
+    /// The last went in a datagram: what it said, and when it is said again.
+    unsure: Option<(Bytes, Instant)>,
+}
+
+impl Ephemeral {
+    /// When there is something to say.
+    fn due(&self) -> Option<Instant> {
+        let waits = self.waits.as_ref().and(self.not_before);
+        let unsure = self.unsure.as_ref().map(|(_, at)| *at);
+        waits.into_iter().chain(unsure).min()
+    }
 }
 
 impl Entry {
@@ -147,20 +162,22 @@ impl Entries {
             let Some(Entry { channel, ephemeral, .. }) = self.entries.get_mut(id).map(Box::as_mut) else {
                 return false;
             };
-            if ephemeral.not_before.is_some_and(|at| turn.now < at) {
-                return true;
-            }
-            if let Some(state) = ephemeral.waits.take() {
+            let rests = ephemeral.not_before.is_some_and(|at| turn.now < at);
+            let say = |state: Bytes, number| v1::Ephemeral {
+                channel: channel.as_ref().to_owned(),
+                number,
+                state,
+            };
+            if let Some(state) = ephemeral.waits.take_if(|_| !rests) {
                 ephemeral.not_before = Some(turn.now + EPHEMERAL_INTERVAL);
                 // By the clock, it rises over restarts of a process that keeps its secret.
                 ephemeral.number = (ephemeral.number + 1).max(turn.common.clock_ms);
-                turn.send(v1::Ephemeral {
-                    channel: channel.as_ref().to_owned(),
-                    number: ephemeral.number,
-                    state,
-                });
+                let may_get_lost = turn.send_lossy(say(state.clone(), ephemeral.number));
+                ephemeral.unsure = may_get_lost.then(|| (state, turn.now + REST));
+            } else if let Some((state, _)) = ephemeral.unsure.take_if(|(_, at)| *at <= turn.now) {
+                turn.send(say(state, ephemeral.number));
             }
-            false
+            ephemeral.due().is_some()
         });
     }
 
@@ -199,6 +216,17 @@ impl Entries {
         }
     }
 
+    /// The node has taken an entry away that nobody left. What it was asked meanwhile it may take all the same.
+    pub(super) fn taken_out(&mut self, channel: &str, refusal: Refusal, turn: &mut Turn<'_>) {
+        let Some(id) = self.names.get(channel).copied() else {
+            return;
+        };
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.is_there = false;
+        }
+        self.fail(id, PresenceError::Refused(refusal), turn);
+    }
+
     /// The node has taken an entry away.
     pub(super) fn left(&mut self, id: SubscriptionId, turn: &mut Turn<'_>) {
         self.leaving.left(id, turn);
@@ -217,7 +245,7 @@ impl Entries {
             entry.asked = None;
             entry.is_there = false;
             entry.not_before = None;
-            entry.ephemeral.waits = None;
+            (entry.ephemeral.waits, entry.ephemeral.unsure) = (None, None);
             self.unsaid.insert(*id);
         }
         self.speaking.clear();
@@ -249,7 +277,7 @@ impl Entries {
         let speaking = self
             .speaking
             .iter()
-            .filter_map(|id| self.entries.get(id)?.ephemeral.not_before);
+            .filter_map(|id| self.entries.get(id)?.ephemeral.due());
         let asked = speaking.chain(self.leaving.wake_at()).filter(|_| connected);
         self.unsaid.iter().filter_map(due).chain(asked).min()
     }

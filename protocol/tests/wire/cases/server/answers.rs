@@ -110,7 +110,7 @@ pub(super) fn attacheds() -> [Case<Body>; 5] {
     ]
 }
 
-pub(super) fn errors() -> [Case<Body>; 4] {
+pub(super) fn errors() -> [Case<Body>; 6] {
     [
         case(
             "minimal",
@@ -127,7 +127,17 @@ pub(super) fn errors() -> [Case<Body>; 4] {
                 code: ErrorCode::Busy.into(),
                 message: "the channel's queue is full; publish again after the time given".into(),
                 retry_after_ms: 250,
-                expected_serial: 0,
+                ..Error::default()
+            },
+        ),
+        case(
+            "withdrawn",
+            Error {
+                code: ErrorCode::Forbidden.into(),
+                message: "this session may not be in the presence of `chat:lobby`; ask for a token that covers it"
+                    .into(),
+                channel: "chat:lobby".into(),
+                ..Error::default()
             },
         ),
         case(
@@ -149,6 +159,17 @@ pub(super) fn errors() -> [Case<Body>; 4] {
                 message: long(limits::TEXT_BYTES_MAX),
                 retry_after_ms: u32::MAX,
                 expected_serial: u64::MAX,
+                ..Error::default()
+            },
+        ),
+        case(
+            "maximal_withdrawn",
+            Error {
+                code: ErrorCode::Internal.into(),
+                message: long(limits::TEXT_BYTES_MAX),
+                retry_after_ms: u32::MAX,
+                channel: long(limits::CHANNEL_BYTES_MAX),
+                ..Error::default()
             },
         ),
     ]
@@ -190,6 +211,7 @@ pub(super) fn welcomes() -> [Case<Body>; 3] {
                     publishes_in_flight: limits::PUBLISHES_IN_FLIGHT_DEFAULT,
                 }),
                 expires_ms: TIME_MS + 3_600_000,
+                datagram_bytes: limits::DATAGRAM_BYTES_MAX as u32,
             },
         ),
         case(
@@ -208,6 +230,7 @@ pub(super) fn welcomes() -> [Case<Body>; 3] {
                     publishes_in_flight: u32::MAX,
                 }),
                 expires_ms: u64::MAX,
+                datagram_bytes: u32::MAX,
             },
         ),
     ]
