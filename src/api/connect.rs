@@ -114,7 +114,7 @@ fn not_an_upgrade() -> ApiError {
 fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted, since: Instant) {
     match Socket::of(upgraded) {
         Socket::Plain(socket) => {
-            tokio::spawn(session::serve(socket, registry, admitted, since));
+            tokio::spawn(session::serve(*socket, registry, admitted, since));
         }
         Socket::Tls(socket) => {
             tokio::spawn(session::serve(*socket, registry, admitted, since));
@@ -125,7 +125,7 @@ fn serve(upgraded: Upgraded, registry: Registry, admitted: Admitted, since: Inst
 /// The connection under a WebSocket: what HTTP kept around it is let go.
 pub(super) enum Socket {
     /// Over plain TCP.
-    Plain(WebSocket<Tcp>),
+    Plain(Box<WebSocket<Tcp>>),
     /// Over TLS.
     Tls(Box<WebSocket<TlsStream<Tcp>>>),
 }
@@ -135,7 +135,10 @@ impl Socket {
     pub(super) fn of(upgraded: Upgraded) -> Self {
         let hello_max = limits::HELLO_BYTES_MAX;
         match upgraded.downcast::<TokioIo<Tcp>>() {
-            Ok(parts) => Self::Plain(WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max)),
+            Ok(parts) => {
+                let socket = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);
+                Self::Plain(Box::new(socket))
+            }
             Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<Tcp>>>() {
                 Ok(parts) => {
                     let socket = WebSocket::new(parts.io.into_inner(), &parts.read_buf, hello_max);

@@ -71,7 +71,7 @@ async fn open_yjs(
         // An error means that the client went before it had the answer.
         if let Ok(upgraded) = upgrade.await {
             match Socket::of(upgraded) {
-                Socket::Plain(socket) => yjs::serve(socket, registry, visit).await,
+                Socket::Plain(socket) => yjs::serve(*socket, registry, visit).await,
                 Socket::Tls(socket) => yjs::serve(*socket, registry, visit).await,
             }
         }
@@ -95,7 +95,7 @@ async fn open_hocuspocus(
         // An error means that the client went before it had the answer.
         if let Ok(upgraded) = upgrade.await {
             match Socket::of(upgraded) {
-                Socket::Plain(socket) => hocuspocus::serve(socket, registry, admitted).await,
+                Socket::Plain(socket) => hocuspocus::serve(*socket, registry, admitted).await,
                 Socket::Tls(socket) => hocuspocus::serve(*socket, registry, admitted).await,
             }
         }

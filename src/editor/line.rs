@@ -10,13 +10,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use starling_core::document::message::EditorId;
 use starling_core::rate::{Rate, interval};
 use starling_core::session::answer::Farewell;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::{End, Mailbox, Told};
+use super::mailbox::Letter;
+use super::{End, Mailbox};
 use crate::actor::registry::Registry;
 use crate::transport::tcp::Doze;
 use crate::transport::websocket::{WebSocket, codec};
@@ -39,7 +39,7 @@ pub(super) enum Happened {
     /// The client has sent a frame.
     Frame(Bytes),
     /// Documents have told editors something.
-    Told(Vec<(EditorId, Arc<Told>)>),
+    Told(Vec<Letter>),
     /// Time has passed: something may be due.
     Rang,
     /// The line has to end.

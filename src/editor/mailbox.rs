@@ -24,9 +24,12 @@ pub struct Mailbox {
     queue: Mutex<Queue>,
 }
 
+/// What one of a connection's editors is told.
+pub(super) type Letter = (EditorId, Arc<Told>);
+
 #[derive(Debug, Default)]
 struct Queue {
-    told: Vec<(EditorId, Arc<Told>)>,
+    told: Vec<Letter>,
     bytes: usize,
     end: Option<End>,
 }
@@ -70,7 +73,7 @@ impl Mailbox {
     }
 
     /// Takes what has come; nothing more comes after an end.
-    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Vec<(EditorId, Arc<Told>)>, End>> {
+    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Vec<Letter>, End>> {
         self.waker.register(cx.waker());
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if !queue.told.is_empty() {
