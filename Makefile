@@ -136,7 +136,7 @@ chaos := $(CARGO_TARGET_DIR)/ci/chaos
 
 .PHONY: chaos
 chaos: ## Kills and cuts off real nodes under load: SCENARIO=kill-owner, KILLS=30, SEED=8121 (docs/chaos.md); takes root
-	@scripts/need compiler network
+	@scripts/need compiler network $(if $(filter doc-%,$(SCENARIO)),postgres)
 	@cargo build $(profile) --package starling-chaos --bin chaos
 	@cargo build --locked --release --bin starling
 	@exec "$(chaos)" run $(or $(SCENARIO),kill-owner) --binary "$(CARGO_TARGET_DIR)/release/starling" \

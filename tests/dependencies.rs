@@ -76,7 +76,7 @@ const ALONE: &[(&str, &[&str])] = &[
     ("bincode", &["starling-cluster"]),
     ("ractor", &["starling-mesh", "starling-runtime"]),
     ("openraft", &["starling-cluster"]),
-    ("yrs", &["starling-core"]),
+    ("yrs", &["starling-core", "starling-chaos"]),
     ("rusqlite", &["starling-cluster", "starling-mesh"]),
     ("tokio-postgres", &["starling-mesh"]),
     ("deadpool-postgres", &["starling-mesh"]),

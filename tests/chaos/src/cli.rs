@@ -6,12 +6,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::check::{Verdict, check};
-use crate::crowd;
 use crate::gaps::Gaps;
 use crate::history::{self, Event, Record};
-use crate::namespace;
 use crate::report::{Beside, Report};
-use crate::run::{Plan, default_directory, directory_of, run, run_crowd};
+use crate::run::{Plan, clean, default_directory, directory_of, run, run_crowd, run_documents};
 use crate::scenario::Scenario;
 
 /// What was typed.
@@ -32,7 +30,7 @@ enum Verb {
     /// Starts nodes, makes faults, and checks; takes root
     Run {
         /// kill-one, kill-owner, kill-any, pause, isolate, one-way, lossy, rolling-restart, raft-minority, all-in-sync-die,
-        /// presence-kill, presence-freeze or presence-restart
+        /// presence-kill, presence-freeze, presence-restart or doc-kill
         scenario: Scenario,
         /// How many faults are made, one after the other
         #[arg(long, default_value_t = 5)]
@@ -90,18 +88,27 @@ impl Cli {
                     "chaos: {scenario}, {kills} faults, seed {seed}, in {}",
                     plan.directory.display()
                 );
-                match scenario.is_crowd() {
-                    true => run_crowd(&plan)
+                if scenario.is_crowd() {
+                    run_crowd(&plan).map_err(|error| error.to_string()).map(|mut verdict| {
+                        verdict.close(untimed);
+                        tell(verdict.missed(), &verdict.line())
+                    })
+                } else if scenario.is_documents() {
+                    run_documents(&plan)
                         .map_err(|error| error.to_string())
-                        .map(|verdict| tell(verdict, untimed)),
-                    false => run(&plan)
+                        .map(|mut verdict| {
+                            verdict.close(untimed);
+                            tell(verdict.missed(), &verdict.line())
+                        })
+                } else {
+                    run(&plan)
                         .map_err(|error| error.to_string())
-                        .and_then(|(history, beside)| judge(&history, Some(kills), untimed, beside)),
+                        .and_then(|(history, beside)| judge(&history, Some(kills), untimed, beside))
                 }
             }
             Verb::Check { history } => judge(&history, None, false, Beside::default()),
-            Verb::Clean => namespace::clean().map_err(|error| error.to_string()).map(|left| {
-                eprintln!("chaos: {left} namespaces were left");
+            Verb::Clean => clean().map_err(|error| error.to_string()).map(|left| {
+                eprintln!("chaos: {left} namespaces and databases were left");
                 true
             }),
         };
@@ -116,14 +123,13 @@ impl Cli {
     }
 }
 
-/// Prints what became of a crowd; whether that is good enough.
-fn tell(mut verdict: crowd::Verdict, untimed: bool) -> bool {
-    verdict.close(untimed);
-    for missed in verdict.missed() {
+/// Prints what became of a run that is judged by itself; whether that is good enough.
+fn tell(missed: &[String], line: &str) -> bool {
+    for missed in missed {
         eprintln!("chaos: missed: {missed}");
     }
-    println!("{}", verdict.line());
-    verdict.is_good()
+    println!("{line}");
+    missed.is_empty()
 }
 
 /// Checks a history and prints what it is worth; whether that is good enough.

@@ -110,7 +110,7 @@ async fn strike(stage: &mut Stage<'_>, members: &mut Members, fault: &Fault, nam
             stage.nodes[*node].signal(Signal::CONT);
         }
         Fault::Restart(node) => stage.restart(*node).await?,
-        Fault::Cut { .. } | Fault::Rough => {}
+        Fault::Cut { .. } | Fault::Rough | Fault::Outage => {}
     }
     Ok(())
 }

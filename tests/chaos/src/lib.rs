@@ -10,6 +10,7 @@
 //!   ├─ load          publishers and readers in this process, by the Rust client
 //!   │    └─▶ history.jsonl ──▶ check   what must hold (I1 to I10, L1)
 //!   ├─ crowd         presence: clients that come and go, and what is shown of them, judged by itself
+//!   ├─ documents     editors, each with a copy of its own, and what the nodes told them, judged by itself; database
 //!   └─ scenario      which faults ──▶ gaps    how long they were felt
 //!                                     report  the last line
 //! ```
@@ -20,6 +21,8 @@
 mod check;
 mod cli;
 mod crowd;
+mod database;
+mod documents;
 mod emulator;
 mod error;
 mod gaps;

@@ -34,8 +34,7 @@ impl Namespace {
         if !rustix::process::geteuid().is_root() {
             return Err(Error::NotRoot);
         }
-        let owner = Owner::this();
-        let name = format!("{PREFIX}{}-{}-{end}", owner.process, owner.began);
+        let name = name_of(end);
         run("ip", &["netns", "add", &name])?;
         let made = Self { name };
         run("ip", &["-n", &made.name, "link", "set", "lo", "up"])?;
@@ -78,6 +77,17 @@ impl Drop for Namespace {
     }
 }
 
+/// What something of this process is called wherever it may be left behind; `end` tells it from the others.
+pub(crate) fn name_of(end: &str) -> String {
+    let owner = Owner::this();
+    format!("{PREFIX}{}-{}-{end}", owner.process, owner.began)
+}
+
+/// Whether something with this name is of a run that is no more.
+pub(crate) fn is_left(name: &str) -> bool {
+    Owner::of(name).is_some_and(|owner| !owner.lives())
+}
+
 /// Takes away what runs left that are no more, and says how many namespaces those were.
 pub(crate) fn clean() -> Result<usize, Error> {
     let Ok(entries) = std::fs::read_dir(DIRECTORY) else {
@@ -86,10 +96,7 @@ pub(crate) fn clean() -> Result<usize, Error> {
     let mut removed = 0;
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
-        let Some(name) = name
-            .to_str()
-            .filter(|name| Owner::of(name).is_some_and(|owner| !owner.lives()))
-        else {
+        let Some(name) = name.to_str().filter(|name| is_left(name)) else {
             continue;
         };
         remove(name)?;

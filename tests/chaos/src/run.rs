@@ -15,6 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::crowd;
+use crate::database::{self, Database};
+use crate::documents;
 use crate::emulator::{Emulator, Port, Rule};
 use crate::error::Error;
 use crate::history::{Event, Recorder};
@@ -54,11 +56,22 @@ pub(crate) fn run_crowd(plan: &Plan) -> Result<crowd::Verdict, Error> {
     on_stage(plan, async |stage| crowd::play(stage, plan).await)
 }
 
+/// The same of documents that are edited.
+pub(crate) fn run_documents(plan: &Plan) -> Result<documents::Verdict, Error> {
+    on_stage(plan, async |stage| documents::play(stage, plan).await)
+}
+
+/// Takes away what runs left that are no more, and says how much that was.
+pub(crate) fn clean() -> Result<usize, Error> {
+    // What is killed with its namespace holds its files no more.
+    Ok(namespace::clean()? + database::clean()?)
+}
+
 /// Sets everything up, and has it played.
 fn on_stage<'a, T>(plan: &'a Plan, play: impl AsyncFnOnce(&mut Stage<'a>) -> Result<T, Error>) -> Result<T, Error> {
-    let left = namespace::clean()?;
+    let left = clean()?;
     if left > 0 {
-        eprintln!("chaos: took away {left} namespaces that an earlier run left");
+        eprintln!("chaos: took away {left} namespaces and databases that an earlier run left");
     }
     let clients = Namespace::create("clients")?;
     let is_cluster = plan.scenario.is_cluster();
@@ -67,7 +80,9 @@ fn on_stage<'a, T>(plan: &'a Plan, play: impl AsyncFnOnce(&mut Stage<'a>) -> Res
     } else {
         Kept::OnDisk
     };
-    let setup = Setup::make(&plan.binary, &plan.directory, is_cluster, kept)?;
+    let database = plan.scenario.is_documents().then(Database::make).transpose()?;
+    let url = database.as_ref().map(Database::url);
+    let setup = Setup::make(&plan.binary, &plan.directory, is_cluster, kept, url.as_deref())?;
     let mut nodes = Vec::new();
     for node in &setup.nodes {
         let namespace = Namespace::create(&node.name)?;
@@ -85,6 +100,7 @@ fn on_stage<'a, T>(plan: &'a Plan, play: impl AsyncFnOnce(&mut Stage<'a>) -> Res
         setup,
         nodes,
         emulator,
+        database,
         unclean_exits: 0,
     };
     runtime.block_on(async {
@@ -113,6 +129,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) setup: Setup,
     pub(crate) nodes: Vec<Node>,
     emulator: Emulator,
+    /// What the nodes share, if they share one.
+    pub(crate) database: Option<Database>,
     pub(crate) unclean_exits: u64,
 }
 
@@ -249,6 +267,7 @@ impl Stage<'_> {
                 self.rule(&all, Rule::default());
             }
             Fault::Restart(node) => self.restart(*node).await?,
+            Fault::Outage => self.outage(HELD).await?,
         }
         recorder.note(Event::Healed { number });
         Ok(())
@@ -265,13 +284,23 @@ impl Stage<'_> {
         node.start()
     }
 
+    /// Stops the database that the nodes share, and starts it again after a while.
+    pub(crate) async fn outage(&mut self, held: Duration) -> Result<(), Error> {
+        if let Some(database) = &mut self.database {
+            database.stop().await?;
+            sleep(held).await;
+            database.start().await?;
+        }
+        Ok(())
+    }
+
     /// Whether every copy of something dies: memory is all that a cluster's nodes have.
     fn loses(&self, fault: &Fault) -> bool {
         let all = self.nodes.len();
         self.plan.scenario.is_cluster() && matches!(fault, Fault::Kill(nodes) if nodes.len() == all)
     }
 
-    fn rule(&self, directions: &[(usize, usize)], rule: Rule) {
+    pub(crate) fn rule(&self, directions: &[(usize, usize)], rule: Rule) {
         for (from, to) in directions {
             self.emulator.set(Port(*from), Port(*to), rule);
         }

@@ -53,6 +53,8 @@ pub(crate) enum Scenario {
     PresenceFreeze,
     /// Each node in turn is told to go and started again meanwhile.
     PresenceRestart,
+    /// While documents are edited a node is killed, stands still, or is cut off from the others, or the database is away.
+    DocKill,
 }
 
 /// One fault. Nodes are numbers, and directions pairs of them.
@@ -67,6 +69,8 @@ pub(crate) enum Fault {
     },
     Rough,
     Restart(usize),
+    /// The database that the nodes share is stopped.
+    Outage,
 }
 
 /// What a run has to achieve besides breaking no promise.
@@ -83,7 +87,7 @@ pub(crate) struct Goals {
     pub(crate) loses: bool,
 }
 
-const ALL: [(Scenario, &str); 13] = [
+const ALL: [(Scenario, &str); 14] = [
     (Scenario::KillOne, "kill-one"),
     (Scenario::KillOwner, "kill-owner"),
     (Scenario::KillAny, "kill-any"),
@@ -97,6 +101,7 @@ const ALL: [(Scenario, &str); 13] = [
     (Scenario::PresenceKill, "presence-kill"),
     (Scenario::PresenceFreeze, "presence-freeze"),
     (Scenario::PresenceRestart, "presence-restart"),
+    (Scenario::DocKill, "doc-kill"),
 ];
 
 impl Goals {
@@ -120,6 +125,11 @@ impl Scenario {
     /// Whether it is about who is in a channel, and not about messages.
     pub(crate) const fn is_crowd(self) -> bool {
         matches!(self, Self::PresenceKill | Self::PresenceFreeze | Self::PresenceRestart)
+    }
+
+    /// Whether it is about documents.
+    pub(crate) const fn is_documents(self) -> bool {
+        matches!(self, Self::DocKill)
     }
 
     pub(crate) fn goals(self) -> Goals {
@@ -156,8 +166,10 @@ impl Scenario {
                 loses: true,
                 ..Goals::default()
             },
-            // A crowd is judged by itself.
-            Self::RaftMinority | Self::PresenceKill | Self::PresenceFreeze | Self::PresenceRestart => Goals::default(),
+            // A crowd is judged by itself, and so are documents.
+            Self::RaftMinority | Self::PresenceKill | Self::PresenceFreeze | Self::PresenceRestart | Self::DocKill => {
+                Goals::default()
+            }
         }
     }
 
@@ -173,11 +185,13 @@ impl Scenario {
             Self::Pause | Self::PresenceFreeze => Fault::Pause(owner.unwrap_or(any)),
             Self::RollingRestart | Self::PresenceRestart => Fault::Restart(number as usize % nodes),
             Self::Lossy => Fault::Rough,
-            Self::Isolate => Fault::Cut {
-                what: "cut off",
-                directions: others(any).flat_map(|other| [(any, other), (other, any)]).collect(),
-                nodes: vec![any],
+            Self::DocKill => match number % 4 {
+                0 => Fault::Kill(vec![any]),
+                1 => Fault::Pause(any),
+                2 => Fault::Outage,
+                _ => cut_off(any, others(any)),
             },
+            Self::Isolate => cut_off(any, others(any)),
             Self::OneWay => {
                 let is_deaf = rng.bool();
                 let direction = |other| if is_deaf { (other, any) } else { (any, other) };
@@ -200,6 +214,15 @@ impl Scenario {
                 nodes: (0..nodes).collect(),
             },
         }
+    }
+}
+
+/// A node that neither hears the others nor is heard by them.
+fn cut_off(node: usize, others: impl Iterator<Item = usize>) -> Fault {
+    Fault::Cut {
+        what: "cut off",
+        directions: others.flat_map(|other| [(node, other), (other, node)]).collect(),
+        nodes: vec![node],
     }
 }
 
@@ -233,6 +256,7 @@ impl fmt::Display for Fault {
             Self::Cut { what, .. } => what,
             Self::Rough => "rough links",
             Self::Restart(_) => "told to go",
+            Self::Outage => "the database is stopped",
         })
     }
 }
@@ -243,7 +267,7 @@ impl Fault {
         match self {
             Self::Kill(nodes) | Self::Cut { nodes, .. } => nodes,
             Self::Pause(node) | Self::Restart(node) => std::slice::from_ref(node),
-            Self::Rough => &[],
+            Self::Rough | Self::Outage => &[],
         }
     }
 }
@@ -296,6 +320,10 @@ mod tests {
             let hears = directions.iter().all(|(_, to)| *to == nodes[0]);
             assert!(directions.len() == 2 && is_heard != hears);
         }
+        let mut of = |number| Scenario::DocKill.fault(number, 3, None, &mut rng);
+        assert!(matches!(of(4), Fault::Kill(nodes) if nodes.len() == 1));
+        assert!(matches!((of(1), of(2)), (Fault::Pause(_), Fault::Outage)));
+        assert!(matches!(of(7), Fault::Cut { directions, .. } if directions.len() == 4));
         let mut of = |number| Scenario::RaftMinority.fault(number, 3, None, &mut rng);
         assert!(matches!(of(0), Fault::Kill(nodes) if nodes.len() == 2));
         assert!(matches!(of(1), Fault::Cut { directions, .. } if directions.len() == 6));

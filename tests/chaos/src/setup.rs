@@ -71,7 +71,15 @@ impl NodeSetup {
 
 impl Setup {
     /// Makes a directory anew for three nodes of a cluster, or for one node that stands alone.
-    pub(crate) fn make(binary: &Path, directory: &Path, is_cluster: bool, kept: Kept) -> Result<Self, Error> {
+    ///
+    /// With a database, it is where they keep what they share.
+    pub(crate) fn make(
+        binary: &Path,
+        directory: &Path,
+        is_cluster: bool,
+        kept: Kept,
+        database: Option<&str>,
+    ) -> Result<Self, Error> {
         if directory.exists() {
             fs::remove_dir_all(directory).map_err(Error::file("clear", directory))?;
         }
@@ -101,7 +109,10 @@ impl Setup {
             fs::write(at(secret), random_hex()?).map_err(Error::file("write", at(secret)))?;
         }
         for node in &nodes {
-            let config = config(node, &nodes, &directory, kept);
+            let mut config = config(node, &nodes, &directory, kept);
+            if let Some(url) = database {
+                write!(config, "\n[storage]\nurl = \"{url}\"\n").expect("text grows");
+            }
             fs::write(&node.config, config).map_err(Error::file("write", &node.config))?;
             run(&text(binary), &["config", "check", "--config", &text(&node.config)])?;
         }

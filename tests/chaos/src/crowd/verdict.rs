@@ -194,10 +194,6 @@ impl Verdict {
         &self.missed
     }
 
-    pub(crate) fn is_good(&self) -> bool {
-        self.missed.is_empty()
-    }
-
     pub(crate) fn line(&self) -> String {
         serde_json::to_string(self).expect("a verdict is plain data")
     }
