@@ -350,7 +350,8 @@ impl Gateway {
         self.standing = Standing::Joined;
         self.mark = Some(state_vector.clone());
         if let Some(missing) = missing {
-            let event = Event::Update(missing);
+            // Not as an update: it may be just what an editor has sent, and clients take that for saved.
+            let event = Event::Step2(missing);
             out.push(Effect::TellAll { but: None, event });
         }
         self.shown.begin_anew(now + AWARENESS_SETTLES);

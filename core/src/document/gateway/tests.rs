@@ -109,6 +109,34 @@ fn an_edit_that_was_on_its_way_to_an_owner_that_is_lost_is_saved_with_the_answer
 }
 
 #[test]
+fn what_came_since_the_mark_is_no_echo() {
+    let mut one = One::new();
+    one.turn(open(1));
+    one.joined();
+    one.edit(1, false);
+    one.turn(Input::Reset(node("a")));
+    // It has just that edit, and has not written it.
+    let missing = Bytes::from_static(b"edit 1");
+    let told = one.told(ToGateway::Joined {
+        state_vector: Bytes::from_static(&[0]),
+        missing: Some(missing.clone()),
+        awareness: Bytes::from_static(&[0]),
+    });
+    let event = Event::Step2(missing);
+    assert_eq!(told[0], Effect::TellAll { but: None, event });
+    let is_echo = |effect: &Effect| {
+        matches!(
+            effect,
+            Effect::TellAll {
+                event: Event::Update(_),
+                ..
+            }
+        )
+    };
+    assert!(!told.iter().any(is_echo));
+}
+
+#[test]
 fn what_an_owner_of_before_says_is_void() {
     let mut one = One::new();
     one.turn(open(1));
