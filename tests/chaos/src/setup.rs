@@ -111,7 +111,7 @@ impl Setup {
         for node in &nodes {
             let mut config = config(node, &nodes, &directory, kept);
             if let Some(url) = database {
-                write!(config, "\n[storage]\nurl = \"{url}\"\n").expect("text grows");
+                write!(config, "\n[storage]\nurl = \"{url}\"\n\n[documents]\nenabled = true\n").expect("text grows");
             }
             fs::write(&node.config, config).map_err(Error::file("write", &node.config))?;
             run(&text(binary), &["config", "check", "--config", &text(&node.config)])?;
