@@ -263,7 +263,11 @@ impl Gateway {
 
     fn close(&mut self, editor: EditorId, out: &mut Vec<Effect>) {
         if self.editors.remove(&editor).is_some() {
-            self.send(ToOwner::Left { editor }, out);
+            // A join that is not answered yet has named it as one of those who are there.
+            if let (Standing::Joining(_) | Standing::Joined, Some(owner)) = (self.standing, &self.owner) {
+                let (to, join, message) = (owner.clone(), self.join, ToOwner::Left { editor });
+                out.push(Effect::Send { to, join, message });
+            }
             self.leave_if_unused(out);
         }
     }

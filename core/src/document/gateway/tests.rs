@@ -109,6 +109,23 @@ fn an_edit_that_was_on_its_way_to_an_owner_that_is_lost_is_saved_with_the_answer
 }
 
 #[test]
+fn who_leaves_while_its_gateway_joins_is_told_to_have_left() {
+    let mut one = One::new();
+    let joins = one.turn(open(1));
+    one.turn(open(2));
+    assert!(matches!(
+        &joins[..],
+        [Effect::Send { message: ToOwner::Join { editors, .. }, .. }] if *editors == [EditorId(1)]
+    ));
+    let left = one.turn(Input::Close(EditorId(1)));
+    let editor = EditorId(1);
+    assert!(matches!(
+        &left[..],
+        [Effect::Send { message: ToOwner::Left { editor: who }, join: Join(1), .. }] if *who == editor
+    ));
+}
+
+#[test]
 fn what_came_since_the_mark_is_no_echo() {
     let mut one = One::new();
     one.turn(open(1));
