@@ -30,8 +30,9 @@
 //! * [`channel`], [`slot`]: the actors of what this node owns; [`relay`]: a channel that another node owns;
 //! * [`presence`]: who is in channels; [`document`]: collaborative documents;
 //! * [`reply`]: whom an owner answers;
-//! * `supervisor`: what a crash means.
+//! * `alarm`: alarms that ring by a message; `supervisor`: what a crash means.
 
+mod alarm;
 pub mod channel;
 pub mod document;
 pub mod presence;

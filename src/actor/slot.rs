@@ -12,10 +12,10 @@ use starling_core::id::{ChannelName, SlotId};
 use starling_core::replica;
 use starling_core::slot::{Effect, Input, Timer};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
-use starling_runtime::wheel::Alarm;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::alarm::Rings;
 use super::channel;
 use super::registry::Registry;
 
@@ -257,7 +257,7 @@ impl State {
                 let _ = self.registry.channel(&channel).post_single(channel::Message::Due);
             }
             Effect::Wake { at, timer: Timer::Due } => {
-                let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                let alarm = Arc::new(Rings(self.me.clone(), || Message::Wake));
                 self.registry.services().timers.set(Instant::from_std(at), alarm);
             }
         }
@@ -285,13 +285,5 @@ impl State {
                 None => address.post_single(message),
             };
         }
-    }
-}
-
-struct WakeAlarm(Address<Message>);
-
-impl Alarm for WakeAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Wake); // a slot that has stopped wakes when it starts again
     }
 }

@@ -8,13 +8,13 @@ use starling_core::channel::{Channel, Durability, Effect, Input, Page, Proposal,
 use starling_core::id::{ChannelName, Position};
 use starling_core::slot::StoreFailure;
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
-use starling_runtime::wheel::Alarm;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Message;
 use super::feeding::Feeding;
 use super::followers::Followers;
+use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
 use crate::actor::reply::Reply;
 use crate::actor::slot::{self, Route};
@@ -380,9 +380,10 @@ impl State {
             Standing::Open(_) => wait,
         };
         let wait = wait.max(Duration::from_millis(100));
-        services
-            .timers
-            .set(Instant::now() + wait, Arc::new(LookAlarm(self.me.clone())));
+        services.timers.set(
+            Instant::now() + wait,
+            Arc::new(Rings(self.me.clone(), || Message::Look)),
+        );
     }
 }
 
@@ -395,13 +396,5 @@ fn refuse(input: Input<Reply>, refusal: &Refusal) {
         | Input::Standing(_)
         | Input::Confirmed { .. }
         | Input::Due { .. } => {}
-    }
-}
-
-struct LookAlarm(Address<Message>);
-
-impl Alarm for LookAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Look); // an actor that has stopped needs no look
     }
 }

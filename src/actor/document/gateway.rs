@@ -10,11 +10,11 @@ use starling_core::document::message::{Answer, EditorId, Join, Question, Refusal
 use starling_core::document::scan::Limits;
 use starling_core::id::{ChannelName, NodeId};
 use starling_runtime::mailbox::{Address, Envelope, Room};
-use starling_runtime::wheel::Alarm;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use super::{Held, owner};
+use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
 use crate::editor::{End, Mailbox, Told};
 
@@ -216,7 +216,7 @@ impl State {
                     }
                 }
                 Effect::Wake { at } => {
-                    let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                    let alarm = Arc::new(Rings(self.me.clone(), || Message::Wake));
                     services.ring(Instant::from_std(at), alarm);
                 }
             }
@@ -271,23 +271,7 @@ impl State {
 
     fn look_later(&self) {
         let at = Instant::now() + LINGER;
-        let alarm = Arc::new(LookAlarm(self.me.clone()));
+        let alarm = Arc::new(Rings(self.me.clone(), || Message::Look));
         self.registry.services().timers.set(at, alarm);
-    }
-}
-
-struct WakeAlarm(Address<Message>);
-
-impl Alarm for WakeAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Wake); // one that has ended waits for nothing
-    }
-}
-
-struct LookAlarm(Address<Message>);
-
-impl Alarm for LookAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Look); // an actor that has stopped needs no look
     }
 }

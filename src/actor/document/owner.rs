@@ -9,11 +9,11 @@ use starling_core::document::owner::{Effect, Input, Owner};
 use starling_core::document::yjs::YjsDocument;
 use starling_core::id::{ChannelName, NodeId};
 use starling_runtime::mailbox::{Address, Envelope, Room};
-use starling_runtime::wheel::Alarm;
 use tokio::time::{Duration, Instant};
 
 use super::storing::{Done, Storing};
 use super::{Held, gateway};
+use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
 
 /// How long a document that nobody has open keeps its actor: who comes back after a moment does not wait for it to be loaded.
@@ -174,7 +174,7 @@ impl State {
                     tracing::error!(document = %self.document, reason, "a document is set aside: it cannot be read");
                 }
                 Some(Effect::Wake { at }) => {
-                    let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                    let alarm = Arc::new(Rings(self.me.clone(), || Message::Wake));
                     services.ring(Instant::from_std(at), alarm);
                 }
                 Some(Effect::Load { .. } | Effect::Append { .. } | Effect::Read { .. } | Effect::Snapshot { .. })
@@ -228,23 +228,7 @@ impl State {
 
     fn look_later(&self) {
         let at = Instant::now() + LINGER;
-        let alarm = Arc::new(LookAlarm(self.me.clone()));
+        let alarm = Arc::new(Rings(self.me.clone(), || Message::Look));
         self.registry.services().timers.set(at, alarm);
-    }
-}
-
-struct WakeAlarm(Address<Message>);
-
-impl Alarm for WakeAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Wake); // one that has ended waits for nothing
-    }
-}
-
-struct LookAlarm(Address<Message>);
-
-impl Alarm for LookAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Look); // an actor that has stopped needs no look
     }
 }

@@ -13,11 +13,11 @@ use starling_core::presence::message::{Message as Said, ToReplica, ToWatch};
 use starling_core::presence::shard::{Effect, Input, Shard};
 use starling_core::presence::{gateway, watch};
 use starling_runtime::mailbox::{Address, Envelope, Room};
-use starling_runtime::wheel::Alarm;
 use tokio::time::Instant;
 
 use super::boards::Boards;
 use super::{Message, ShardId, Watcher};
+use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
 use crate::actor::reply::Reply;
 use crate::metrics::PresenceHeld;
@@ -199,7 +199,7 @@ impl State {
                 Effect::Send { to, message } => self.send(to, message, &mut sending),
                 Effect::Tell(told) => self.machine.boards.put(told),
                 Effect::Wake { at } => {
-                    let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                    let alarm = Arc::new(Rings(self.me.clone(), || Message::Happened(Input::Wake)));
                     services.windows.set(Instant::from_std(at), alarm);
                 }
             }
@@ -292,14 +292,6 @@ fn settle(
 /// and what the shard knows of this node's clients nobody else does. What the turn did by halves the next comparison finds.
 fn survive<T>(turn: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(turn)).ok()
-}
-
-struct WakeAlarm(Address<Message>);
-
-impl Alarm for WakeAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Happened(Input::Wake)); // it has ended with the node
-    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use starling_core::channel::{Range, Refusal, Request};
 use starling_core::id::{ChannelName, NodeId, Position, Term};
 use starling_core::relay::{Asked, Effect, Input, Relay};
 use starling_runtime::mailbox::{Address, Envelope, Permit, Room};
-use starling_runtime::wheel::Alarm;
 use tokio::time::Instant;
 
 use super::asker::Asker;
+use crate::actor::alarm::Rings;
 use crate::actor::channel::Message;
 use crate::actor::channel::feeding::Feeding;
 use crate::actor::registry::Registry;
@@ -174,7 +174,7 @@ impl State {
                 Effect::Restart(head) => self.feeding.restart(head),
                 Effect::Dismiss => self.feeding.dismiss(),
                 Effect::Wake { at } => {
-                    let alarm = Arc::new(WakeAlarm(self.me.clone()));
+                    let alarm = Arc::new(Rings(self.me.clone(), || Message::Wake));
                     self.registry.services().windows.set(Instant::from_std(at), alarm);
                 }
             }
@@ -247,7 +247,9 @@ impl State {
             None => Duration::ZERO,
         };
         let at = Instant::now() + wait.max(Duration::from_millis(100));
-        services.timers.set(at, Arc::new(LookAlarm(self.me.clone())));
+        services
+            .timers
+            .set(at, Arc::new(Rings(self.me.clone(), || Message::Look)));
     }
 }
 
@@ -256,20 +258,4 @@ fn split(request: Request<Asker>) -> (Asker, Request<()>) {
     let mut asker = None;
     let request = request.map(|to| asker = Some(to));
     (asker.expect("a request has one asker"), request)
-}
-
-struct WakeAlarm(Address<Message>);
-
-impl Alarm for WakeAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Wake); // a relay that has ended waits for nothing
-    }
-}
-
-struct LookAlarm(Address<Message>);
-
-impl Alarm for LookAlarm {
-    fn ring(&self) {
-        let _ = self.0.post_single(Message::Look); // an actor that has stopped needs no look
-    }
 }
