@@ -58,6 +58,11 @@ limits! {
     /// Bytes of a member's name in presence: the subject of a token.
     MEMBER_BYTES_MAX: usize = 128;
 
+    /// Bytes of a piece of a document, in all its parts, from a client.
+    ///
+    /// Far above what anybody types or pastes: a text of a million words. A longer one is refused with `bad_update`.
+    PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
     /// Bytes of a payload unless the namespace says otherwise (configurable up to [`PAYLOAD_BYTES_MAX`]).
     ///
     /// Longer messages are files: they belong in a store, with their address in the message. A longer payload that

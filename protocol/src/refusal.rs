@@ -7,7 +7,7 @@ use crate::v1::ErrorCode;
 
 impl ErrorCode {
     /// Every code that is sent, in order of number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::BadRequest,
         Self::UnknownNamespace,
         Self::BadChannelName,
@@ -24,6 +24,9 @@ impl ErrorCode {
         Self::Unauthorized,
         Self::StoreNotShared,
         Self::NotEntered,
+        Self::DocumentsOff,
+        Self::TooManyDocuments,
+        Self::BadUpdate,
         Self::Busy,
         Self::RateLimited,
         Self::InsufficientReplicas,
@@ -55,6 +58,9 @@ impl ErrorCode {
             Self::Unauthorized => "unauthorized",
             Self::StoreNotShared => "store_not_shared",
             Self::NotEntered => "not_entered",
+            Self::DocumentsOff => "documents_off",
+            Self::TooManyDocuments => "too_many_documents",
+            Self::BadUpdate => "bad_update",
             Self::Busy => "busy",
             Self::RateLimited => "rate_limited",
             Self::InsufficientReplicas => "insufficient_replicas",

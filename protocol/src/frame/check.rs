@@ -5,6 +5,7 @@
 //! which a newer server may have more of.
 
 mod client;
+mod document;
 mod presence;
 mod server;
 

@@ -41,9 +41,12 @@ kinds!(client_frame {
     Ephemeral "ephemeral",
     Leave "leave",
     Watch "watch",
+    DocumentPart "document_part",
     Hello "hello",
     Refresh "refresh",
     Goodbye "goodbye",
+    OpenDocument "open_document",
+    CloseDocument "close_document",
 });
 
 kinds!(server_frame {
@@ -70,4 +73,8 @@ kinds!(server_frame {
     Watched "watched",
     Roster "roster",
     Certainty "certainty",
+    DocumentPart "document_part",
+    DocumentSaved "document_saved",
+    DocumentOpened "document_opened",
+    DocumentRefused "document_refused",
 });

@@ -4,6 +4,7 @@
 //! Where a kind has answers of different shapes, each has a name of its own.
 
 mod client;
+mod document;
 mod presence;
 mod server;
 

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod client;
+mod document;
 mod presence;
 mod server;
 
@@ -99,6 +100,7 @@ fn all() -> Vec<Refused> {
     all.extend(client::requests());
     all.extend(client::openings());
     all.extend(presence::bodies());
+    all.extend(document::bodies());
     all.extend(server::deliveries());
     all.extend(server::answers());
     all

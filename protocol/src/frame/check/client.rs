@@ -1,6 +1,6 @@
 //! What a client may send.
 
-use super::{Checked, Subject, goodbye, presence};
+use super::{Checked, Subject, document, goodbye, presence};
 use crate::frame::Fault;
 use crate::limits;
 use crate::v1::client_frame::Body;
@@ -17,6 +17,9 @@ pub(in crate::frame) fn client(body: &Body) -> Checked {
         Body::Ephemeral(frame) => presence::ephemeral(frame),
         Body::Leave(frame) => presence::leave(frame),
         Body::Watch(frame) => presence::watch(frame),
+        Body::DocumentPart(frame) => document::sent(frame),
+        Body::OpenDocument(frame) => document::open(frame),
+        Body::CloseDocument(frame) => document::close(frame),
         Body::Hello(frame) => hello(frame),
         Body::Refresh(frame) => refresh(frame),
         Body::Goodbye(frame) => goodbye(frame),

@@ -1,6 +1,6 @@
 //! What a server may send.
 
-use super::{Checked, Subject, goodbye, presence};
+use super::{Checked, Subject, document, goodbye, presence};
 use crate::limits;
 use crate::v1::server_frame::Body;
 use crate::v1::{
@@ -28,6 +28,10 @@ pub(in crate::frame) fn server(body: &Body) -> Checked {
         Body::Watched(frame) => presence::watched(frame),
         Body::Roster(frame) => presence::roster(frame),
         Body::Certainty(frame) => presence::certainty(frame),
+        Body::DocumentPart(frame) => document::told(frame),
+        Body::DocumentSaved(frame) => document::saved(frame),
+        Body::DocumentOpened(frame) => document::opened(frame),
+        Body::DocumentRefused(frame) => document::refused(frame),
         Body::Welcome(frame) => welcome(frame),
         Body::Refreshed(frame) => refreshed(frame),
         Body::Goodbye(frame) => goodbye(frame),

@@ -2,7 +2,7 @@ use starling_protocol::limits;
 use starling_protocol::v1::client_frame::Body;
 use starling_protocol::v1::{Attach, Credit, Detach, Hello, Ping, Policy, Pong, Publish, Pull, Refresh, Skip, attach};
 
-use super::{Case, TIME_MS, case, goodbyes, long, payload, position, position_maximal, presence};
+use super::{Case, TIME_MS, case, document, goodbyes, long, payload, position, position_maximal, presence};
 
 /// Every frame a client sends.
 pub(crate) fn client() -> Vec<Case<Body>> {
@@ -100,6 +100,7 @@ pub(crate) fn client() -> Vec<Case<Body>> {
         ),
     ]);
     cases.extend(presence::client());
+    cases.extend(document::frequent());
     cases.extend(hellos());
     cases.extend([
         case(
@@ -125,6 +126,7 @@ pub(crate) fn client() -> Vec<Case<Body>> {
         ),
     ]);
     cases.extend(goodbyes(1000));
+    cases.extend(document::requests());
     cases
 }
 

@@ -8,7 +8,7 @@ use starling_protocol::v1::{
 
 use self::answers::{acks, attacheds, errors, welcomes};
 use self::delivery::{pages, publications, snapshots};
-use super::{Case, TIME_MS, case, goodbyes, position, position_maximal, presence};
+use super::{Case, TIME_MS, case, document, goodbyes, position, position_maximal, presence};
 
 /// Every frame a server sends.
 pub(crate) fn server() -> Vec<Case<Body>> {
@@ -157,6 +157,7 @@ pub(crate) fn server() -> Vec<Case<Body>> {
     ]);
     cases.extend(goodbyes(4500));
     cases.extend(presence::answers());
+    cases.extend(document::server());
     cases
 }
 
