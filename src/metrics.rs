@@ -42,6 +42,8 @@ pub enum FrameKind {
     Page,
     /// Who is in a channel.
     Presence,
+    /// What is said of documents.
+    Document,
     /// Everything else.
     Control,
 }
@@ -57,7 +59,7 @@ struct Instruments {
     connections: [Gauge; 2],
     subscriptions: Gauge,
     channels: Gauge,
-    sent: [[Counter; 4]; 2],
+    sent: [[Counter; 5]; 2],
     received: Counter,
     bytes_in: Counter,
     bytes_out: Counter,
@@ -110,7 +112,8 @@ impl Metrics {
             .expect("bounds that are not empty are taken")
             .build_recorder();
         let sent = |kind: &'static str, transport: Transport| counter!("starling_messages_sent_total", "kind" => kind, "transport" => transport.name());
-        let kinds = |transport| ["publication", "page", "presence", "control"].map(|kind| sent(kind, transport));
+        let kinds =
+            |transport| ["publication", "page", "presence", "document", "control"].map(|kind| sent(kind, transport));
         let make = || {
             describe();
             cluster::describe();

@@ -11,11 +11,13 @@
 //! * `deliver`: from the rings to the connection;
 //! * `snapshot`: the values of a keyed channel, in parts;
 //! * `forward`, `outbound`: from the session to the owners of its channels;
-//! * `attendance`: where its client is, and whose presence it watches; `view`: from the boards of that to the connection.
+//! * `attendance`: where its client is, and whose presence it watches; `view`: from the boards of that to the connection;
+//! * `editing`: the documents that it has open.
 
 mod attendance;
 mod datagrams;
 mod deliver;
+mod editing;
 mod forward;
 mod mailbox;
 mod outbound;

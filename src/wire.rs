@@ -5,6 +5,7 @@
 //! numbers become types, so that nothing behind this module asks again.
 
 mod answer;
+pub mod document;
 mod message;
 mod presence;
 mod request;

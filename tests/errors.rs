@@ -49,13 +49,17 @@ fn the_document_of_the_http_api_names_the_same_codes() {
     assert!(http.is_subset(&documented), "{http:?} and {documented:?}");
     let both = http.union(&protocol).cloned().collect();
     assert!(documented.is_subset(&both), "{documented:?} and {both:?}");
-    // What only sessions are told: they have serials, channels that they are attached to, and are in.
+    // What only sessions are told: they have serials, channels that they are attached to and are in, and documents
+    // open.
     let sessions_only = [
         "too_many_channels",
         "serial_gap",
         "not_attached",
         "serial_skipped",
         "not_entered",
+        "documents_off",
+        "too_many_documents",
+        "bad_update",
     ];
     let missing: BTreeSet<_> = both.difference(&documented).cloned().collect();
     assert_eq!(missing, sessions_only.map(quoted).into());

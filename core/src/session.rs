@@ -12,7 +12,7 @@
 //!
 //! * [`turn`]: inputs and effects;
 //! * [`request`]: what a client can ask, as types; [`answer`]: what it is told;
-//! * `reading`, `publishing`, `watching`, `granting`: what becomes of its requests;
+//! * `reading`, `publishing`, `watching`, `editing`, `granting`: what becomes of its requests;
 //! * [`subscription`], `places`: the channels of the session;
 //! * [`credit`]: how many bytes of pages the client takes;
 //! * `liveness`: whether the other side is there; `pace`: whether it waits for its acks, and how it is listened to.
@@ -31,6 +31,7 @@ use crate::time::Now;
 
 pub mod answer;
 pub mod credit;
+mod editing;
 mod granting;
 mod liveness;
 mod pace;
@@ -46,6 +47,7 @@ pub use turn::{Effect, Fetched, Input};
 
 use answer::{Answer, Farewell};
 use credit::Credit;
+use editing::Editing;
 use liveness::{Liveness, Silence};
 use places::Places;
 use publishing::Publishing;
@@ -70,6 +72,10 @@ const DRAINING_TIME_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(pub u32);
 
+/// Stands for a document on one node as long as anybody there has it open; the same for all its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentId(pub u32);
+
 /// Where a session keeps one channel: an index below [`PLACES_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(pub u8);
@@ -93,6 +99,10 @@ pub struct Settings {
     pub presence_interval: Option<Duration>,
     /// Time between two ephemeral states on average; what comes faster is dropped. `None` sets no rate.
     pub ephemeral_interval: Option<Duration>,
+    /// Documents open at once; 0 where none are served.
+    pub documents_max: usize,
+    /// Time between two parts of documents on average; `None` sets no rate. Who is faster is heard later.
+    pub document_interval: Option<Duration>,
     /// Time between two attaches on average; `None` sets no rate.
     pub attach_interval: Option<Duration>,
     /// Publishes and skips taken and not yet answered.
@@ -132,10 +142,17 @@ pub struct Session {
     in_flight: u16,
     /// Since the first publish: most sessions only read.
     publishing: Option<Box<Publishing>>,
-    /// Since it first had to do with presence.
-    presence: Option<Box<Presence>>,
+    /// Since it first had to do with more than channels.
+    beside: Option<Box<Beside>>,
     page_tickets: u32,
     liveness: Liveness,
+}
+
+/// What a session has to do with beside its channels. Most have nothing.
+#[derive(Debug, Default)]
+struct Beside {
+    presence: Presence,
+    editing: Editing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +188,7 @@ impl Session {
             attaching: Vec::new(),
             in_flight: 0,
             publishing: None,
-            presence: None,
+            beside: None,
             page_tickets: 0,
             liveness: Liveness::new(now),
         }
@@ -283,6 +300,14 @@ impl Session {
                 place,
                 refusal,
             } => self.watch_refused(request, place, refusal, out),
+            Input::DocumentOpening {
+                request,
+                document,
+                editor,
+            } => self.document_opening(request, document, editor, out),
+            Input::DocumentOpened { editor, document_id } => self.document_opened(editor, document_id, out),
+            Input::DocumentClosed { editor, why } => self.document_closed(editor, &why, out),
+            Input::DocumentsClosed(why) => self.documents_closed(&why, out),
             Input::Wake => self.wake(now.instant, out),
             Input::Dismiss(Farewell::Draining) if self.is_open() => {
                 let deadline = now.instant + DRAINING_TIME_MAX;
@@ -373,6 +398,9 @@ impl Session {
             Request::LeavePresence { request, channel } => self.leave_presence(request, channel, now.instant, out),
             Request::Watch { request, channel, mode } => self.watch(request, channel, mode, now.instant, out),
             Request::Ephemeral { channel, ephemeral } => self.ephemeral(channel, ephemeral, now.instant, out),
+            Request::OpenDocument { request, document } => self.open_document(request, document, out),
+            Request::CloseDocument { document_id } => self.close_document(document_id, out),
+            Request::DocumentPart(part) => self.document_part(part, now.instant, out),
             Request::Goodbye => self.close(Farewell::ClientLeft, out),
         }
     }

@@ -24,6 +24,8 @@ pub struct Documents {
     pub enabled: bool,
     /// The namespace of documents whose names have none.
     pub namespace: String,
+    /// Documents that a session may have open at once.
+    pub per_session_max: u32,
     /// Messages a second that are read of one connection of an editor; 0 for no limit.
     pub message_rate: u32,
 }

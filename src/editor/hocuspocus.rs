@@ -192,7 +192,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
                 self.line
                     .say(&FromServer::Authenticated { is_read_only }.frame(address));
                 let opened = Opened::open(&registry, &mailbox, document, rights, false).await;
-                self.editors.insert(opened.editor, Arc::clone(key));
+                self.editors.insert(opened.editor(), Arc::clone(key));
                 let open = Document::Open(Box::new(opened));
                 match self.documents.insert(Arc::clone(key), open) {
                     Some(Document::Waiting(frames)) => frames,
@@ -231,7 +231,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
     fn forget(&mut self, key: &Arc<str>) {
         match self.documents.remove(key) {
             Some(Document::Open(opened)) => {
-                self.editors.remove(&opened.editor);
+                self.editors.remove(&opened.editor());
             }
             Some(Document::Waiting(frames)) => {
                 let bytes: usize = frames.iter().map(Bytes::len).sum();
@@ -274,7 +274,12 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
                 tracing::debug!(reason, "an awareness message was not taken");
             }
             Event::Closed(closed) => self.shut(&key, address, &closed.to_string()),
-            Event::Step1(_) | Event::Step2(_) | Event::Update(_) | Event::Awareness(_) | Event::Stateless(_) => {}
+            Event::Opened
+            | Event::Step1(_)
+            | Event::Step2(_)
+            | Event::Update(_)
+            | Event::Awareness(_)
+            | Event::Stateless(_) => {}
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Mailbox {
 }
 
 /// What one of a connection's editors is told.
-pub(super) type Letter = (EditorId, Arc<Told>);
+pub type Letter = (EditorId, Arc<Told>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -73,7 +73,7 @@ impl Mailbox {
     }
 
     /// Takes what has come; nothing more comes after an end.
-    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Vec<Letter>, End>> {
+    pub fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Vec<Letter>, End>> {
         self.waker.register(cx.waker());
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if !queue.told.is_empty() {
@@ -87,7 +87,7 @@ impl Mailbox {
     }
 
     /// Has the task woken by whatever comes next.
-    pub(super) fn register(&self, cx: &Context<'_>) {
+    pub fn register(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
     }
 
@@ -116,6 +116,7 @@ mod tests {
 
     use bytes::Bytes;
     use starling_core::document::gateway::Event;
+    use starling_core::session::DocumentId;
 
     use super::*;
 
@@ -123,7 +124,7 @@ mod tests {
     fn one_that_does_not_take_what_it_is_told_is_ended() {
         let mailbox = Mailbox::default();
         let cx = Context::from_waker(Waker::noop());
-        let told = |bytes| Arc::new(Told::new(Event::Update(Bytes::from(vec![0; bytes]))));
+        let told = |bytes| Arc::new(Told::new(DocumentId(1), Event::Update(Bytes::from(vec![0; bytes]))));
         assert!(mailbox.poll_take(&cx).is_pending());
         // A whole document, however large, and what comes after it until it is taken.
         mailbox.push(EditorId(1), &told(2 * WAITING_BYTES_MAX));

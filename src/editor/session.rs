@@ -10,15 +10,14 @@ use starling_core::document::sync::Sync;
 use starling_core::id::ChannelName;
 use tokio::time::Instant;
 
-use super::Mailbox;
 use super::rights::Rights;
+use super::{Mailbox, Seat};
 use crate::actor::document::gateway::Message;
 use crate::actor::registry::Registry;
 
 /// A document that an editor has open. It is closed when this is dropped.
 pub(super) struct Opened {
-    pub(super) document: ChannelName,
-    pub(super) editor: EditorId,
+    seat: Seat,
     pub(super) rights: Rights,
     /// When its token ends.
     pub(super) expires: Option<Instant>,
@@ -35,29 +34,26 @@ impl Opened {
         rights: Rights,
         wants_echo: bool,
     ) -> Self {
-        let editor = registry.next_editor();
-        registry.services().metrics.document_edited(true);
-        let opened = Self {
-            document,
-            editor,
+        let seat = Seat::new(registry, document);
+        let opening = seat.opening(mailbox, rights.may_write, wants_echo);
+        registry.send_document(seat.document(), opening).await;
+        Self {
+            seat,
             expires: expires(registry, &rights),
             rights,
             registry: registry.clone(),
             edits: 0,
-        };
-        let open = Message::Open {
-            editor,
-            mailbox: Arc::clone(mailbox),
-            may_write: opened.rights.may_write,
-            wants_echo,
-        };
-        registry.send_document(&opened.document, open).await;
-        opened
+        }
+    }
+
+    /// As which editor.
+    pub(super) const fn editor(&self) -> EditorId {
+        self.seat.editor()
     }
 
     /// Takes a step of making two documents equal.
     pub(super) async fn sync(&mut self, step: Sync<'_>) {
-        let editor = self.editor;
+        let editor = self.editor();
         let input = match step {
             Sync::Step1(state_vector) => Input::Step1 {
                 editor,
@@ -80,35 +76,37 @@ impl Opened {
     pub(super) async fn awareness(&self, states: &[u8]) {
         if self.rights.may_show {
             let states = Bytes::copy_from_slice(states);
-            let editor = self.editor;
+            let editor = self.editor();
             self.say(Input::Awareness { editor, states }).await;
         }
     }
 
     /// Answers with the states of all clients.
     pub(super) async fn query_awareness(&self) {
-        self.say(Input::QueryAwareness(self.editor)).await;
+        self.say(Input::QueryAwareness(self.editor())).await;
     }
 
     /// Passes a message of the application on to the others, if it may write.
     pub(super) async fn stateless(&self, payload: &str) {
         if self.rights.may_write {
             let payload = Bytes::copy_from_slice(payload.as_bytes());
-            let editor = self.editor;
+            let editor = self.editor();
             self.say(Input::Stateless { editor, payload }).await;
         }
     }
 
     /// Another token allows something else.
     pub(super) async fn permit(&mut self, rights: Rights) {
-        let (editor, may_write) = (self.editor, rights.may_write);
+        let (editor, may_write) = (self.editor(), rights.may_write);
         self.expires = expires(&self.registry, &rights);
         self.rights = rights;
         self.say(Input::Permit { editor, may_write }).await;
     }
 
     async fn say(&self, input: Input) {
-        self.registry.send_document(&self.document, Message::Said(input)).await;
+        self.registry
+            .send_document(self.seat.document(), Message::Said(input))
+            .await;
     }
 }
 
@@ -124,11 +122,3 @@ fn expires(registry: &Registry, rights: &Rights) -> Option<Instant> {
 
 /// Later than any connection lives: an instant has no room for every date that a token may name.
 const FAR_AWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.registry.services().metrics.document_edited(false);
-        let close = Message::Said(Input::Close(self.editor));
-        self.registry.tell_document_gateway(&self.document, close);
-    }
-}

@@ -6,27 +6,41 @@ use bytes::Bytes;
 use starling_core::document::gateway::Event;
 use starling_core::document::sync::hocuspocus::{Address, FromServer};
 use starling_core::document::sync::{Message, Sync};
+use starling_core::session::DocumentId;
 
+use crate::fanout::Frame;
 use crate::transport::websocket::codec;
+use crate::wire;
 
-/// See the module. Frames are those of a WebSocket, with their headers.
+/// See the module. Those of y-websocket and Hocuspocus are frames of a WebSocket, with their headers.
 #[derive(Debug)]
 pub struct Told {
+    document_id: DocumentId,
     event: Event,
     yjs: OnceLock<Bytes>,
     /// For editors that have the document under its plain name.
     hocuspocus: OnceLock<Bytes>,
+    /// For sessions.
+    frames: OnceLock<Vec<Frame>>,
 }
 
 impl Told {
-    /// Of something that happened.
+    /// Of something that happened to a document.
     #[must_use]
-    pub const fn new(event: Event) -> Self {
+    pub const fn new(document_id: DocumentId, event: Event) -> Self {
         Self {
+            document_id,
             event,
             yjs: OnceLock::new(),
             hocuspocus: OnceLock::new(),
+            frames: OnceLock::new(),
         }
+    }
+
+    /// To which document.
+    #[must_use]
+    pub const fn document_id(&self) -> DocumentId {
+        self.document_id
     }
 
     /// What happened.
@@ -46,8 +60,15 @@ impl Told {
                 | Event::Awareness(bytes)
                 | Event::Stateless(bytes) => bytes.len(),
                 Event::Saved { echo, .. } => echo.iter().map(Bytes::len).sum(),
-                Event::Refused { .. } | Event::AwarenessRefused { .. } | Event::Closed(_) => 0,
+                Event::Opened | Event::Refused { .. } | Event::AwarenessRefused { .. } | Event::Closed(_) => 0,
             }
+    }
+
+    /// As a session is told; none for what each is told by itself.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        self.frames
+            .get_or_init(|| wire::document::told(self.document_id, &self.event))
     }
 
     /// As y-websocket is told; `None` for what it has no words for.
@@ -57,7 +78,8 @@ impl Told {
             Event::Step2(update) => Message::Sync(Sync::Step2(update)),
             Event::Update(update) => Message::Sync(Sync::Update(update)),
             Event::Awareness(states) => Message::Awareness(states),
-            Event::Stateless(_)
+            Event::Opened
+            | Event::Stateless(_)
             | Event::Saved { .. }
             | Event::Refused { .. }
             | Event::AwarenessRefused { .. }
@@ -74,9 +96,11 @@ impl Told {
             Event::Update(update) => FromServer::Sync(Sync::Update(update)),
             Event::Awareness(states) => FromServer::Awareness(states),
             Event::Stateless(payload) => FromServer::Stateless(std::str::from_utf8(payload).ok()?),
-            Event::Saved { .. } | Event::Refused { .. } | Event::AwarenessRefused { .. } | Event::Closed(_) => {
-                return None;
-            }
+            Event::Opened
+            | Event::Saved { .. }
+            | Event::Refused { .. }
+            | Event::AwarenessRefused { .. }
+            | Event::Closed(_) => return None,
         };
         let encode = || codec::binary(&message.frame(address));
         Some(match address.session {

@@ -145,7 +145,12 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
                 None
             }
             Event::Closed(closed) => Some(Ending::Close(close::TRY_AGAIN, closed.to_string())),
-            Event::Step1(_) | Event::Step2(_) | Event::Update(_) | Event::Awareness(_) | Event::Stateless(_) => None,
+            Event::Opened
+            | Event::Step1(_)
+            | Event::Step2(_)
+            | Event::Update(_)
+            | Event::Awareness(_)
+            | Event::Stateless(_) => None,
         }
     }
 

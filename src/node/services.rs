@@ -135,6 +135,11 @@ impl Services {
             token_leeway: config.auth.leeway,
             attach_interval: rate::interval(config.session.attach_rate),
             entries_max: presence::gateway::Limits::default().entries_per_connection_max,
+            documents_max: match config.documents.enabled {
+                true => config.documents.per_session_max as usize,
+                false => 0,
+            },
+            document_interval: rate::interval(config.documents.message_rate),
             presence_interval: rate::interval(config.session.presence_rate),
             ephemeral_interval: rate::interval(config.session.ephemeral_rate),
             windows: gathering,

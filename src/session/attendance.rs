@@ -229,7 +229,7 @@ impl<C: Connection> Task<C> {
     /// What the session has to do with presence, from now on: most have nothing.
     pub(super) fn attend(&mut self) -> &mut Attendance {
         let Self {
-            attendance,
+            beside,
             registry,
             mailbox,
             number,
@@ -237,6 +237,7 @@ impl<C: Connection> Task<C> {
             secret,
             ..
         } = self;
+        let attendance = &mut beside.get_or_insert_default().attendance;
         attendance.get_or_insert_with(|| {
             let subject = rules.subject();
             // One that brings nothing is somebody new each time.
@@ -245,13 +246,13 @@ impl<C: Connection> Task<C> {
                 id: shown(&subject, &secret),
                 subject,
             };
-            Box::new(Attendance::new(registry.clone(), Arc::clone(mailbox), *number, client))
+            Attendance::new(registry.clone(), Arc::clone(mailbox), *number, client)
         })
     }
 
     /// Queues what is due of the presence that is watched at `place`; `None` if nothing is.
     pub(super) fn step_presence(&mut self, place: Place) -> Option<Room> {
-        let attendance = self.attendance.as_mut()?;
+        let attendance = self.beside.as_mut()?.attendance.as_mut()?;
         let view = attendance.seats.get_mut(&place.0)?.view.as_mut();
         let Some(view) = view.filter(|view| !view.is_lost) else {
             return Some(Room::Left);

@@ -1,4 +1,4 @@
-//! Requests on their way to the owners of channels: what one turn of the session brings, in order.
+//! Requests on their way to the owners of channels, and to documents: what one turn of the session brings, in order.
 //!
 //! Publishes to one channel that follow each other travel as one message. What a client sends together then costs the
 //! channel, its slot and its readers a turn each, and not a turn for each publish.
@@ -9,8 +9,10 @@ use std::task::{Context, Poll, ready};
 use starling_core::id::ChannelName;
 
 use crate::actor::channel::Message;
+use crate::actor::document::gateway;
 use crate::actor::presence::{self, ShardId};
 use crate::actor::registry::Registry;
+use crate::editor::Seat;
 
 /// See the module. Bounded by the frames, and their bytes, that a turn reads: nothing is read while something is on its way.
 #[derive(Default)]
@@ -24,6 +26,9 @@ pub(super) struct Outbound {
 enum Request {
     Channel(ChannelName, Message),
     Presence(ShardId, Box<presence::Message>),
+    Document(ChannelName, Box<gateway::Message>),
+    /// A seat at a document, to be given up.
+    Seat(Seat),
 }
 
 impl Request {
@@ -38,6 +43,14 @@ impl Request {
                 let sent = registry.try_send_presence(shard, *message);
                 sent.map_err(|message| Self::Presence(shard, message))
             }
+            Self::Document(document, message) => {
+                let sent = registry.try_send_document(&document, *message);
+                sent.map_err(|message| Self::Document(document, message))
+            }
+            Self::Seat(seat) => {
+                drop(seat);
+                Ok(())
+            }
         }
     }
 
@@ -46,6 +59,8 @@ impl Request {
         match self {
             Self::Channel(channel, message) => registry.send(&channel, message).await,
             Self::Presence(shard, message) => registry.send_presence(shard, *message).await,
+            Self::Document(document, message) => registry.send_document(&document, *message).await,
+            Self::Seat(seat) => drop(seat),
         }
     }
 }
@@ -65,6 +80,16 @@ impl Outbound {
     /// Adds a request about presence.
     pub(super) fn push_presence(&mut self, (shard, message): (ShardId, presence::Message)) {
         self.requests.push(Request::Presence(shard, Box::new(message)));
+    }
+
+    /// Adds what an editor says to a document.
+    pub(super) fn push_document(&mut self, document: ChannelName, message: gateway::Message) {
+        self.requests.push(Request::Document(document, Box::new(message)));
+    }
+
+    /// Adds that a seat at a document is given up.
+    pub(super) fn push_seat(&mut self, seat: Seat) {
+        self.requests.push(Request::Seat(seat));
     }
 
     /// Hands everything to its owners, in order. Pending while a mailbox has no room.
@@ -138,7 +163,7 @@ mod tests {
             .iter()
             .map(|request| match request {
                 Request::Channel(channel, message) => (channel.as_str(), message.requests()),
-                Request::Presence(..) => ("presence", 1),
+                Request::Presence(..) | Request::Document(..) | Request::Seat(_) => unreachable!("none was pushed"),
             })
             .collect();
         assert_eq!(

@@ -44,6 +44,10 @@ impl<C: Connection> Task<C> {
                 self.deaf = true;
                 return Poll::Pending;
             }
+            if let Some(at) = self.rules.heard_again_at(self.services.clock.now().instant) {
+                self.look_at(Instant::from_std(at));
+                return Poll::Pending;
+            }
             match self.connection.poll_receive(cx) {
                 Poll::Ready(Ok(body)) => {
                     bytes += body.len();
@@ -86,7 +90,8 @@ impl<C: Connection> Task<C> {
 
     fn received(&mut self, body: bytes::Bytes) {
         self.services.metrics.received(body.len());
-        match wire::request(body) {
+        let namespace = &self.services.config.documents.namespace;
+        match wire::request(body, namespace) {
             Ok(request) => self.handle(Input::Received(request)),
             Err(Rejected::Close(farewell)) => self.handle(Input::Dismiss(farewell)),
             Err(Rejected::Refuse { request, code, message }) => {

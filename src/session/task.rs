@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::attendance::Attendance;
 use super::deliver::Reader;
+use super::editing::Desk;
 use super::outbound::Outbound;
 use super::{Delivery, Mailbox, PageAnswer};
 use crate::actor::registry::Registry;
@@ -78,10 +79,19 @@ pub(super) struct Task<C> {
     pub(super) outbound: Outbound,
     /// By what its client is the same over its reloads, until that is needed.
     pub(super) secret: Option<Box<[u8; 16]>>,
-    /// Where its client is, and whose presence it watches, if anybody's.
-    pub(super) attendance: Option<Box<Attendance>>,
+    /// What it has to do with beside its channels. Most have nothing.
+    pub(super) beside: Option<Box<Beside>>,
     alarm: Option<Instant>,
     pub(super) ending: Option<Farewell>,
+}
+
+/// See [`Task::beside`].
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Where its client is, and whose presence it watches, if anybody's.
+    pub(super) attendance: Option<Attendance>,
+    /// The documents that it has open.
+    pub(super) desk: Desk,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +116,7 @@ impl<C: Connection> Task<C> {
         );
         Self {
             secret: None,
-            attendance: None,
+            beside: None,
             connection,
             registry,
             services,
@@ -153,6 +163,7 @@ impl<C: Connection> Task<C> {
         }
         loop {
             self.deliver();
+            let documents_wait = self.deliver_documents(cx);
             if self.connection.is_written() || self.acks_wait() {
                 break;
             }
@@ -168,7 +179,7 @@ impl<C: Connection> Task<C> {
                 Poll::Ready(Err(_)) => return Poll::Ready(Ending::Gone),
                 Poll::Pending => break,
             }
-            if !self.starved {
+            if !self.starved && !documents_wait {
                 break;
             }
         }
@@ -346,8 +357,21 @@ impl<C: Connection> Task<C> {
             }
             Effect::Unwatch { place } => self.attend().unwatch(place),
             Effect::Ephemeral { channel, ephemeral } => self.attend().pass(channel, ephemeral),
+            Effect::OpenDocument {
+                request,
+                document,
+                may_write,
+            } => self.open_document(request, document, may_write),
+            Effect::PermitDocument { editor, may_write } => self.permit_document(editor, may_write),
+            Effect::Say { editor, said } => self.say(editor, said),
+            Effect::CloseDocument { editor } => self.close_document(editor),
             Effect::Close(farewell) => {
-                if let Some(attendance) = self.attendance.as_mut().filter(|_| farewell.is_final()) {
+                if let Some(attendance) = self
+                    .beside
+                    .as_mut()
+                    .filter(|_| farewell.is_final())
+                    .and_then(|it| it.attendance.as_mut())
+                {
                     attendance.leave();
                 }
                 self.ending = Some(farewell);
@@ -396,7 +420,7 @@ impl<C: Connection> Task<C> {
     pub(super) async fn end(mut self, ending: Ending) {
         self.count_dropped_datagrams();
         // At once: others are not to see for as long as the goodbye takes who has gone.
-        self.attendance = None;
+        self.beside = None;
         for place in 0..PLACES_MAX {
             self.leave(starling_core::session::Place(place as u8));
         }

@@ -13,6 +13,7 @@ use starling_protocol::frame;
 use starling_protocol::v1::{self, ErrorCode, server_frame};
 use starling_protocol::{limits, version};
 
+use super::document;
 use crate::fanout::Frame;
 
 /// What a welcome says that is the same for every session of the node.
@@ -118,6 +119,18 @@ pub fn answer(answer: Answer, greeting: &Greeting, session: u64, datagram_bytes:
             channel: channel.as_str().to_owned(),
             ..error(RequestId(0), ChannelId(0), &refusal)
         }),
+        Answer::DocumentOpened {
+            request,
+            document_id,
+            may_write,
+            may_show,
+        } => document::opened(request.0, document_id, may_write, may_show),
+        Answer::DocumentRefused {
+            document_id,
+            piece,
+            why,
+        } => document::piece_refused(document_id, piece, &why),
+        Answer::DocumentClosed { document_id, why } => document::closed(document_id, &why),
         Answer::Lagged { channel_id, seq } => server_frame::Body::Lagged(v1::Lagged {
             channel_id: channel_id.0,
             seq: seq.0,
@@ -268,6 +281,8 @@ pub const fn refusal_code(refusal: &Refusal) -> ErrorCode {
         Refusal::PayloadTooLarge { .. } | Refusal::StateTooLarge { .. } => ErrorCode::PayloadTooLarge,
         Refusal::TooManyChannels { .. } | Refusal::TooManyEntries { .. } => ErrorCode::TooManyChannels,
         Refusal::NotEntered => ErrorCode::NotEntered,
+        Refusal::DocumentsOff => ErrorCode::DocumentsOff,
+        Refusal::TooManyDocuments { .. } => ErrorCode::TooManyDocuments,
         Refusal::SerialGap { .. } => ErrorCode::SerialGap,
         Refusal::OutcomeUnknown => ErrorCode::OutcomeUnknown,
         Refusal::NotAttached => ErrorCode::NotAttached,
@@ -369,11 +384,11 @@ fn window(window: channel::Window) -> v1::Window {
     }
 }
 
-fn millis(duration: Duration) -> u32 {
+pub(super) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Texts for people have a limit on the wire; what a client sent may be part of one.
-fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: &str) -> String {
     text[..text.floor_char_boundary(limits::TEXT_BYTES_MAX)].to_owned()
 }

@@ -6,14 +6,16 @@ use starling_core::channel::From;
 use starling_core::id::{ChannelName, Epoch, Key, Position, PublisherId, Seq, Serial, Term};
 use starling_core::presence::Mode;
 use starling_core::presence::message::Ephemeral;
-use starling_core::session::ChannelId;
 use starling_core::session::answer::Farewell;
 use starling_core::session::request::{Attach, Hello, Publish, Refresh, Request, RequestId, Skip};
+use starling_core::session::{ChannelId, DocumentId};
 use starling_core::time::WallTime;
 use starling_protocol::close::CloseCode;
 use starling_protocol::frame::{self, Answer};
 use starling_protocol::v1::{self, ErrorCode, client_frame};
 use starling_protocol::{limits, version};
+
+use super::document;
 
 /// A frame that is not carried out.
 #[derive(Debug)]
@@ -31,11 +33,11 @@ pub enum Rejected {
     },
 }
 
-/// Reads one frame's body.
+/// Reads one frame's body. Documents without a namespace are in `namespace`.
 ///
 /// # Errors
 /// [`Rejected`] says what becomes of the session.
-pub fn request(body: Bytes) -> Result<Request, Rejected> {
+pub fn request(body: Bytes, namespace: &str) -> Result<Request, Rejected> {
     let body = frame::decode_client(body).map_err(|error| match error.answer() {
         Answer::Close(CloseCode::UnsupportedVersion) => Rejected::Close(Farewell::UnsupportedVersion),
         Answer::Close(_) => Rejected::Close(Farewell::BadFrame(error.to_string())),
@@ -89,6 +91,20 @@ pub fn request(body: Bytes) -> Result<Request, Rejected> {
             Some((channel, ephemeral)) => Request::Ephemeral { channel, ephemeral },
             None => Request::Malformed, // nobody waits for an answer
         },
+        client_frame::Body::OpenDocument(open) => Request::OpenDocument {
+            request: RequestId(open.request),
+            document: document::name(&open.document, namespace).map_err(|message| Rejected::Refuse {
+                request: RequestId(open.request),
+                code: ErrorCode::BadChannelName,
+                message,
+            })?,
+        },
+        client_frame::Body::CloseDocument(close) => Request::CloseDocument {
+            document_id: DocumentId(close.document_id),
+        },
+        client_frame::Body::DocumentPart(part) => {
+            document::part(&part).map_or(Request::Malformed, Request::DocumentPart)
+        }
         client_frame::Body::Goodbye(_) => Request::Goodbye,
     })
 }

@@ -102,7 +102,6 @@ for (const transport of browser.transports) {
     assert.ok(inOrder, 'each once, in order');
     assert.equal(last, String(total - 1));
     assert.ok(commitsOfAFrameMax <= 1, `${commitsOfAFrameMax} commits in a frame`);
-    assert.ok((tasks.own ?? 0) < 50, `a task took ${tasks.own} ms`);
     await tab.close();
   });
 }

@@ -12,6 +12,7 @@
 //! | `cluster.rs` | three nodes: what clients are told, what an operator orders, and what no stranger can do to them |
 //! | `presence.rs` | who is in a channel: coming, going and returning, on one node and on three of which some die |
 //! | `editors.rs` | editors of documents, byte for byte: what they say, what they are told, and what strangers send |
+//! | `documents.rs` | documents in sessions: edits, what is missing, rights, limits |
 //! | `interest.rs` | which nodes a message travels to, counted at the links |
 //! | `demo.rs` | the demo page, and what it may do |
 //! | `publishing.rs` | a request over HTTP that is repeated |
@@ -36,6 +37,7 @@ mod cli;
 mod cluster;
 mod cuts;
 mod demo;
+mod documents;
 mod editors;
 mod hostile;
 mod interest;

@@ -1,8 +1,17 @@
-// A reporter beside the dots: the figures that tests state, which are the lines they print after "# ".
+// A reporter beside the dots: the figures that tests state, which are the lines they print after "# ", and what failed, which
+// dots alone do not tell.
+
+import { inspect } from 'node:util';
 
 export default async function* figures(events) {
   for await (const { type, data } of events) {
-    if (type !== 'test:stdout') continue;
-    for (const line of data.message.split('\n')) if (line.startsWith('# ')) yield `\n${line}\n`;
+    if (type === 'test:stdout') {
+      for (const line of data.message.split('\n')) if (line.startsWith('# ')) yield `\n${line}\n`;
+    } else if (type === 'test:fail') {
+      const error = data.details?.error;
+      // Of a file it is said only that a test in it failed.
+      if (error?.failureType === 'subtestsFailed') continue;
+      yield `\n✗ ${data.name} (${data.file}:${data.line})\n${inspect(error?.cause ?? error)}\n`;
+    }
   }
 }

@@ -60,6 +60,15 @@ pub enum Refusal {
     /// The session has not entered the channel's presence.
     #[error("this session has not entered the presence of that channel; enter it first")]
     NotEntered,
+    /// The node serves no documents.
+    #[error("this node serves no documents; whoever operates it sets documents.enabled")]
+    DocumentsOff,
+    /// The session has as many documents open as it may.
+    #[error("this session has {max} documents open, as many as it may; close some first")]
+    TooManyDocuments {
+        /// As many as it may.
+        max: usize,
+    },
     /// A state in presence is longer than the namespace allows.
     #[error(
         "the state has {bytes} bytes and the namespace takes {bytes_max}; nothing has changed, say less in it or raise the limit"
@@ -223,6 +232,7 @@ impl Refusal {
             Self::StateTooLarge { .. } => Some("state_max"),
             Self::TooManyEntries { .. } => Some("presence_entries_per_session_max"),
             Self::PresenceFull => Some("presence_entries_max"),
+            Self::TooManyDocuments { .. } => Some("documents_per_session_max"),
             _ => None,
         }
     }
@@ -252,6 +262,8 @@ impl Refusal {
             | Self::OutcomeUnknown
             | Self::NotAttached
             | Self::NotEntered
+            | Self::DocumentsOff
+            | Self::TooManyDocuments { .. }
             | Self::StateTooLarge { .. }
             | Self::TooManyEntries { .. }
             | Self::KeyMismatch { .. }

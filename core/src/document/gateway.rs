@@ -207,6 +207,8 @@ impl Gateway {
     }
 
     fn open(&mut self, id: EditorId, mut editor: Editor, now: Instant, out: &mut Vec<Effect>) {
+        let event = Event::Opened;
+        out.push(Effect::Tell { to: id, event });
         if self.is_joined()
             && let Some(mark) = &self.mark
         {

@@ -288,7 +288,7 @@ impl World {
                 self.saved += edits;
                 self.tabs[tab].saved(*up_to, &mut self.store);
             }
-            gateway::Event::Stateless(_) => {}
+            gateway::Event::Opened | gateway::Event::Stateless(_) => {}
             gateway::Event::Refused { edit, refusal } => panic!("edit {edit} was refused: {refusal}"),
             gateway::Event::AwarenessRefused { reason } => panic!("{reason}"),
             gateway::Event::Closed(closed) => panic!("{closed}"),

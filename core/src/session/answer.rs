@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::ChannelId;
-use super::request::RequestId;
+use thiserror::Error;
+
+use super::request::{Piece, RequestId};
+use super::{ChannelId, DocumentId};
 use crate::backpressure::Policy;
 use crate::channel::{self, Attachment, Reason, Refusal};
+use crate::document::message;
 use crate::id::{ChannelName, Position, Seq, Serial};
 use crate::namespace::Namespace;
 use crate::presence::ClientId;
@@ -112,6 +115,33 @@ pub enum Answer {
         /// Why.
         refusal: Refusal,
     },
+    /// A document is open; or, where nobody asked, the session may do other things there.
+    DocumentOpened {
+        /// As asked; 0 if nobody did.
+        request: RequestId,
+        /// Its number on this node.
+        document_id: DocumentId,
+        /// Edits are taken.
+        may_write: bool,
+        /// States of awareness are taken.
+        may_show: bool,
+    },
+    /// Something that was sent to a document was not taken.
+    DocumentRefused {
+        /// Which document.
+        document_id: DocumentId,
+        /// What it was.
+        piece: Piece,
+        /// Why.
+        why: NotTaken,
+    },
+    /// A document is closed by the server.
+    DocumentClosed {
+        /// Which document.
+        document_id: DocumentId,
+        /// Why.
+        why: NotTaken,
+    },
     /// A pull is refused; it has no number of its own.
     PullRefused {
         /// The channel.
@@ -146,6 +176,32 @@ pub enum Answer {
         /// Delivery goes on after it.
         position: Position,
     },
+}
+
+/// Why something was not taken by a document, or why a session has it open no more.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotTaken {
+    /// The document says so.
+    #[error(transparent)]
+    Document(#[from] message::Refusal),
+    /// A piece that cannot be right. The text says why.
+    #[error("{0}")]
+    BadPiece(String),
+    /// A message of awareness that cannot be right. The text says why, after "the awareness message ..".
+    #[error("the awareness message {0}")]
+    BadAwareness(String),
+    /// The session may not read the document any more.
+    #[error("this session may not read the document any more; ask for a token with the right doc-read")]
+    NoReading,
+    /// The session may show nobody.
+    #[error("nobody is shown in the document with this token; ask for one with the right awareness")]
+    NoAwareness,
+    /// The session does not keep up with what it is told.
+    #[error("the document tells more than this session reads; open it again, and what is missing comes in one piece")]
+    Behind,
+    /// The document failed at this node.
+    #[error("the document failed at this node; open it again")]
+    Failed,
 }
 
 /// Why messages were left out for one reader.

@@ -56,6 +56,7 @@ impl Session {
     /// Leaves the channels that the grant does not cover any more.
     fn withdraw(&mut self, out: &mut Vec<Effect>) {
         self.withdraw_presence(out);
+        self.withdraw_documents(out);
         let held: Vec<_> = self
             .places
             .held()

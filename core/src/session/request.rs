@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::ChannelId;
+use super::{ChannelId, DocumentId};
 use crate::backpressure::Policy;
 use crate::channel::From;
 use crate::id::{ChannelName, Key, PublisherId, Seq, Serial};
@@ -81,6 +81,20 @@ pub enum Request {
         /// What.
         ephemeral: Ephemeral,
     },
+    /// Opens a document.
+    OpenDocument {
+        /// The client's number for it.
+        request: RequestId,
+        /// Which.
+        document: ChannelName,
+    },
+    /// Closes a document.
+    CloseDocument {
+        /// Which.
+        document_id: DocumentId,
+    },
+    /// Says something of a document.
+    DocumentPart(DocumentPart),
     /// Grants bytes of pages.
     Credit {
         /// How many.
@@ -169,6 +183,32 @@ pub struct Publish {
     pub delete: bool,
     /// What is published.
     pub payload: Bytes,
+}
+
+/// A piece of what is said of a document, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPart {
+    /// Of which document.
+    pub document_id: DocumentId,
+    /// What it is.
+    pub piece: Piece,
+    /// The bytes.
+    pub data: Bytes,
+    /// More of them follow.
+    pub more: bool,
+}
+
+/// What is said of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// A new edit, and its number.
+    Update(u64),
+    /// How much the client has.
+    StateVector,
+    /// What the server lacked, and its number among the edits.
+    Missing(u64),
+    /// Who is there.
+    Awareness,
 }
 
 /// A serial to retire.

@@ -18,6 +18,7 @@ use crate::time::WallTime;
 
 mod attaching;
 mod closing;
+mod editing;
 mod granting;
 mod liveness;
 mod opening;
@@ -59,6 +60,8 @@ impl Harness {
             heartbeat: 10 * SECOND,
             channels_max: 2,
             entries_max: 2,
+            documents_max: 2,
+            document_interval: None,
             presence_interval: None,
             ephemeral_interval: None,
             attach_interval: None,

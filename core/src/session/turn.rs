@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::answer::{Answer, Farewell};
+use super::answer::{Answer, Farewell, NotTaken};
 use super::request::{Hello, Publish, Refresh, Request, RequestId, Skip};
-use super::{ChannelId, PageTicket, Place};
+use super::{ChannelId, DocumentId, PageTicket, Place};
 use crate::access::Grant;
 use crate::channel::{self, Attachment, Reason, Refusal, Values};
+use crate::document::message::EditorId;
 use crate::id::{Author, ChannelName, Position, Seq, Serial};
 use crate::presence::message::Ephemeral;
 use crate::presence::{ClientId, Mode, gateway};
@@ -102,6 +103,31 @@ pub enum Input {
         /// Why.
         refusal: Refusal,
     },
+    /// The answer to [`Effect::OpenDocument`]: as which editor, or why not.
+    DocumentOpening {
+        /// The request it answers.
+        request: RequestId,
+        /// The document.
+        document: ChannelName,
+        /// As which editor.
+        editor: Result<EditorId, Refusal>,
+    },
+    /// A document has let an editor in.
+    DocumentOpened {
+        /// Which editor.
+        editor: EditorId,
+        /// The document's number on this node.
+        document_id: DocumentId,
+    },
+    /// A document is closed.
+    DocumentClosed {
+        /// For which editor.
+        editor: EditorId,
+        /// Why.
+        why: NotTaken,
+    },
+    /// What documents told the session is lost.
+    DocumentsClosed(NotTaken),
     /// The instant asked for by [`Session::wake_at`](super::Session::wake_at) has come.
     Wake,
     /// The node is stopping, or an operator wants the session gone.
@@ -231,6 +257,52 @@ pub enum Effect {
         /// What.
         ephemeral: Ephemeral,
     },
+    /// Open a document for an editor of the session; answer with [`Input::DocumentOpening`].
+    OpenDocument {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Which.
+        document: ChannelName,
+        /// Whether the editor may write.
+        may_write: bool,
+    },
+    /// An editor may write, or may not, from now on.
+    PermitDocument {
+        /// Which.
+        editor: EditorId,
+        /// Whether it may.
+        may_write: bool,
+    },
+    /// Tell a document what an editor says.
+    Say {
+        /// Which editor.
+        editor: EditorId,
+        /// What.
+        said: Said,
+    },
+    /// An editor is none any more.
+    CloseDocument {
+        /// Which.
+        editor: EditorId,
+    },
     /// Close the connection once what is queued (a goodbye among it) is written.
     Close(Farewell),
+}
+
+/// What an editor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// What others may lack.
+    Edit {
+        /// Its number, higher than those before.
+        edit: u64,
+        /// What it is.
+        update: Bytes,
+        /// It is all that was lacking by a state vector of the server.
+        is_missing: bool,
+    },
+    /// How much it has.
+    StateVector(Bytes),
+    /// Who is with it.
+    Awareness(Bytes),
 }

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::places::Held;
 use super::request::RequestId;
 use super::turn::Effect;
-use super::{ChannelId, PLACES_MAX, Place, Session};
+use super::{Beside, ChannelId, PLACES_MAX, Place, Session};
 use crate::access::Operation;
 use crate::channel::{Limit, Refusal};
 use crate::id::ChannelName;
@@ -72,7 +72,7 @@ impl Session {
             }
         });
         let max = self.settings.entries_max;
-        let presence = self.presence.get_or_insert_default();
+        let presence = &mut self.beside.get_or_insert_default().presence;
         let is_new = !presence.entered.contains_key(&channel);
         let refusal = match admitted {
             Ok(()) if is_new && presence.entered.len() >= max => Refusal::TooManyEntries { max },
@@ -102,7 +102,7 @@ impl Session {
         out: &mut Vec<Effect>,
     ) {
         // It needs no right any more: who is there may go.
-        let presence = self.presence.get_or_insert_default();
+        let presence = &mut self.beside.get_or_insert_default().presence;
         let refusal = match presence.rate.take(self.settings.presence_interval, now) {
             Err(retry_after) => Refusal::RateLimited {
                 limit: Limit::PresenceRate,
@@ -130,7 +130,7 @@ impl Session {
         out: &mut Vec<Effect>,
     ) {
         let max = self.settings.entries_max;
-        let Some(presence) = &mut self.presence else {
+        let Some(Beside { presence, .. }) = self.beside.as_deref_mut() else {
             return;
         };
         let Some(at) = presence.asked.iter().position(|one| one.request == request) else {
@@ -166,7 +166,7 @@ impl Session {
         out: &mut Vec<Effect>,
     ) {
         let interval = self.settings.ephemeral_interval;
-        let Some(presence) = &mut self.presence else {
+        let Some(Beside { presence, .. }) = self.beside.as_deref_mut() else {
             return;
         };
         // A datagram may be overtaken, or be the one that its client has said again.
@@ -279,9 +279,9 @@ impl Session {
     /// Leaves whatever the grant does not cover any more.
     pub(super) fn withdraw_presence(&mut self, out: &mut Vec<Effect>) {
         let entered: Option<Vec<_>> = self
-            .presence
+            .beside
             .as_ref()
-            .map(|presence| presence.entered.keys().cloned().collect());
+            .map(|beside| beside.presence.entered.keys().cloned().collect());
         for channel in entered.unwrap_or_default() {
             if !self.allows(&channel, Operation::Presence) {
                 self.take_out(channel, out);
@@ -307,7 +307,7 @@ impl Session {
     /// Takes the client out of a channel. What it asked there and nobody has answered is refused, and after it was told so: an
     /// answer that comes later would say that it is there.
     fn take_out(&mut self, channel: ChannelName, out: &mut Vec<Effect>) {
-        let Some(presence) = &mut self.presence else {
+        let Some(Beside { presence, .. }) = self.beside.as_deref_mut() else {
             return;
         };
         presence.entered.remove(&channel);
@@ -343,7 +343,7 @@ impl Session {
             return Err(Refusal::Forbidden { action, channel });
         }
         let interval = self.settings.presence_interval;
-        let taken = self.presence.get_or_insert_default().rate.take(interval, now);
+        let taken = self.beside.get_or_insert_default().presence.rate.take(interval, now);
         taken.map_err(|retry_after| Refusal::RateLimited {
             limit: Limit::PresenceRate,
             retry_after,

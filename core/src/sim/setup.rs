@@ -88,6 +88,8 @@ impl Setup {
             heartbeat,
             channels_max: 100,
             entries_max: 0,
+            documents_max: 0,
+            document_interval: None,
             presence_interval: None,
             ephemeral_interval: None,
             attach_interval: dice.percent(15).then_some(MILLI * 400),

@@ -9,6 +9,7 @@ use starling_core::document::gateway::{Effect, Event, Gateway, Input};
 use starling_core::document::message::{Answer, EditorId, Join, Question, Refusal, ToGateway, ToOwner};
 use starling_core::document::scan::Limits;
 use starling_core::id::{ChannelName, NodeId};
+use starling_core::session::DocumentId;
 use starling_runtime::mailbox::{Address, Envelope, Room};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
@@ -71,8 +72,8 @@ pub struct Arguments {
     pub document: ChannelName,
     /// Who owns it, as far as it is known.
     pub owner: Option<NodeId>,
-    /// A number above that of any join of this process.
-    pub joined: Join,
+    /// Its number among the actors of gateways of this process, from 1 on: no other has it.
+    pub number: u32,
     /// The way to everybody.
     pub registry: Registry,
     /// The bound of its mailbox.
@@ -85,6 +86,8 @@ pub struct GatewayActor;
 /// What its turns need.
 pub struct State {
     document: ChannelName,
+    /// What it is called in sessions.
+    document_id: DocumentId,
     rules: Gateway,
     editors: Editors,
     asking: BTreeMap<u64, oneshot::Sender<Result<Answer, Refusal>>>,
@@ -121,13 +124,15 @@ impl Actor for GatewayActor {
         let Arguments {
             document,
             owner,
-            joined,
+            number,
             registry,
             room,
         } = arguments;
         let state = State {
             document,
-            rules: Gateway::new(Limits::CLIENT, owner, joined),
+            document_id: DocumentId(number),
+            // Joins of one actor count up from its number: it has fewer than four thousand million.
+            rules: Gateway::new(Limits::CLIENT, owner, Join(u64::from(number) << 32)),
             editors: Editors::default(),
             asking: BTreeMap::new(),
             asked: 0,
@@ -206,7 +211,7 @@ impl State {
                 }
                 Effect::Tell { to, event } => {
                     if let Some(mailbox) = self.editors.0.get(&to) {
-                        mailbox.push(to, &Arc::new(Told::new(event)));
+                        mailbox.push(to, &Arc::new(Told::new(self.document_id, event)));
                     }
                 }
                 Effect::TellAll { but, event } => self.tell_all(but, event),
@@ -232,7 +237,7 @@ impl State {
 
     fn tell_all(&mut self, but: Option<EditorId>, event: Event) {
         let is_end = matches!(event, Event::Closed(_));
-        let told = Arc::new(Told::new(event));
+        let told = Arc::new(Told::new(self.document_id, event));
         for (editor, mailbox) in &self.editors.0 {
             if Some(*editor) != but {
                 mailbox.push(*editor, &told);

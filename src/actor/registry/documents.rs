@@ -1,11 +1,11 @@
 //! Where documents are open: their actors at this node, as gateway and as owner.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
 use ractor::ActorId;
-use starling_core::document::message::{Answer, EditorId, Join, Question, Refusal};
+use starling_core::document::message::{Answer, EditorId, Question, Refusal};
 use starling_core::id::{ChannelName, NodeId, SlotId, slot_of};
 use starling_runtime::mailbox::{Address, Room, SendError};
 use tokio::sync::oneshot;
@@ -20,7 +20,7 @@ use crate::metrics::DocumentPart;
 #[derive(Default)]
 pub(super) struct Documents {
     editors: AtomicU64,
-    gateways: AtomicU64,
+    gateways: AtomicU32,
 }
 
 /// Of one slot.
@@ -53,6 +53,28 @@ impl Registry {
                     tokio::task::yield_now().await;
                     back
                 }
+                Err(SendError::Gone(back)) => {
+                    self.forget_document_gateway(document, address.id());
+                    back
+                }
+            };
+        }
+    }
+
+    /// The same, if there is room now.
+    ///
+    /// # Errors
+    /// The message, if there is none.
+    pub fn try_send_document(
+        &self,
+        document: &ChannelName,
+        mut message: gateway::Message,
+    ) -> Result<(), Box<gateway::Message>> {
+        loop {
+            let address = self.document_gateway(document);
+            message = match address.try_send(message, 1) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Full(back) | SendError::Closed(back)) => return Err(Box::new(back)),
                 Err(SendError::Gone(back)) => {
                     self.forget_document_gateway(document, address.id());
                     back
@@ -181,13 +203,12 @@ impl Registry {
         let address = open.gateways.entry(document.clone()).or_insert_with(|| {
             self.0.services.metrics.document_open(DocumentPart::Gateway, true);
             let room = Room::new(document::MAILBOX_SIZE);
-            // Joins of one actor count up from its number: it has fewer than four thousand million.
-            let joined = Join(self.0.documents.gateways.fetch_add(1, Ordering::Relaxed) << 32);
+            let number = self.0.documents.gateways.fetch_add(1, Ordering::Relaxed) + 1;
             let arguments = gateway::Arguments {
                 document: document.clone(),
                 // Under the lock: whoever changes the route tells those that are there then.
                 owner: self.owner_by(&self.route(slot)),
-                joined,
+                number,
                 registry: self.clone(),
                 room: room.clone(),
             };

@@ -37,6 +37,11 @@ impl Metrics {
         self.value(&format!("starling_limits_reached_total{{limit=\"{limit}\"}}"))
     }
 
+    /// Readers that were too slow and were answered so.
+    pub(crate) fn slow(&self, action: &str) -> f64 {
+        self.value(&format!("starling_slow_consumers_total{{action=\"{action}\"}}"))
+    }
+
     /// Sessions that are open over a transport.
     pub(crate) fn connections(&self, transport: Transport) -> f64 {
         self.value(&format!("starling_connections{{transport=\"{}\"}}", transport.name()))

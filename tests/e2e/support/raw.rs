@@ -243,6 +243,7 @@ impl Raw {
                 Body::Entered(frame) => frame.request,
                 Body::Left(frame) => frame.request,
                 Body::Watched(frame) => frame.request,
+                Body::DocumentOpened(frame) => frame.request,
                 Body::Error(frame) => frame.request,
                 _ => continue,
             };

@@ -116,6 +116,9 @@ impl Session {
                     _ => Err(Violation("an ack that answers nothing")),
                 }
             }
+            Body::DocumentPart(_) | Body::DocumentSaved(_) | Body::DocumentOpened(_) | Body::DocumentRefused(_) => {
+                Err(Violation("of a document, and this client opens none"))
+            }
             Body::Error(frame) => self.error(frame, now, effects),
             Body::Ping(frame) => {
                 turn.send(v1::Pong {

@@ -56,6 +56,8 @@ impl RefusalHead {
             | Refusal::TooManyChannels { .. }
             | Refusal::NotAttached
             | Refusal::NotEntered
+            | Refusal::DocumentsOff
+            | Refusal::TooManyDocuments { .. }
             | Refusal::StateTooLarge { .. }
             | Refusal::TooManyEntries { .. }
             | Refusal::PresenceFull

@@ -131,6 +131,8 @@ pub enum Effect {
 /// What an editor is told. Bytes are shared by all who are told the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The document has let the editor in.
+    Opened,
     /// The document has this much; the editor sends what it has beyond it, as one [`Input::Edit`].
     Step1(Bytes),
     /// What the editor lacked when it asked.
