@@ -65,7 +65,7 @@ export class PresenceBench {
     this.#session = new Session(identity, () => 0.5);
     this.client = new Client({ url: 'http://a', worker: () => this.#worker as Worker });
     const means = { clock: this.time, random: () => 0.5, wallMs: () => this.wallMs + this.time.now() };
-    this.client.guest((host) => new Desk(host, means));
+    this.client.guest(Desk, (host) => new Desk(host, means));
   }
 
   presence<State, Moment = unknown>(name = 'demo:a', options: PresenceOptions = {}): Presence<State, Moment> {
@@ -156,7 +156,13 @@ export class PresenceBench {
   }
 
   #perform(effect: Effect): void {
-    if (effect.do === 'state') this.#notice({ do: 'state', state: effect.state, measures: MEASURES, url: '' });
+    if (effect.do === 'state')
+      this.#notice({
+        do: 'state',
+        state: effect.state,
+        measures: { ...MEASURES, sessions: this.#session.counts.sessions },
+        url: '',
+      });
     else if (effect.do === 'foreign') this.#notice(effect);
     else if (effect.do === 'send' && effect.frame.kind === 'foreign') {
       const frame = decode<PresenceClientBodies>(PRESENCE_CLIENT, effect.frame.body);
