@@ -23,7 +23,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 await build({
-  entryPoints: ['index', 'presence', 'presence/react', 'react', 'worker'].map((name) =>
+  entryPoints: ['index', 'presence', 'presence/react', 'react', 'worker', 'yjs', 'yjs/react'].map((name) =>
     join(root, 'src', `${name}.ts`),
   ),
   outdir: dist,

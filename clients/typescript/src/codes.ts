@@ -54,6 +54,7 @@ export type SkipReason = 'slow' | 'superseded' | 'other';
 export type Policy = 'recover' | 'latest' | 'drop' | 'disconnect';
 
 // Numbers with a meaning to the rules.
+export const FORBIDDEN = 4;
 export const PAYLOAD_TOO_LARGE = 5;
 export const SERIAL_GAP = 7;
 export const OUTCOME_UNKNOWN = 8;
