@@ -38,8 +38,10 @@ export class Showing {
   lost(): void {
     this.#isShown = false;
     this.#isDue = false;
-    const others = [...this.awareness.getStates().keys()].filter((id) => id !== this.awareness.clientID);
+    const others = [...this.awareness.meta.keys()].filter((id) => id !== this.awareness.clientID);
     removeAwarenessStates(this.awareness, others, this.origin);
+    // Nor of their clocks: what is said of them in the next session holds, with the clock that it had, too.
+    for (const id of others) this.awareness.meta.delete(id);
   }
 
   told(update: Uint8Array): void {
