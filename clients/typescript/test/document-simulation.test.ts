@@ -28,6 +28,7 @@ class Editor {
   readonly bench: DocumentBench;
   readonly docs: Y.Doc[];
   readonly providers: DocProvider[] = [];
+  readonly faults: unknown[] = [];
   #served: DocumentServed | undefined;
   #generation = 0;
   #upAt = 0;
@@ -55,10 +56,10 @@ class Editor {
     provider.awareness.setLocalState({ name: this.id });
     provider.on('saved', () => {
       totals.saved++;
-      this.check(at);
+      this.#judge(() => this.check(at));
     });
-    provider.on('refused', () => assert.fail('everybody may write'));
-    provider.on('error', (error) => assert.fail(error.message));
+    provider.on('refused', () => this.#judge(() => assert.fail('everybody may write')));
+    provider.on('error', (error) => this.#judge(() => assert.fail(error.message)));
   }
 
   connect(): void {
@@ -110,6 +111,15 @@ class Editor {
     // And what was deleted is, too: nobody else writes these.
     const own = `own ${this.id}`;
     assert.deepEqual(stored.getMap(own).toJSON(), doc.getMap(own).toJSON());
+  }
+
+  /** What a listener throws is the application's, and would not end the run. */
+  #judge(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.faults.push(error);
+    }
   }
 
   #send(frame: Written): void {
@@ -183,6 +193,7 @@ async function live(seed: number): Promise<string[]> {
   }
   for (const editor of editors) {
     assert.equal(editor.bench.violations, 0);
+    if (editor.faults.length > 0) throw editor.faults[0];
     for (const at of DOCUMENTS.keys()) editor.check(at);
     editor.bench.destroy();
   }
