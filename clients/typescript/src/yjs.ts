@@ -179,10 +179,7 @@ export class DocProvider {
     this.#isDestroyed = true;
     this.#flush();
     this.#end('closed', toError({ kind: 'aborted', number: 0, message: '' }));
-    this.#become('closed');
-    this.#offline?.close();
-    // Others hear that it went from the server, which takes back what the session has shown.
-    if (this.#hasOwnAwareness) this.awareness.destroy();
+    if (this.#state === 'failed') this.#close();
   }
 
   #sink(): Sink {
@@ -305,9 +302,19 @@ export class DocProvider {
     this.doc.off('destroy', this.#docDestroyed);
     this.#changed();
     this.#error = error;
-    this.#become(state);
-    if (state === 'failed') this.#emitter.emit('error', error);
+    if (state === 'closed') this.#close();
+    else {
+      this.#become(state);
+      this.#emitter.emit('error', error);
+    }
     for (const waiting of this.#waiting) waiting.settle(error);
+  }
+
+  #close(): void {
+    this.#offline?.close();
+    // Others hear that it went from the server, which takes back what the session has shown.
+    if (this.#hasOwnAwareness) this.awareness.destroy();
+    this.#become('closed');
   }
 
   readonly #docDestroyed = (): void => this.destroy();
