@@ -145,6 +145,46 @@ test('a tab that is offline keeps what is typed over a reload, and it is saved w
   await node.stop();
 });
 
+test('a tab that saves what another has kept does not call saved what that one edits after', async () => {
+  const node = await StarlingNode.start({ 'documents.enabled': 'true' });
+  const proxy = await NodeProxy.start(node.port);
+  proxy.block(true);
+  const tab = await browser.page();
+  const opening = { url: proxy.url, document: 'shared', offline: true, ...PLAIN };
+  await open(tab, { ...opening, name: 'away' });
+  await becomes('it is offline', 'offline', async () => (await how(tab))[0]);
+  await type(tab, 'first', 1);
+  // Another client of the page is as another tab: it shares the database, and nothing else.
+  const saved = await tab.evaluate(
+    async ([url, sdk, yjs]) => {
+      const { DocProvider } = (await import(sdk)) as typeof import('../../clients/typescript/src/yjs.ts');
+      const Y = (await import(yjs)) as typeof import('yjs');
+      const client = new window.bench.Client({ url, transports: ['websocket'], worker: false });
+      const provider = new DocProvider(client, 'shared', new Y.Doc(), { offline: true });
+      // Meanwhile the first goes on.
+      const { text } = window.bench.writing;
+      const once = new Promise<void>((resolve) => provider.on('synced', () => resolve()));
+      await once;
+      text.insert(0, '[second]');
+      await provider.whenSaved();
+      const seen = provider.doc.getText('t').toString();
+      await client.close();
+      return seen;
+    },
+    [node.url, '/dist/yjs.js', 'yjs'] as const,
+  );
+  assert.equal(saved, '[first0]');
+  await tab.reload();
+  await open(tab, { ...opening, name: 'again' });
+  await becomes('both words', '[second][first0]', () => shown(tab));
+  assert.equal((await how(tab))[2], 1, 'the second is not saved');
+  proxy.block(false);
+  await becomes('it is level', LEVEL, () => how(tab), CHANGE_MS_MAX);
+  await tab.close();
+  await proxy.stop();
+  await node.stop();
+});
+
 test('whichever node is killed while two tabs type, nothing that was shown as saved is lost', async () => {
   const [a, b, c] = cluster.nodes;
   const tabs = [await browser.page(), await browser.page()] as const;

@@ -3,8 +3,9 @@
  * edited and not saved is there after a reload.
  *
  * Two tables. `updates` has the updates in the order they came. `unsaved` has a mark for each page that has edited something
- * which is not in the server's store; its row and the mark go in together. Many pages share a database: each appends what it
- * sees, and who compacts it does so in one transaction, in which nobody else writes.
+ * which is not in the server's store: how many edits it has made, written together with each. Many pages share a database: each
+ * appends what it sees, and who compacts it does so in one transaction, in which nobody else writes. A page that finds the
+ * mark of another takes it away once all that it found is saved, unless more was edited there since.
  */
 
 import * as Y from 'yjs';
@@ -32,9 +33,11 @@ export class Offline {
   readonly #failed: (reason: string) => void;
   /** Rows since they were made one, as far as this page knows. */
   #rows = 0;
-  /** Marks that go when all that is in this page's document is saved: those that were found, and its own. */
-  #marks: IDBValidKey[] = [];
-  #isMarked = false;
+  /** The mark of this page, and how many edits it has made. */
+  readonly #page = String(crypto.getRandomValues(new Uint32Array(3)));
+  #edits = 0;
+  /** Marks that go when all that is in this page's document is saved. */
+  #marks = new Map<IDBValidKey, number>();
 
   private constructor(database: IDBDatabase, gc: boolean, failed: (reason: string) => void) {
     this.#database = database;
@@ -51,7 +54,8 @@ export class Offline {
   static async open(document: string, gc: boolean, failed: (reason: string) => void): Promise<Offline> {
     const request = indexedDB.open(databaseOf(document), 1);
     request.onupgradeneeded = () => {
-      for (const table of [UPDATES, UNSAVED]) request.result.createObjectStore(table, { autoIncrement: true });
+      request.result.createObjectStore(UPDATES, { autoIncrement: true });
+      request.result.createObjectStore(UNSAVED);
     };
     return new Offline(await done(request), gc, failed);
   }
@@ -59,38 +63,39 @@ export class Offline {
   /** What was kept until now. */
   async load(): Promise<Kept> {
     const transaction = this.#database.transaction([UPDATES, UNSAVED]);
-    const [updates, marks] = await Promise.all([
+    const unsaved = transaction.objectStore(UNSAVED);
+    const [updates, pages, edits] = await Promise.all([
       done<Uint8Array[]>(transaction.objectStore(UPDATES).getAll()),
-      done(transaction.objectStore(UNSAVED).getAllKeys()),
+      done(unsaved.getAllKeys()),
+      done<number[]>(unsaved.getAll()),
     ]);
     this.#rows = updates.length;
-    this.#marks = marks;
-    return { updates, isUnsaved: marks.length > 0 };
+    this.#marks = new Map(pages.map((page, at) => [page, edits[at] as number]));
+    return { updates, isUnsaved: pages.length > 0 };
   }
 
   /** Keeps an update. One's own is unsaved until {@link saved}. */
   append(update: Uint8Array, isOwn: boolean): void {
-    const marks = isOwn && !this.#isMarked;
+    if (isOwn) this.#marks.set(this.#page, ++this.#edits);
     this.#write((updates, unsaved) => {
       updates.add(update);
-      if (!marks) return;
-      const request = unsaved.add(true);
-      request.onsuccess = () => this.#marks.push(request.result);
+      if (isOwn) unsaved.put(this.#edits, this.#page);
     });
-    this.#isMarked ||= marks;
     if (++this.#rows > ROWS_MAX) this.#compact();
   }
 
   /** All that is in this page's document is in the server's store. */
   saved(): void {
-    if (!this.#isMarked && this.#marks.length === 0) return;
-    this.#isMarked = false;
-    // Transactions run in the order they are made: a mark that is being written is known by then.
-    this.#write((updates, unsaved) => {
-      const turn = updates.count();
-      turn.onsuccess = () => {
-        for (const mark of this.#marks.splice(0)) unsaved.delete(mark);
-      };
+    const marks = this.#marks;
+    if (marks.size === 0) return;
+    this.#marks = new Map();
+    this.#write((_, unsaved) => {
+      for (const [page, edits] of marks) {
+        const request = unsaved.get(page);
+        request.onsuccess = () => {
+          if (request.result === edits) unsaved.delete(page);
+        };
+      }
     });
   }
 
