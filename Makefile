@@ -104,7 +104,7 @@ demo: ## Bundles the TypeScript client for the demo page, after a change to it
 .PHONY: browser
 browser: ## The TypeScript client in Chromium and Firefox, against the binary
 	@$(MAKE) build
-	@scripts/need client chromium firefox display
+	@scripts/need client chromium firefox display postgres
 	$(step) "tests in Chromium" sh -c '$(client) build && $(client) browser'
 	$(step) "tests in Firefox" env BROWSER=firefox $(client) browser
 

@@ -15,7 +15,7 @@ const INTERNAL =
   'queued giveBack coversAPage grant wakeAt unanswered judge suspect heard enqueue disconnected inFlight isEmpty ' +
   'hasRoom hasRoomAgain reading answered route faulted discontinued identity dialer isClosed costs isIdle neighbours ' +
   'refreshAt clock stalled deadline means alive ending connected connection until giveUp received release discover ' +
-  'broken tries reset round taken flow room sent retry handle fields defaults finish command measure ' +
+  'broken tries reset round taken flow room sent handle fields defaults finish command measure ' +
   'credit tell isExtended cause lists hint learn missed flowed frame cost event line wake spare departed ' +
   'lost isLossy refused rest detached attach unsubscribe forgive fault required reached dial skip page snapshot publication lagged';
 
@@ -23,7 +23,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 await build({
-  entryPoints: ['index', 'presence', 'presence/react', 'react', 'worker'].map((name) =>
+  entryPoints: ['index', 'presence', 'presence/react', 'react', 'worker', 'yjs', 'yjs/react'].map((name) =>
     join(root, 'src', `${name}.ts`),
   ),
   outdir: dist,

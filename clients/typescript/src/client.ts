@@ -97,7 +97,10 @@ export class Client {
   readonly #taken = new Map<number, number>();
   /** The node that was reached last. */
   #reached = '';
-  #guest: Guest | undefined;
+  /** The number of the session that is open, 0 for none, and the bytes of a frame that it takes. */
+  #session = 0;
+  #frameBytes = 0;
+  readonly #guests = new Map<unknown, Guest>();
   /** A client that reads history beside this one, while it does and for a little longer. */
   #beside: Client | undefined;
   #besideReadings = 0;
@@ -234,17 +237,24 @@ export class Client {
     return channel as Channel<T>;
   }
 
-  /** @internal The one guest, which is made when it is first asked for. */
-  guest<Own extends Guest>(make: (host: Host) => Own): Own {
-    this.#guest ??= make({
+  /** @internal The one guest of a class, which is made when it is first asked for. */
+  guest<Own extends Guest>(of: unknown, make: (host: Host) => Own): Own {
+    const guest = this.#guests.get(of) ?? make(this.#host);
+    this.#guests.set(of, guest);
+    return guest as Own;
+  }
+
+  get #host(): Host {
+    return {
       connect: () => this.connect(),
-      isConnected: () => this.#state.kind === 'connected',
+      isConnected: () => this.#session > 0,
+      session: () => this.#session,
+      frameBytes: () => this.#frameBytes,
       hasDatagrams: () => this.#state.kind === 'connected' && this.#state.transport === 'webtransport',
-      pass: (slot, body) => this.#send({ on: 'pass', slot, body }),
+      pass: (slot, body, session) => this.#send({ on: 'pass', slot, body, ...(session && { session }) }),
       broken: (reason) => this.#send({ on: 'badFrame', reason }),
       closed: () => this.#whyClosed(),
-    });
-    return this.#guest as Own;
+    };
   }
 
   /** Reads history where the session has its one place in the channel for somebody else, and keeps what it takes to. */
@@ -333,6 +343,7 @@ export class Client {
       case 'state':
         this.#stats = notice.measures;
         this.#reached = notice.url;
+        this.#session = notice.state.kind === 'connected' ? notice.measures.sessions : 0;
         this.#changed(notice.state);
         break;
       case 'measures':
@@ -340,9 +351,9 @@ export class Client {
         break;
       case 'foreign': {
         const { given: frame } = notice;
-        if (this.#guest) this.#guest.frame(frame);
+        if ([...this.#guests.values()].some((guest) => guest.frame(frame))) break;
         // A fault of a channel that was left meanwhile answers no request, and is none of the session.
-        else if (frame.kind === 'foreign' || frame.body.request) {
+        if (frame.kind === 'foreign' || frame.body.request) {
           this.#send({ on: 'badFrame', reason: `${frame.kind}, in answer to nothing` });
         }
         break;
@@ -390,10 +401,9 @@ export class Client {
 
   #changed(raw: RawState): void {
     if (this.#state.kind === 'closed') return;
-    const state: State =
-      raw.kind === 'closed' ? { kind: 'closed', reason: { ...raw.reason, name: closeName(raw.reason.code) } } : raw;
+    const state = this.#toState(raw);
     this.#state = state;
-    this.#guest?.changed();
+    for (const guest of this.#guests.values()) guest.changed();
     if (state.kind === 'connected' || state.kind === 'closed') {
       clearTimeout(this.#lostTimer);
       this.#lostTimer = undefined;
@@ -416,6 +426,14 @@ export class Client {
     // A worker that is ended takes with it what it has not said: the Goodbye is given a moment.
     const last = this.#link;
     setTimeout(() => last?.end(), 250);
+  }
+
+  #toState(raw: RawState): State {
+    if (raw.kind === 'closed') return { ...raw, reason: { ...raw.reason, name: closeName(raw.reason.code) } };
+    if (raw.kind !== 'connected') return raw;
+    const { frameBytes, ...state } = raw;
+    this.#frameBytes = frameBytes;
+    return state;
   }
 
   #whyClosed(): StarlingError | undefined {

@@ -24,7 +24,7 @@ const words = (text: string): string[] => text.split(' ');
 
 // By number from 1, and from 100.
 const REFUSED = words(
-  'bad_request unknown_namespace bad_channel_name forbidden payload_too_large too_many_channels serial_gap outcome_unknown not_attached key_mismatch too_many_keys no_history serial_skipped unauthorized store_not_shared not_entered',
+  'bad_request unknown_namespace bad_channel_name forbidden payload_too_large too_many_channels serial_gap outcome_unknown not_attached key_mismatch too_many_keys no_history serial_skipped unauthorized store_not_shared not_entered documents_off too_many_documents bad_update',
 );
 const REFUSED_FOR_NOW = words(
   'busy rate_limited insufficient_replicas unavailable draining slot_full quarantined internal',
@@ -54,11 +54,13 @@ export type SkipReason = 'slow' | 'superseded' | 'other';
 export type Policy = 'recover' | 'latest' | 'drop' | 'disconnect';
 
 // Numbers with a meaning to the rules.
+export const FORBIDDEN = 4;
 export const PAYLOAD_TOO_LARGE = 5;
 export const SERIAL_GAP = 7;
 export const OUTCOME_UNKNOWN = 8;
 export const NOT_ATTACHED = 9;
 export const SERIAL_SKIPPED = 13;
+export const BAD_UPDATE = 19;
 export const NORMAL = 1000;
 export const PROTOCOL_ERROR = 4400;
 export const UNAUTHORIZED = 4401;

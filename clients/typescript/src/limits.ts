@@ -5,6 +5,7 @@ export const CLIENT_BYTES = 16;
 export const STATE_BYTES_MAX = 4_096;
 export const EPHEMERAL_BYTES_MAX = 512;
 export const MEMBER_BYTES_MAX = 128;
+export const PIECE_BYTES_MAX = 4_194_304;
 export const FRAME_HEADER_BYTES = 1_024;
 export const PAYLOAD_BYTES_MAX = 261_120;
 export const PAGE_BYTES_MAX = 262_144;

@@ -97,7 +97,7 @@ export function presence<State = unknown, Moment = unknown>(
   name: string,
   options: PresenceOptions = {},
 ): Presence<State, Moment> {
-  const desk = client.guest((host) => new Desk(host));
+  const desk = client.guest(Desk, (host) => new Desk(host));
   if (!desk.presences.has(name)) desk.presences.set(name, new Presence(name, options, desk));
   return desk.presences.get(name) as Presence<State, Moment>;
 }

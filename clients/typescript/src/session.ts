@@ -182,7 +182,7 @@ export class Session {
         break;
       case 'pass':
         if (input.slot > 0) this.#standing.set(input.slot, input.body);
-        this.#pass(input.body, input.slot);
+        this.#pass(input.body, input.slot, input.session);
         break;
       case 'frame':
         this.#frame(input.frame, input.bytes);
@@ -304,7 +304,8 @@ export class Session {
   #welcomed(frame: ServerBodies['welcome'], transport: Transport): void {
     if (frame.version !== 1) throw unasked('a version');
     const shared = this.#shared;
-    this.#publishing.connected(frame.limits as NonNullable<typeof frame.limits>);
+    const limits = frame.limits as NonNullable<typeof frame.limits>;
+    this.#publishing.connected(limits);
     shared.credit.connected();
     // Not the highest of two nodes' clocks: this one judges what this session publishes.
     shared.clockMs = frame.timeMs;
@@ -320,7 +321,10 @@ export class Session {
       refreshAt: this.#refreshAt(frame.expiresMs),
       datagramBytes,
     };
-    shared.out.push({ do: 'state', state: { kind: 'connected', transport, node, session } });
+    shared.out.push({
+      do: 'state',
+      state: { kind: 'connected', transport, node, session, frameBytes: limits.frameBytes },
+    });
     for (const body of this.#standing.values()) this.#pass(body, 0);
   }
 
@@ -500,9 +504,9 @@ export class Session {
   }
 
   /** Sends what the page wrote, if a session is open. */
-  #pass(body: Uint8Array<ArrayBuffer> | undefined, slot: number): void {
+  #pass(body: Uint8Array<ArrayBuffer> | undefined, slot: number, session = this.counts.sessions): void {
     const phase = this.#phase;
-    if (!body || phase.kind !== 'open') return;
+    if (!body || phase.kind !== 'open' || session !== this.counts.sessions) return;
     const isLossy = slot < 0 && body.length <= phase.datagramBytes;
     this.#shared.out.push({ do: 'send', frame: { kind: 'foreign', body }, isLossy });
   }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { check } from '../src/wire/check.ts';
+import { DOCUMENT_CLIENT, DOCUMENT_SERVER, type DocumentClientBodies, decodeDocument } from '../src/wire/document.ts';
 import { FrameFault } from '../src/wire/fault.ts';
 import { Cutter, decode, delimited, encode } from '../src/wire/frame.ts';
 import { CLIENT, type ClientBodies, type FrameOf, SERVER, type ServerBodies } from '../src/wire/frames.ts';
@@ -14,27 +15,36 @@ import { expand, hex, type Notation, proto, unhex, vectors } from './support/vec
 type Side = 'client' | 'server';
 type Any = FrameOf<Record<string, Record<string, unknown>>>;
 
-/** What a session knows, and what a page that uses presence does. */
-const tables = { client: [CLIENT, PRESENCE_CLIENT], server: [SERVER, PRESENCE_SERVER] };
+/** What a session knows, and what a page that uses presence or documents does. */
+const tables = {
+  client: [CLIENT, PRESENCE_CLIENT, DOCUMENT_CLIENT],
+  server: [SERVER, PRESENCE_SERVER, DOCUMENT_SERVER],
+};
 
 const schemas = Object.fromEntries(
-  Object.entries(tables).map(([side, both]) => [
+  Object.entries(tables).map(([side, all]) => [
     side,
-    message(Object.fromEntries(both.flatMap(({ fields }) => [...fields])) as Record<number, Field>),
+    message(Object.fromEntries(all.flatMap(({ fields }) => [...fields])) as Record<number, Field>),
   ]),
 ) as Record<Side, Schema>;
 
 function decodeChecked(side: Side, body: Uint8Array<ArrayBuffer>): Any {
   if (side === 'client') {
-    const known = decode<ClientBodies>(CLIENT, body, true);
-    const frame = known.kind === 'foreign' ? decode<PresenceClientBodies>(PRESENCE_CLIENT, body, true) : known;
-    if (frame.kind === 'foreign') throw new FrameFault('unknown_body');
+    const frame = [
+      decode<ClientBodies>(CLIENT, body, true),
+      decode<PresenceClientBodies>(PRESENCE_CLIENT, body, true),
+      decode<DocumentClientBodies>(DOCUMENT_CLIENT, body, true),
+    ].find(({ kind }) => kind !== 'foreign');
+    if (!frame || frame.kind === 'foreign') throw new FrameFault('unknown_body');
     checkClient(frame);
     return frame as unknown as Any;
   }
   const frame = decode<ServerBodies>(SERVER, body, true);
   check(frame);
-  return (frame.kind === 'foreign' ? decodePresence(frame.body, true) : frame) as unknown as Any;
+  if (frame.kind !== 'foreign') return frame as unknown as Any;
+  const [own] = [decodePresence(body, true), decodeDocument(body, true)].filter(({ kind }) => kind !== 'foreign');
+  if (!own) throw new FrameFault('unknown_body');
+  return own as unknown as Any;
 }
 
 /** Protobuf's JSON of a message, as the vectors write it, to the values that the codec reads. */
@@ -77,7 +87,7 @@ function enumNumber(name: string): number {
 
 function enums(): Map<string, number> {
   const numbers = new Map<string, number>();
-  for (const file of ['common', 'channel', 'session']) {
+  for (const file of ['common', 'channel', 'session', 'document']) {
     const text = proto(file);
     for (const [, name, number] of text.matchAll(/^ {2}([A-Z][A-Z_0-9]+) = (\d+);/gm)) {
       numbers.set(name as string, Number(number));

@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 import type { Client, DeniedError } from '../../../clients/typescript/src/index.ts';
 import type { Here } from './here.ts';
 import type { Seen } from './list.tsx';
+import type { Writing } from './writing.ts';
 
 /** What a page of these tests has. */
 export interface Bench {
@@ -28,6 +29,8 @@ export interface Bench {
   asked: string[];
   /** What the page knows of a channel's presence. */
   here: Here;
+  /** The document that the page has open. */
+  writing: Writing;
   /** What the page of React tells. */
   seen: Seen;
   /** Ends the hiding of the tab. */
@@ -40,7 +43,11 @@ declare global {
   }
 }
 
+/** What the application brings, by the name that the package imports it under: there is one copy of each. */
+const MODULES = { yjs: '/yjs.js', 'y-protocols/awareness': '/awareness.js' };
+
 const PAGE = `<!doctype html><meta charset="utf-8"><title>starling</title><div id="root"></div>
+<script type="importmap">${JSON.stringify({ imports: MODULES })}</script>
 <script type="module">
   import { Client, DeniedError } from '/dist/index.js';
   const pump = { stop: false, running: 0, acknowledged: {}, failed: [] };
@@ -59,6 +66,8 @@ export class Pages {
     // The working directory is the package's.
     const react = await bundle('../../tests/browser/support/list.tsx', 'development');
     const fast = await bundle('../../tests/browser/support/list.tsx', 'production');
+    const modules = new Map<string, string>();
+    for (const [name, path] of Object.entries(MODULES)) modules.set(path, await module(name));
     const server = createServer((request, response) => {
       const path = new URL(request.url ?? '/', 'http://x').pathname;
       const file = (body: string, type: string, headers = {}) => {
@@ -70,6 +79,8 @@ export class Pages {
       if (path === '/strict') return file(PAGE, 'text/html', { 'content-security-policy': "worker-src 'none'" });
       if (path === '/development.js') return file(react, 'text/javascript');
       if (path === '/production.js') return file(fast, 'text/javascript');
+      const own = modules.get(path);
+      if (own) return file(own, 'text/javascript');
       if (path === '/favicon.ico') return file('', 'image/x-icon');
       if (!path.startsWith('/dist/')) {
         response.writeHead(404);
@@ -105,6 +116,18 @@ async function bundle(file: string, mode: 'development' | 'production'): Promise
     external: ['/dist/*'],
     nodePaths: ['node_modules'],
     define: { 'process.env.NODE_ENV': JSON.stringify(mode) },
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+/** A module of the application's own. */
+async function module(name: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: `export * from '${name}'`, resolveDir: process.cwd() },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    external: Object.keys(MODULES).filter((other) => other !== name),
   });
   return outputFiles[0]?.text ?? '';
 }

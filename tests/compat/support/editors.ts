@@ -8,9 +8,8 @@ import * as Y from 'yjs';
 import { SECRET, type StarlingNode } from '../../../clients/typescript/test/support/node.ts';
 
 /** What an editor of any kind can be asked. */
-export interface Editor {
+export interface AnyEditor {
   readonly doc: Y.Doc;
-  readonly provider: WebsocketProvider | HocuspocusProvider;
   text(): string;
   isSynced(): boolean;
   isConnected(): boolean;
@@ -18,9 +17,14 @@ export interface Editor {
   names(): string[];
   /** Says who it is. */
   is(name: string): void;
+  destroy(): void;
+}
+
+/** An editor by a package that knows nothing of Starling. */
+export interface Editor extends AnyEditor {
+  readonly provider: WebsocketProvider | HocuspocusProvider;
   disconnect(): void;
   connect(): void;
-  destroy(): void;
 }
 
 const text = (doc: Y.Doc) => doc.getText('t').toString();
@@ -29,7 +33,8 @@ const socket = (node: StarlingNode) => node.url.replace('http', 'ws');
 
 type Awareness = NonNullable<HocuspocusProvider['awareness']>;
 
-const names = (awareness: Awareness): string[] =>
+/** Names in the states of an awareness, sorted. */
+export const names = (awareness: Awareness): string[] =>
   [...awareness.getStates().values()]
     .map((state) => String(state.name ?? ''))
     .filter((name) => name !== '')

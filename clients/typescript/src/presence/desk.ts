@@ -8,11 +8,11 @@
  *                   answered, refused,  watched frames
  */
 
-import { Backoff } from '../backoff.ts';
 import type { Foreign } from '../bridge.ts';
-import { type Clock, clock as ownClock } from '../clock.ts';
+import { clock as ownClock } from '../clock.ts';
 import type { StarlingError } from '../errors.ts';
 import type { Guest, Host } from '../guest.ts';
+import { Retry, type RetryMeans } from '../retry.ts';
 import { FrameFault } from '../wire/fault.ts';
 import { encode } from '../wire/frame.ts';
 import type { FrameOf, ServerBodies } from '../wire/frames.ts';
@@ -20,9 +20,6 @@ import { decodePresence, PRESENCE_CLIENT, type PresenceClientBodies, type Presen
 
 /** The session numbers its requests from 1 on; those of presence are above. */
 const REQUESTS_FROM = 2 ** 32;
-
-/** The waits before a request that was refused for now is sent again. */
-const RETRY_MS = [100, 10_000] as const;
 
 /** A refusal, or a fault of a channel. */
 export type Refusal = ServerBodies['error'];
@@ -58,9 +55,7 @@ export interface Watcher extends Asker {
 }
 
 /** What a desk is made of, beside its client. */
-export interface Means {
-  clock: Clock;
-  random: () => number;
+export interface Means extends RetryMeans {
   /** Milliseconds since 1970. */
   wallMs: () => number;
 }
@@ -131,19 +126,29 @@ export class Desk implements Guest {
     }
   }
 
-  frame(foreign: Foreign): void {
+  frame(foreign: Foreign): boolean {
     try {
-      if (foreign.kind === 'error') this.#refused(foreign.body);
-      else if (foreign.kind === 'detached') this.#detached(foreign);
-      else this.#told(decodePresence(foreign.body));
+      if (foreign.kind !== 'foreign') return this.#answers(foreign);
+      const frame = decodePresence(foreign.body);
+      if (frame.kind === 'foreign') return false;
+      this.#told(frame);
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error;
       this.host.broken(error.message);
     }
+    return true;
+  }
+
+  #answers(foreign: Exclude<Foreign, { kind: 'foreign' }>): boolean {
+    const { request } = foreign.body;
+    if (request && !this.#isOwn(request)) return false;
+    if (foreign.kind === 'error') this.#refused(foreign.body);
+    else this.#detached(foreign);
+    return true;
   }
 
   #refused(refusal: Refusal): void {
-    if (refusal.request) this.#asker('error', refusal.request)?.refused(refusal);
+    if (refusal.request) this.#asked.get(refusal.request)?.refused(refusal);
     else if (refusal.channel) for (const asker of this.#askers) asker.takenOut?.(refusal);
     else this.#watchers.get(refusal.channelId)?.faulted(refusal);
   }
@@ -165,48 +170,15 @@ export class Desk implements Guest {
 
   /** Who asked; nobody, if what was asked is of no interest any more. What stands is answered once a session. */
   #asker(kind: string, request: number): Asker | undefined {
-    if (request <= REQUESTS_FROM || request > this.#requests) this.#unasked(kind);
+    if (!this.#isOwn(request)) this.#unasked(kind);
     return this.#asked.get(request);
+  }
+
+  #isOwn(request: number): boolean {
+    return request > REQUESTS_FROM && request <= this.#requests;
   }
 
   #unasked(kind: string): void {
     this.host.broken(`${kind}, in answer to nothing`);
-  }
-}
-
-/** Tries again after a wait that grows. */
-export class Retry {
-  readonly #backoff = new Backoff(...RETRY_MS);
-  #cancel: (() => void) | undefined;
-
-  constructor(
-    private readonly parts: Means,
-    private readonly again: () => void,
-  ) {}
-
-  /** A try is to come. */
-  get isDue(): boolean {
-    return this.#cancel !== undefined;
-  }
-
-  /** It was refused for now. */
-  later(retryAfterMs = 0): void {
-    const { clock, random } = this.parts;
-    this.#cancel?.();
-    this.#cancel = clock.at(clock.now() + retryAfterMs + this.#backoff.next(random), () => {
-      this.#cancel = undefined;
-      this.again();
-    });
-  }
-
-  /** There is no need to try again. */
-  stop(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
-  }
-
-  /** It was not refused. */
-  forgive(): void {
-    this.#backoff.forgive();
   }
 }

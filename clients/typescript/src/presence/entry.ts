@@ -8,7 +8,8 @@
 
 import { isRetryable, PAYLOAD_TOO_LARGE } from '../codes.ts';
 import { type StarlingError, toError } from '../errors.ts';
-import type { Answer, Asker, Desk, Refusal, Retry } from './desk.ts';
+import type { Retry } from '../retry.ts';
+import type { Answer, Asker, Desk, Refusal } from './desk.ts';
 import { toId } from './roster.ts';
 
 /** What the application wants: a state, or none to be gone. A later one has a higher number. */

@@ -9,7 +9,8 @@
 
 import { isRetryable, NOT_ATTACHED } from '../codes.ts';
 import { type StarlingError, toError } from '../errors.ts';
-import type { Answer, Desk, Refusal, Retry, Told, Watcher } from './desk.ts';
+import type { Retry } from '../retry.ts';
+import type { Answer, Desk, Refusal, Told, Watcher } from './desk.ts';
 
 /** What is told to whoever looks. */
 export interface Sink {

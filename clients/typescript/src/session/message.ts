@@ -112,16 +112,18 @@ export type Input =
   /**
    * A frame that the page wrote is to be sent: if a session is open, and, with a slot, at the start of each session that
    * follows, in place of what was in the slot. Without a frame the slot is emptied. A frame in a slot below 0 may get lost.
+   * One that names a session, as `counts.sessions` numbers them, is sent in that one only.
    */
-  | { on: 'pass'; slot: number; body: Uint8Array<ArrayBuffer> | undefined }
+  | { on: 'pass'; slot: number; body: Uint8Array<ArrayBuffer> | undefined; session?: number }
   /** It is later. */
   | { on: 'wake' }
   /** The page is looked at again, or the network is back. */
   | { on: 'nudge' };
 
-/** A state; the name of a close code is not known here. */
+/** A state; the name of a close code is not known here, but the bytes of a frame that the server takes are. */
 export type RawState =
-  | Exclude<State, { kind: 'closed' }>
+  | Exclude<State, { kind: 'closed' | 'connected' }>
+  | (Extract<State, { kind: 'connected' }> & { readonly frameBytes: number })
   | { readonly kind: 'closed'; readonly reason: { readonly code: number; readonly reason: string } };
 
 /** What is done about it. */

@@ -7,7 +7,7 @@ import { CLIENT_BYTES, MEMBER_BYTES_MAX, NAME_BYTES_MAX } from '../limits.ts';
 import { type FaultName, FrameFault } from './fault.ts';
 import { fields } from './fields.ts';
 import { decode } from './frame.ts';
-import type { FrameOf } from './frames.ts';
+import type { ForeignFrame, FrameOf } from './frames.ts';
 import { type Field, message } from './message.ts';
 
 /** A client that is in a channel. */
@@ -75,11 +75,10 @@ export const PRESENCE_CLIENT = message({
   12: ['watch', fields('request channel', ['count', 'bool'])],
 });
 
-/** The frame that a body is which the session does not know. */
-export function decodePresence(bytes: Uint8Array<ArrayBuffer>, exact = false): PresenceFrame {
+/** The frame that a body is which the session does not know; foreign if it is none of presence. */
+export function decodePresence(bytes: Uint8Array<ArrayBuffer>, exact = false): PresenceFrame | ForeignFrame {
   const frame = decode<PresenceServerBodies>(PRESENCE_SERVER, bytes, exact);
-  if (frame.kind === 'foreign') throw new FrameFault('unknown_body');
-  check(frame);
+  if (frame.kind !== 'foreign') check(frame);
   return frame;
 }
 

@@ -2,6 +2,7 @@
 
 import * as limits from '../../src/limits.ts';
 import { ALTERNATE_BYTES_MAX, ALTERNATES_MAX } from '../../src/limits.ts';
+import { AWARENESS, type DocumentClientBodies, STATE_VECTOR } from '../../src/wire/document.ts';
 import { type FaultName, FrameFault } from '../../src/wire/fault.ts';
 import type { ClientFrame, FrameOf } from '../../src/wire/frames.ts';
 import type { PresenceClientBodies } from '../../src/wire/presence.ts';
@@ -9,7 +10,10 @@ import type { PresenceClientBodies } from '../../src/wire/presence.ts';
 const length = (text: string): number => Buffer.byteLength(text);
 
 /** Throws the fault of a frame that may not be sent. */
-export function checkClient({ kind, body }: ClientFrame | FrameOf<PresenceClientBodies>): void {
+export function checkClient({
+  kind,
+  body,
+}: ClientFrame | FrameOf<PresenceClientBodies> | FrameOf<DocumentClientBodies>): void {
   const holds = (field: string, truth: unknown, fault: FaultName = 'field_missing') => {
     if (!truth) throw new FrameFault(fault, `${kind}.${field}`);
   };
@@ -56,6 +60,21 @@ export function checkClient({ kind, body }: ClientFrame | FrameOf<PresenceClient
     case 'pull':
       holds('channel_id', body.channelId);
       break;
+    case 'openDocument':
+      named('document', body.document, limits.CHANNEL_BYTES_MAX);
+      break;
+    case 'closeDocument':
+      holds('document_id', body.documentId);
+      break;
+    case 'documentPart': {
+      const isUnnumbered = body.piece === STATE_VECTOR || body.piece === AWARENESS;
+      holds('document_id', body.documentId);
+      holds('piece', body.piece);
+      holds('piece', body.piece <= AWARENESS, 'field_unknown_value');
+      if (isUnnumbered) holds('edit', body.edit === 0, 'field_contradicts');
+      else holds('edit', body.edit);
+      break;
+    }
     case 'hello':
       holds('version_min', body.versionMin);
       holds('version_max', body.versionMax >= body.versionMin, 'field_out_of_range');

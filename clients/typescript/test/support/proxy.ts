@@ -12,6 +12,8 @@ export class NodeProxy {
   port = 0;
   /** UDP goes nowhere, in either direction, and nobody is told: a firewall does that. */
   isUdpBlocked = false;
+  /** TCP connections are ended as soon as they are made. */
+  isTcpBlocked = false;
   readonly #target: number;
   readonly #connections = new Set<Socket>();
   readonly #flows = new Map<number, UdpSocket>();
@@ -40,6 +42,13 @@ export class NodeProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Lets nothing through any more, and ends what there is; or everything again. */
+  block(isBlocked: boolean): void {
+    this.isUdpBlocked = isBlocked;
+    this.isTcpBlocked = isBlocked;
+    if (isBlocked) this.cutTcp();
+  }
+
   /** Ends every TCP connection. */
   cutTcp(): void {
     for (const socket of this.#connections) socket.destroy();
@@ -54,6 +63,10 @@ export class NodeProxy {
 
   async #bind(): Promise<void> {
     const tcp = createServer((client) => {
+      if (this.isTcpBlocked) {
+        client.destroy();
+        return;
+      }
       const server = dial(this.#target, '127.0.0.1');
       for (const [from, to] of [
         [client, server],
