@@ -56,7 +56,9 @@ for (const transport of browser.transports) {
     await becomes('messages', first.total + second.total, () => heard(tab));
     const { longest, own } = await tasks();
     const took = [longest, own ?? longest].map((ms) => ms.toFixed(1));
-    console.log(`# ${browser.name}, ${transport}: shown again, longest task ${took[0]} ms, by processor time ${took[1]} ms`);
+    console.log(
+      `# ${browser.name}, ${transport}: shown again, longest task ${took[0]} ms, by processor time ${took[1]} ms`,
+    );
     const { inOrder, commitsOfAFrameMax } = await tab.evaluate(
       ({ first, second }) => {
         const { heard, commitsOfAFrameMax } = window.bench.seen;
