@@ -186,6 +186,8 @@ export class DocProvider {
     return {
       opened: ({ mayWrite, mayShow }, isAnew) => {
         this.#rights = { mayWrite, mayShow };
+        // What was refused for want of the right is sent again.
+        if (mayWrite) this.#refusal = undefined;
         this.#emitter.emit('rights', this.#rights);
         this.#sync.opened(mayWrite, isAnew);
         this.#showing.opened(mayShow, isAnew);
