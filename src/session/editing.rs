@@ -93,37 +93,30 @@ impl<C: Connection> Task<C> {
         }
     }
 
-    /// Queues what documents have told, if there is room. Whether there was none, and something may wait.
+    /// Queues what documents have told, as long as there is room. Whether there was none, and something may wait.
     pub(super) fn deliver_documents(&mut self, cx: &Context<'_>) -> bool {
-        let Some(Beside { desk, .. }) = self.beside.as_deref() else {
-            return false;
-        };
-        let mailbox = Arc::clone(&desk.mailbox);
-        if self.connection.queued_bytes() >= self.services.send_queue {
-            mailbox.register(cx);
-            return true;
-        }
-        match mailbox.poll_take(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(letters)) => {
-                for (editor, told) in letters {
-                    self.told(editor, &told);
-                }
-                // There may be an end behind them.
-                cx.waker().wake_by_ref();
+        while let Some(Beside { desk, .. }) = self.beside.as_deref_mut() {
+            if self.connection.queued_bytes() >= self.services.send_queue {
+                desk.mailbox.register(cx);
+                return true;
             }
-            Poll::Ready(Err(end)) => {
-                if let Some(Beside { desk, .. }) = self.beside.as_deref_mut() {
-                    desk.mailbox = Arc::default(); // for what is opened from now on
-                }
-                let why = match end {
-                    End::Slow => {
-                        self.services.metrics.slow("document_closed");
-                        NotTaken::Behind
+            match desk.mailbox.poll_take(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(letters)) => {
+                    for (editor, told) in letters {
+                        self.told(editor, &told);
                     }
-                    End::Lost | End::Dismissed(_) => NotTaken::Failed,
-                };
-                self.handle(Input::DocumentsClosed(why));
+                }
+                Poll::Ready(Err(end)) => {
+                    desk.mailbox = Arc::default(); // for what is opened from now on
+                    self.handle(Input::DocumentsClosed(match end {
+                        End::Slow => {
+                            self.services.metrics.slow("document_closed");
+                            NotTaken::Behind
+                        }
+                        End::Lost | End::Dismissed(_) => NotTaken::Failed,
+                    }));
+                }
             }
         }
         false

@@ -44,7 +44,7 @@ impl<C: Connection> Task<C> {
                 self.deaf = true;
                 return Poll::Pending;
             }
-            if let Some(at) = self.rules.heard_again_at(self.services.clock.now().instant) {
+            if let Some(at) = self.rules.heard_again_at(|| self.services.clock.now().instant) {
                 self.look_at(Instant::from_std(at));
                 return Poll::Pending;
             }

@@ -111,7 +111,7 @@ async fn whoever_returns_is_sent_what_is_missing_and_sends_what_is(transport: Tr
     let mut carl = Editor::open(&node, transport, 3, "plan").await;
     let stored = carl.hears(DocumentPiece::StateVector).await;
     assert!(
-        [[2, 2, 5, 1, 7], [2, 1, 7, 2, 5]].contains(&stored[..].try_into().unwrap()),
+        stored[..] == [2, 2, 5, 1, 7] || stored[..] == [2, 1, 7, 2, 5],
         "{stored:?}"
     );
     drop(carl);

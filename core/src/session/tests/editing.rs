@@ -312,10 +312,10 @@ fn who_sends_faster_than_the_rate_is_heard_later() {
     harness.say_hello("*", Operations::ALL);
     harness.opened("doc:plan", EDITOR, PLAN);
     let now = harness.now.instant;
-    assert_eq!(harness.session.heard_again_at(now), None);
+    assert_eq!(harness.session.heard_again_at(|| now), None);
     for edit in 1..=3 {
         harness.part(part(Piece::Update(edit), b"a", false));
     }
-    assert_eq!(harness.session.heard_again_at(now), Some(now + 2 * SECOND));
-    assert_eq!(harness.session.heard_again_at(now + 2 * SECOND), None);
+    assert_eq!(harness.session.heard_again_at(|| now), Some(now + 2 * SECOND));
+    assert_eq!(harness.session.heard_again_at(|| now + 2 * SECOND), None);
 }
