@@ -124,6 +124,8 @@ impl Client {
             },
             // The presence of these clients is simulated by itself.
             Answer::Entered { .. } | Answer::Left { .. } | Answer::Watched { .. } | Answer::TakenOut { .. } => {}
+            // And so are documents.
+            Answer::DocumentOpened { .. } | Answer::DocumentRefused { .. } | Answer::DocumentClosed { .. } => {}
             // It crossed the end of the attachment, or the reader was moved since: it is attached anew.
             Answer::PullRefused { .. } | Answer::Withdrawn { .. } => {}
             Answer::Lagged { channel_id, seq } => {

@@ -110,6 +110,11 @@ impl Node {
             | Effect::Watch { .. }
             | Effect::Unwatch { .. }
             | Effect::Ephemeral { .. } => {}
+            // And so are documents.
+            Effect::OpenDocument { .. }
+            | Effect::PermitDocument { .. }
+            | Effect::Say { .. }
+            | Effect::CloseDocument { .. } => {}
             Effect::Close(farewell) => {
                 if let Some(session) = self.sessions.get_mut(&link) {
                     session.ending = Some(farewell);
