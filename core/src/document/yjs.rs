@@ -67,6 +67,8 @@ impl DocumentEngine for YjsDocument {
         if is_whole {
             is_news = self.take(update, plan)?;
         } else {
+            // What waits must not turn out to be none when an honest edit brings what it waited for.
+            decode(update)?;
             self.held
                 .hold(plan.rest(update, &outline).collect(), plan.later(), &self.limits)?;
             let now = plan.now(update, &outline);
@@ -208,7 +210,7 @@ impl YjsDocument {
                 match self.try_one(&held) {
                     Ok(Some(now)) => applied.push(now),
                     Ok(None) => {}
-                    Err(EngineError::Refused(_)) => {
+                    Err(error) if !error.is_fatal() => {
                         self.let_go += 1;
                         self.held = Held::default();
                         return Ok(applied);

@@ -150,6 +150,22 @@ fn types_nested_from_the_inside_out_are_refused_when_the_last_comes() {
 }
 
 #[test]
+fn what_cannot_be_decoded_does_not_wait() {
+    let mut target = document();
+    // A format behind a block that has not come, with a value that is no JSON; then that block.
+    let format = |value: &[u8]| [&[1, 1, 2, 0, 0x86, 1, 0, 1, b'b', 4][..], value, &[0]].concat();
+    assert!(matches!(
+        target.apply(&format(b"tzue")),
+        Err(EngineError::Undecodable(_))
+    ));
+    assert_eq!(target.size(), Size::default());
+    assert!(target.apply(&format(b"true")).unwrap().is_pending);
+    let first = [1, 1, 1, 0, 4, 1, 1, b't', 1, b'x', 0];
+    assert!(!target.apply(&first).unwrap().is_pending);
+    assert_eq!(target.size().let_go, 0);
+}
+
+#[test]
 fn blocks_that_wait_have_a_bound() {
     let limits = Limits {
         pending_blocks: 50,
