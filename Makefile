@@ -76,8 +76,9 @@ test: ## check, then every test; installs what it needs
 endurance: export STARLING_CUTS := $(or $(CUTS),100)
 endurance: export STARLING_CUTS_SECONDS := $(or $(CUTS_SECONDS),120)
 endurance: export STARLING_STALL_SECONDS := $(or $(STALL_SECONDS),60)
+endurance: export STARLING_IDLE_DOCUMENTS := $(or $(IDLE_DOCUMENTS),1000)
 endurance: export STARLING_STEPS := $(CARGO_TARGET_DIR)/steps
-endurance: ## The long forms of the tests from outside: ten minutes (CUTS=, CUTS_SECONDS=, STALL_SECONDS=, SEED=)
+endurance: ## The long forms of the tests from outside: ten minutes (CUTS=, CUTS_SECONDS=, STALL_SECONDS=, IDLE_DOCUMENTS=, SEED=)
 	@scripts/need compiler tools
 	@$(if $(SEED),STARLING_SEED=$(SEED)) scripts/nextest run --profile endurance --package starling-mesh --test e2e $(ARGS)
 

@@ -18,6 +18,7 @@ pub mod config;
 pub mod directory;
 pub mod editor;
 pub mod fanout;
+mod memory;
 pub mod metrics;
 pub mod node;
 pub mod quotas;

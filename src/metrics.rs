@@ -4,6 +4,7 @@
 mod cluster;
 mod document;
 mod presence;
+mod process;
 
 use std::time::Duration;
 
@@ -70,6 +71,7 @@ struct Instruments {
     fanout_messages: Counter,
     document: document::Instruments,
     presence: presence::Instruments,
+    process: process::Instruments,
     store: StoreInstruments,
 }
 
@@ -119,6 +121,7 @@ impl Metrics {
             cluster::describe();
             document::describe();
             presence::describe();
+            process::describe();
             gauge!("starling_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             Instruments {
                 connections: Transport::ALL.map(|it| gauge!("starling_connections", "transport" => it.name())),
@@ -135,6 +138,7 @@ impl Metrics {
                 fanout_messages: counter!("starling_cluster_fanout_messages_total"),
                 document: document::Instruments::new(),
                 presence: presence::Instruments::new(),
+                process: process::Instruments::new(),
                 store: StoreInstruments {
                     queue: gauge!("starling_store_queue_batches"),
                     batch: histogram!("starling_store_commit_entries"),
@@ -156,6 +160,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, channels: usize) -> String {
         self.hot.channels.set(channels as f64);
+        self.hot.process.read();
         let handle = self.recorder.handle();
         handle.run_upkeep();
         handle.render()

@@ -185,6 +185,8 @@ impl Config {
             &["slots.channel_idle", "slots.head_age"],
             "a channel's head cannot be forgotten while its actor lives; make head_age the longer one",
         );
+        let idle = self.documents.idle;
+        found.between_times("documents.idle", idle, Duration::from_millis(100), DAY);
         found.between(&["fanout.ring_messages"], fanout.ring_messages, 1, 1 << 20);
         found.between(
             &["fanout.ring_bytes"],

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio_postgres::config::{Host, SslMode};
+
+use super::unit;
 
 /// `[storage]`: where persisted channels are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,9 @@ pub struct Documents {
     pub per_session_max: u32,
     /// Messages a second that are read of one connection of an editor; 0 for no limit.
     pub message_rate: u32,
+    /// How long a document that nobody has open stays in memory.
+    #[serde(with = "unit::duration")]
+    pub idle: Duration,
 }
 
 /// Where a database is found, and as whom. Its password is never shown.

@@ -3,6 +3,7 @@
 
 mod hocuspocus;
 mod hostile;
+mod idle;
 mod yjs;
 
 use bytes::Bytes;

@@ -23,12 +23,12 @@
 //! One test binary for all: it is linked once, and what `support` offers and nobody needs is noticed. Every test starts
 //! its own node on ports that the system chooses.
 //!
-//! `make test` runs a short form, and `make endurance` the long one of `cuts.rs` and `slow_readers.rs`. How long is said
-//! by the environment, and a profile of the runner lets a test take its time; `STARLING_SEED` repeats a run of cuts, or
-//! of `cluster/garbage.rs`:
+//! `make test` runs a short form, and `make endurance` the long one of `cuts.rs`, `slow_readers.rs` and `editors/idle.rs`. How
+//! long is said by the environment, and a profile of the runner lets a test take its time; `STARLING_SEED` repeats a run of
+//! cuts, or of `cluster/garbage.rs`:
 //!
 //! ```text
-//! make endurance CUTS=100 CUTS_SECONDS=120 STALL_SECONDS=60 SEED=8121 ARGS=webtransport
+//! make endurance CUTS=100 CUTS_SECONDS=120 STALL_SECONDS=60 IDLE_DOCUMENTS=1000 SEED=8121 ARGS=webtransport
 //! ```
 
 mod api;

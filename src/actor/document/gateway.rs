@@ -19,8 +19,9 @@ use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
 use crate::editor::{End, Mailbox, Told};
 
-/// How long a document keeps its actor at a node where nobody uses it: a reload of the only page finds it there.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long a document keeps its actor at a node where nobody uses it, if its owner keeps it as long: a reload of the only page
+/// finds it there.
+const LINGER_MAX: Duration = Duration::from_secs(5);
 
 /// Everything that reaches a document at a gateway.
 #[derive(Debug)]
@@ -266,7 +267,7 @@ impl State {
     }
 
     fn look(&self, me: &ActorRef<Envelope<Message>>) {
-        let is_unused = self.rules.is_idle() && self.unused.elapsed() >= LINGER;
+        let is_unused = self.rules.is_idle() && self.unused.elapsed() >= self.linger();
         if !is_unused || !self.me.close_if_idle() {
             return self.look_later();
         }
@@ -274,8 +275,12 @@ impl State {
         me.stop(Some("retired".to_owned()));
     }
 
+    fn linger(&self) -> Duration {
+        LINGER_MAX.min(self.registry.services().config.documents.idle)
+    }
+
     fn look_later(&self) {
-        let at = Instant::now() + LINGER;
+        let at = Instant::now() + self.linger();
         let alarm = Arc::new(Rings(self.me.clone(), || Message::Look));
         self.registry.services().timers.set(at, alarm);
     }

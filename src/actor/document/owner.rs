@@ -16,9 +16,6 @@ use super::{Held, gateway};
 use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
 
-/// How long a document that nobody has open keeps its actor: who comes back after a moment does not wait for it to be loaded.
-const LINGER: Duration = Duration::from_secs(10);
-
 /// Everything that reaches a document at its owner.
 #[derive(Debug)]
 pub enum Message {
@@ -210,7 +207,7 @@ impl State {
     /// Ends in two steps, because what gateways say takes no room in the mailbox: first nobody finds it any more, then what
     /// came before that is worked off.
     fn look(&self) {
-        if !self.rules.is_idle() || self.unused.elapsed() < LINGER {
+        if !self.rules.is_idle() || self.unused.elapsed() < self.idle() {
             return self.look_later();
         }
         self.registry.forget_document_owner(&self.document, self.me.id());
@@ -226,8 +223,12 @@ impl State {
         }
     }
 
+    fn idle(&self) -> Duration {
+        self.registry.services().config.documents.idle
+    }
+
     fn look_later(&self) {
-        let at = Instant::now() + LINGER;
+        let at = Instant::now() + self.idle();
         let alarm = Arc::new(Rings(self.me.clone(), || Message::Look));
         self.registry.services().timers.set(at, alarm);
     }
