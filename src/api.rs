@@ -8,6 +8,7 @@
 //! | `GET /v1/channels/{channel}/presence` | who is in a channel: [`presence`] |
 //! | `GET /v1/channels/{channel}` | where a channel stands: [`look`] |
 //! | `POST /v1/broadcast` | publishes one message to many channels: [`broadcast`] |
+//! | `/v1/documents/{document}..` | reads documents and writes in them: [`documents`] |
 //! | `POST /v1/disconnect` | ends sessions: [`disconnect`] |
 //! | `GET /openapi.json` | all of this for machines: [`document`] |
 //! | `GET /.well-known/starling` | how to reach this node: [`discovery`] |
@@ -15,7 +16,7 @@
 //! | `GET /yjs/{document}`, `GET /hocuspocus` | upgrade to WebSocket, for [editors] of documents |
 //! | `GET /`, `GET /demo/..` | the [demo], where it is configured |
 //!
-//! A request passes [`origin`] (web pages), [`negotiate`] (who takes JSON), [`caller`] (who it is and what it may) and its
+//! A request passes [`origin`] (web pages), [`negotiate`] (who takes the answer), [`caller`] (who it is and what it may) and its
 //! rate before anything is read or reserved for it; [`extract`] makes types of what it says. Errors are JSON with the
 //! codes of the client protocol: [`error`].
 
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
@@ -42,6 +43,7 @@ mod demo;
 mod disconnect;
 mod discovery;
 mod document;
+mod documents;
 mod draft;
 mod editors;
 mod error;
@@ -55,6 +57,7 @@ mod publish;
 mod state;
 
 use error::{ApiError, Refused};
+use negotiate::Media;
 
 /// Where sessions begin, on both transports.
 pub const CONNECT_PATH: &str = "/connect";
@@ -111,11 +114,25 @@ struct Route {
     )]
     methods: &'static [&'static str],
     answers: MethodRouter<Arc<Site>>,
+    media: Media,
+}
+
+impl Route {
+    /// What else it answers with.
+    const fn in_media(mut self, media: Media) -> Self {
+        self.media = media;
+        self
+    }
 }
 
 /// Every route. A test holds the document that is served to this list.
 fn routes() -> Vec<Route> {
-    let route = |path, methods, answers| Route { path, methods, answers };
+    let route = |path, methods, answers| Route {
+        path,
+        methods,
+        answers,
+        media: negotiate::JSON,
+    };
     vec![
         route(
             "/v1/channels/{channel}/messages",
@@ -126,7 +143,49 @@ fn routes() -> Vec<Route> {
         route("/v1/channels/{channel}/presence", &["get"], get(presence::presence)),
         route("/v1/channels/{channel}", &["get"], get(look::look)),
         route("/v1/broadcast", &["post"], post(broadcast::broadcast)),
+        route("/v1/documents/{document}", &["get"], get(documents::read::parts)),
+        route(
+            "/v1/documents/{document}/parts/{part}",
+            &["get"],
+            get(documents::read::part),
+        )
+        .in_media(&["application/json", "text/plain"]),
+        route(
+            "/v1/documents/{document}/update",
+            &["get", "post"],
+            get(documents::read::update)
+                .post(documents::write::apply)
+                .layer(documents::write::update_max()),
+        )
+        .in_media(&["application/json", "application/octet-stream"]),
+        route("/v1/documents/{document}/stats", &["get"], get(documents::stats::stats)),
+        route(
+            "/v1/documents/{document}/text",
+            &["post"],
+            post(documents::write::insert),
+        ),
         route("/v1/disconnect", &["post"], post(disconnect::disconnect)),
+        route(
+            "/v1/documents/{document}/versions",
+            &["get", "post"],
+            get(documents::versions::list).post(documents::versions::make),
+        ),
+        route(
+            "/v1/documents/{document}/versions/{version}",
+            &["get", "delete"],
+            get(documents::versions::read).delete(documents::versions::delete),
+        )
+        .in_media(&["application/json", "application/octet-stream"]),
+        route(
+            "/v1/documents/{document}/versions/{version}/restore",
+            &["post"],
+            post(documents::versions::restore),
+        ),
+        route(
+            "/v1/documents/{document}/compact",
+            &["post"],
+            post(documents::versions::compact),
+        ),
         route("/openapi.json", &["get"], get(document::document)),
         route("/.well-known/starling", &["get"], get(discovery::discover)),
         route(CONNECT_PATH, &["get"], get(connect::connect)),
@@ -144,11 +203,13 @@ pub fn router(site: Arc<Site>) -> Router {
         true => editors::router(),
         false => Router::new(),
     };
-    let add = |router: Router<Arc<Site>>, route: Route| router.route(route.path, route.answers);
+    let add = |router: Router<Arc<Site>>, route: Route| {
+        let negotiates = from_fn_with_state(route.media, negotiate::negotiate);
+        router.route(route.path, route.answers.route_layer(negotiates))
+    };
     routes()
         .into_iter()
         .fold(Router::new(), add)
-        .route_layer(from_fn(negotiate::negotiate))
         .merge(demo)
         .merge(editors)
         .fallback(async || ApiError::not_found())

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `dev.rs`, `serve.rs` | the verbs that run a node |
-//! | `publish.rs`, `subscribe.rs`, `history.rs`, `presence.rs` | the verbs that are clients of one |
+//! | `publish.rs`, `subscribe.rs`, `history.rs`, `presence.rs`, `doc.rs` | the verbs that are clients of one |
 //! | `config.rs`, `token.rs`, `cluster.rs`, `version.rs`, `bench.rs` | the others |
 //! | `server.rs` | which server a client verb talks to, and as whom |
 //! | `lines.rs` | lines of standard input |
@@ -17,6 +17,7 @@ mod bench;
 mod cluster;
 mod config;
 mod dev;
+mod doc;
 mod exit;
 mod history;
 mod lines;
@@ -62,6 +63,8 @@ enum Verb {
     History(history::History),
     /// Prints who is in a channel, and ends unless it watches
     Presence(presence::Presence),
+    /// Reads documents, and writes in them
+    Doc(doc::Doc),
     /// Checks or shows a node's configuration
     Config(config::Config),
     /// Makes tokens, and says what they are worth
@@ -85,6 +88,7 @@ impl Cli {
             Verb::Subscribe(verb) => verb.run(),
             Verb::History(verb) => verb.run(),
             Verb::Presence(verb) => verb.run(),
+            Verb::Doc(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Token(verb) => verb.run(),
             Verb::Cluster(verb) => verb.run(),

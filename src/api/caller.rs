@@ -65,6 +65,25 @@ impl Caller {
         }
     }
 
+    /// Whether it may do this with a document. `action` says in words what it wants.
+    ///
+    /// # Errors
+    /// No capability covers it.
+    pub(super) fn may_document(
+        &self,
+        site: &Site,
+        document: &ChannelName,
+        operation: Operation,
+        action: &'static str,
+    ) -> Result<(), Refusal> {
+        if self.grant.allows(document, operation) {
+            return Ok(());
+        }
+        site.registry.services().metrics.unauthorized("document");
+        let channel = document.clone();
+        Err(Refusal::Forbidden { action, channel })
+    }
+
     /// Whether it may make one more request that publishes nothing.
     ///
     /// # Errors
@@ -84,6 +103,18 @@ impl Caller {
             return Ok(());
         }
         services.quotas.open(&self.party, services.clock.now().instant)
+    }
+
+    /// Whether it may use a document: one that is in use here, or one more that is not.
+    ///
+    /// # Errors
+    /// Not before the time told.
+    pub(super) fn takes_document(&self, site: &Site, document: &ChannelName) -> Result<(), Refusal> {
+        let services = site.registry.services();
+        match site.registry.is_edited(document) {
+            true => Ok(()),
+            false => services.quotas.open(&self.party, services.clock.now().instant),
+        }
     }
 }
 

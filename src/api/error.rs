@@ -1,5 +1,7 @@
 //! What a request is told that is refused.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -88,6 +90,13 @@ impl ApiError {
         error
     }
 
+    /// The same request may succeed after this.
+    pub(super) fn after(mut self, after: Duration) -> Self {
+        let millis = u64::try_from(after.as_millis()).ok();
+        self.body.error.retry_after_ms = millis.map(|millis| millis.max(1));
+        self
+    }
+
     /// What went wrong, where it is part of an answer that is no refusal itself: counted here.
     pub(super) fn counted(self, metrics: &Metrics) -> Detail {
         metrics.refused(self.body.error.code, self.limit);
@@ -126,12 +135,11 @@ impl From<Refusal> for ApiError {
             _ => StatusCode::BAD_REQUEST,
         };
         let mut error = Self::new(status, code.name(), refusal.to_string());
-        let retry_after = refusal.retry_after().map(|after| after.as_millis());
         error.limit = refusal.limit();
-        error.body.error.retry_after_ms = retry_after
-            .and_then(|after| u64::try_from(after).ok())
-            .map(|millis| millis.max(1));
-        error
+        match refusal.retry_after() {
+            Some(after) => error.after(after),
+            None => error,
+        }
     }
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use starling_core::id::ChannelName;
 use starling_protocol::v1::ErrorCode;
 
-use super::Site;
 use super::error::ApiError;
+use super::{Site, text};
 
 /// Messages or values of one page. More are a thousand lines of somebody's log; who wants them reads page by page.
 const LIMIT_MAX: u32 = 1_000;
@@ -83,19 +84,36 @@ impl FromRequestParts<Arc<Site>> for Paging {
 /// The body. A client gets as long for it as for the head: one that sends a byte a minute would hold its connection
 /// for ever.
 pub(super) async fn body<T: DeserializeOwned>(site: &Site, request: Request) -> Result<T, ApiError> {
-    let time_max = site.registry.services().config.limits.http_header_timeout;
-    let read = tokio::time::timeout(time_max, Json::from_request(request, &())).await;
-    let Ok(read) = read else {
-        let message = "the body did not come in time; send the whole request at once";
-        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message));
-    };
-    let Json(body) = read.map_err(|rejection: JsonRejection| {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge.name(),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
-            _ => ErrorCode::BadRequest.name(),
-        };
-        ApiError::new(rejection.status(), code, rejection.body_text())
-    })?;
+    let read = in_time(site, Json::from_request(request, &())).await?;
+    let Json(body) = read.map_err(|rejection: JsonRejection| unreadable(rejection.status(), rejection.body_text()))?;
     Ok(body)
+}
+
+/// The body, if it is bytes and says so.
+pub(super) async fn bytes(site: &Site, request: Request) -> Result<Bytes, ApiError> {
+    const BYTES: &str = "application/octet-stream";
+    let kind = text(request.headers(), &header::CONTENT_TYPE).and_then(|kind| kind.split(';').next());
+    if !kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BYTES)) {
+        let message = format!("the body is not declared as bytes; send it with Content-Type: {BYTES}");
+        return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let read = in_time(site, Bytes::from_request(request, &())).await?;
+    read.map_err(|rejection| unreadable(rejection.status(), rejection.body_text()))
+}
+
+async fn in_time<T>(site: &Site, read: impl Future<Output = T>) -> Result<T, ApiError> {
+    let time_max = site.registry.services().config.limits.http_header_timeout;
+    tokio::time::timeout(time_max, read).await.map_err(|_| {
+        let message = "the body did not come in time; send the whole request at once";
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    })
+}
+
+fn unreadable(status: StatusCode, why: String) -> ApiError {
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge.name(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        _ => ErrorCode::BadRequest.name(),
+    };
+    ApiError::new(status, code, why)
 }

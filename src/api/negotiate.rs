@@ -1,16 +1,25 @@
-//! Answers are JSON: whoever takes none is told before anything is done for it.
+//! Answers are JSON, but some of documents: whoever takes none of what a route answers with is told before anything is done
+//! for it.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 
-/// Refuses requests whose `Accept` leaves JSON out; and has nobody keep an answer that is not true for long.
-pub(super) async fn negotiate(request: Request, next: Next) -> Response {
-    if !takes_json(request.headers()) {
-        let message = "answers here are application/json, which the Accept header of the request leaves out; add it";
+/// What a route may answer with.
+pub(super) type Media = &'static [&'static str];
+
+/// What nearly all answer with, and refusals everywhere.
+pub(super) const JSON: Media = &["application/json"];
+
+/// Refuses requests whose `Accept` leaves out all that the route answers with; and has nobody keep an answer that is not true for
+/// long.
+pub(super) async fn negotiate(State(media): State<Media>, request: Request, next: Next) -> Response {
+    if !media.iter().any(|one| takes(request.headers(), one)) {
+        let all = media.join(" or ");
+        let message = format!("answers here are {all}, which the Accept header of the request leaves out; add it");
         return ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message).into_response();
     }
     let mut response = next.run(request).await;
@@ -19,8 +28,9 @@ pub(super) async fn negotiate(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether JSON is among what the client takes. A client that does not say takes everything.
-fn takes_json(headers: &HeaderMap) -> bool {
+/// Whether this is among what the client takes. A client that does not say takes everything.
+fn takes(headers: &HeaderMap, media: &str) -> bool {
+    let kind = media.split('/').next().unwrap_or_default();
     let mut named = false;
     // The most precise range counts, so that `application/json;q=0, */*` takes none.
     let mut best: Option<(u8, bool)> = None;
@@ -29,10 +39,11 @@ fn takes_json(headers: &HeaderMap) -> bool {
         for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
             named = true;
             let mut parts = range.split(';').map(str::trim);
-            let precision = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-                "application/json" => 2,
-                "application/*" => 1,
-                "*/*" => 0,
+            let range = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let precision = match range.strip_suffix("/*") {
+                None if range == media => 2,
+                Some(all) if all == kind => 1,
+                Some("*") => 0,
                 _ => continue,
             };
             let weight = parts.find_map(|part| part.strip_prefix("q="));
@@ -71,7 +82,17 @@ mod tests {
             if let Some(accept) = accept {
                 headers.insert(header::ACCEPT, accept.parse().expect("a header"));
             }
-            assert_eq!(takes_json(&headers), expected, "{accept:?}");
+            assert_eq!(takes(&headers, "application/json"), expected, "{accept:?}");
         }
+    }
+
+    #[test]
+    fn text_is_not_taken_for_json() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::ACCEPT,
+            "text/*, application/json;q=0".parse().expect("a header"),
+        );
+        assert!(takes(&headers, "text/plain") && !takes(&headers, "application/json"));
     }
 }

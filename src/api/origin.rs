@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::{Site, text};
 
 /// What any route takes.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// What a page may send beside what every page may.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, idempotency-key");

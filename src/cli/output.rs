@@ -1,4 +1,4 @@
-//! Standard output: results, a line at a time.
+//! Standard output: results, a line at a time, or bytes as they are.
 
 use std::io::{self, Write};
 
@@ -24,11 +24,18 @@ impl<W: Write> Output<W> {
 
     /// Writes one line.
     pub(super) fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
-        let written = self
-            .to
-            .write_all(line)
-            .and_then(|()| self.to.write_all(b"\n"))
-            .and_then(|()| self.to.flush());
+        let written = self.to.write_all(line).and_then(|()| self.to.write_all(b"\n"));
+        self.flush(written)
+    }
+
+    /// Writes bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.to.write_all(bytes);
+        self.flush(written)
+    }
+
+    fn flush(&mut self, written: io::Result<()>) -> Result<(), Failure> {
+        let written = written.and_then(|()| self.to.flush());
         written.map_err(|cause| match cause.kind() {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,
             _ => Failure::Io {
@@ -60,7 +67,8 @@ mod tests {
         let mut output = Output::new(Vec::new());
         output.line(b"one").expect("memory takes it");
         output.line(b"").expect("memory takes it");
-        assert_eq!(output.to, b"one\n\n");
+        output.bytes(b"two").expect("memory takes it");
+        assert_eq!(output.to, b"one\n\ntwo");
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub struct Documents {
     pub per_session_max: u32,
     /// Messages a second that are read of one connection of an editor; 0 for no limit.
     pub message_rate: u32,
+    /// How old the last version that was made by itself is when a snapshot becomes another; 0 for none.
+    #[serde(with = "unit::duration")]
+    pub version_every: Duration,
     /// How long a document that nobody has open stays in memory.
     #[serde(with = "unit::duration")]
     pub idle: Duration,

@@ -10,6 +10,7 @@ use crate::support::node::Node;
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::settings::Settings;
 
+mod doc;
 mod presence;
 pub(crate) mod verb;
 

@@ -58,7 +58,7 @@ pub trait DocumentEngine: Sized {
     /// stored beside it: it may be the only copy of an edit that is complete one day.
     fn held(&self) -> Vec<Vec<u8>>;
 
-    /// One of the parts at its top, as text or as JSON; `None` when it has no part of this name.
+    /// One of the parts at its top, as text or as JSON; `None` when it has no part of this name, or none that is that.
     ///
     /// # Errors
     /// When the document is in use, which is a defect.
@@ -70,11 +70,11 @@ pub trait DocumentEngine: Sized {
     /// When the document is in use, which is a defect.
     fn parts(&self) -> Result<Vec<String>, EngineError>;
 
-    /// Puts text into a text part, at an index counted as JavaScript counts; at the end without one, or beyond it.
+    /// Puts texts into a text part, one after the other; the update that does it.
     ///
     /// # Errors
     /// When the document is in use, which is a defect.
-    fn insert_text(&mut self, part: &str, index: Option<u32>, text: &str) -> Result<Vec<u8>, EngineError>;
+    fn insert_text(&mut self, part: &str, inserts: &[Insert]) -> Result<Vec<u8>, EngineError>;
 
     /// How large it is.
     fn size(&self) -> Size;
@@ -106,6 +106,13 @@ pub trait Cold {
     /// # Errors
     /// When it is refused.
     fn state_vector(update: &[u8], limits: &Limits) -> Result<Vec<u8>, EngineError>;
+
+    /// The edit that makes a document what it was before: `now` and `then` are all of it, at both times. `dice` are as those of
+    /// [`DocumentEngine::new`].
+    ///
+    /// # Errors
+    /// When either is refused, or the edit would make another document than it was.
+    fn restore(now: &[u8], then: &[u8], dice: u64, limits: &Limits) -> Result<Vec<u8>, EngineError>;
 
     /// Whether one state vector has all that another has: what is stored may never lose anything (rule D2).
     ///
@@ -150,6 +157,15 @@ pub enum Shape {
     Map,
 }
 
+/// A text that is put into a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insert {
+    /// Where, as JavaScript counts in the text as it is then; at the end without one, or beyond it.
+    pub index: Option<u32>,
+    /// What.
+    pub text: String,
+}
+
 /// How large a document in memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
@@ -178,6 +194,9 @@ pub enum EngineError {
     /// An update took something away that was there. The document has to be loaded again.
     #[error("the update made the state vector shrink; the document has to be loaded again")]
     Shrunk,
+    /// Undoing what came since would not make the document what it was. Nothing was changed.
+    #[error("the edit that goes back would make another document than it was, so nothing was changed; report it")]
+    Unrestored,
     /// Somebody else uses the document at the same moment: there is a defect in the node.
     #[error("the document is in use elsewhere, which is a defect of the node; report it")]
     InUse,
@@ -188,7 +207,7 @@ impl EngineError {
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Undecodable(_) => false,
+            Self::Refused(_) | Self::Undecodable(_) | Self::Unrestored => false,
             Self::HalfApplied(_) | Self::Shrunk | Self::InUse => true,
         }
     }

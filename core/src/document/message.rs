@@ -6,12 +6,15 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::engine::Shape;
+use super::engine::{Insert, Shape, Size};
 use super::log;
 
 /// A connection's use of a document, or one of several: numbered by its gateway, and never anew while that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EditorId(pub u64);
+
+/// Texts of one question. A program that writes what another streams sends some ten a second; more go into the next edit.
+pub const INSERTS_MAX: usize = 1_000;
 
 /// How often a gateway has joined the owner of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -101,15 +104,15 @@ pub enum Question {
     },
     /// To take an update in.
     Apply(Bytes),
-    /// To put text into a text part.
+    /// To put texts into a text part, as one edit: each where the ones before it have left its place.
     Insert {
         /// Which.
         part: String,
-        /// Where, as JavaScript counts; at the end without.
-        index: Option<u32>,
-        /// What.
-        text: String,
+        /// What and where, at most [`INSERTS_MAX`].
+        inserts: Vec<Insert>,
     },
+    /// How large it is in memory.
+    Stats,
 }
 
 /// From the owner to a gateway.
@@ -228,6 +231,13 @@ pub enum Answer {
     Part(Option<String>),
     /// What was written is in the store.
     Saved,
+    /// How large it is.
+    Stats {
+        /// The document in memory.
+        size: Size,
+        /// Bytes of edits that are not in the store yet.
+        unsaved_bytes: u64,
+    },
 }
 
 /// Why a document cannot be opened.
@@ -258,7 +268,7 @@ pub enum Refusal {
     /// The owner changes, and the document could not be asked in time. Nothing was written.
     #[error("the document is moving between nodes; ask again shortly")]
     Moving,
-    /// The owner was lost while it had a text to insert.
+    /// The owner was lost while it had texts to insert.
     #[error(
         "the document has moved between nodes, and whether the text was written is not known; read it before you write it again"
     )]

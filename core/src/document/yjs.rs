@@ -7,17 +7,18 @@
 use yrs::types::ToJson as _;
 use yrs::updates::decoder::Decode as _;
 use yrs::updates::encoder::Encode as _;
-use yrs::{
-    ClientID, Doc, GetString as _, OffsetKind, Options, ReadTxn as _, StateVector, Text as _, Transact as _, Update,
-};
+use yrs::{ClientID, Doc, GetString as _, OffsetKind, Options, ReadTxn, StateVector, Text as _, Transact as _, Update};
 
-use super::engine::{Applied, DocumentEngine, EngineError, News, Shape, Size};
+use super::engine::{Applied, DocumentEngine, EngineError, Insert, News, Shape, Size};
 use super::held::Held;
 use super::lib0::SAFE_INTEGER_MAX;
 use super::scan::{self, Limits};
 use super::structure::{Plan, Structure};
 
 mod cold;
+mod contents;
+mod restore;
+mod shown;
 
 pub use cold::YjsBytes;
 
@@ -133,16 +134,7 @@ impl DocumentEngine for YjsDocument {
 
     fn read(&self, part: &str, shape: Shape) -> Result<Option<String>, EngineError> {
         let transaction = self.doc.try_transact().map_err(|_| EngineError::InUse)?;
-        Ok(match shape {
-            Shape::Text => transaction.get_text(part).map(|text| text.get_string(&transaction)),
-            Shape::Xml => transaction
-                .get_xml_fragment(part)
-                .map(|xml| xml.get_string(&transaction)),
-            Shape::Array => transaction
-                .get_array(part)
-                .map(|array| json(&array.to_json(&transaction))),
-            Shape::Map => transaction.get_map(part).map(|map| json(&map.to_json(&transaction))),
-        })
+        Ok(read(&transaction, part, shape))
     }
 
     fn parts(&self) -> Result<Vec<String>, EngineError> {
@@ -152,12 +144,14 @@ impl DocumentEngine for YjsDocument {
         Ok(parts)
     }
 
-    fn insert_text(&mut self, part: &str, index: Option<u32>, text: &str) -> Result<Vec<u8>, EngineError> {
+    fn insert_text(&mut self, part: &str, inserts: &[Insert]) -> Result<Vec<u8>, EngineError> {
         let written = {
             let mut transaction = self.doc.try_transact_mut().map_err(|_| EngineError::InUse)?;
             let into = yrs::WriteTxn::get_or_insert_text(&mut transaction, part);
-            let end = into.len(&transaction);
-            into.insert(&mut transaction, index.map_or(end, |index| index.min(end)), text);
+            for Insert { index, text } in inserts.iter().filter(|insert| !insert.text.is_empty()) {
+                let end = into.len(&transaction);
+                into.insert(&mut transaction, index.map_or(end, |index| index.min(end)), text);
+            }
             transaction.encode_update_v1()
         };
         // What it wrote itself is remembered as if it had come.
@@ -244,6 +238,25 @@ const ROUNDS: usize = 32;
 /// Bytes that were scanned.
 fn decode(update: &[u8]) -> Result<Update, EngineError> {
     Update::decode_v1(update).map_err(|error| EngineError::Undecodable(error.to_string()))
+}
+
+/// A part as what somebody takes it for.
+fn read(transaction: &impl ReadTxn, part: &str, shape: Shape) -> Option<String> {
+    match shape {
+        Shape::Text => transaction.get_text(part).map(|text| text.get_string(transaction)),
+        Shape::Xml => transaction
+            .get_xml_fragment(part)
+            .filter(|xml| shown::as_entries(xml.as_ref(), transaction))
+            .map(|xml| xml.get_string(transaction)),
+        Shape::Array => transaction
+            .get_array(part)
+            .filter(|array| shown::as_entries(array.as_ref(), transaction))
+            .map(|array| json(&array.to_json(transaction))),
+        Shape::Map => transaction
+            .get_map(part)
+            .filter(|map| shown::as_map(map.as_ref(), transaction))
+            .map(|map| json(&map.to_json(transaction))),
+    }
 }
 
 fn json(value: &yrs::Any) -> String {

@@ -4,18 +4,20 @@
 //! may be blocked, a few at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use starling_core::document::guard::{self, Loaded, Part, Quarantine, Snapshot, Stored};
 use starling_core::document::log::{self, Row};
 use starling_core::document::owner::{Effect, Found, Input};
 use starling_core::document::scan::Limits;
 use starling_core::document::yjs::YjsDocument;
-use starling_core::id::ChannelName;
+use starling_core::id::{ChannelName, Subject};
+use starling_core::time::WallTime;
 use starling_runtime::mailbox::Address;
 
 use super::owner::Message;
 use crate::node::Services;
-use crate::storage::documents::{self, Documents, Failure, History};
+use crate::storage::documents::{self, Documents, Failure, History, LIST_MAX, Made};
 
 /// What the store has done, as of an activation.
 #[derive(Debug)]
@@ -214,8 +216,43 @@ impl Task {
         let time = self.services.clock.now().wall;
         let put = self
             .documents
-            .put_snapshot(&self.document, history, through, &snapshot, time);
-        What::Snapshotted(put.await)
+            .put_snapshot(&self.document, history, through, &snapshot, time)
+            .await;
+        if put.is_ok() {
+            self.keep_version(history, through, &snapshot, time).await;
+        }
+        What::Snapshotted(put)
+    }
+
+    /// Keeps a snapshot as a version, too, if the last that was made by itself is old enough. Nobody waits for it: one that cannot
+    /// be made is made of a later snapshot.
+    async fn keep_version(&self, history: History, through: u64, snapshot: &Snapshot, time: WallTime) {
+        let every = self.services.config.documents.version_every;
+        if every.is_zero() {
+            return;
+        }
+        // All there are: of those with a name there may be many since.
+        let Ok(versions) = self.documents.versions(&self.document, u64::MAX, LIST_MAX).await else {
+            return;
+        };
+        let last = versions.iter().find(|version| version.made.name.is_none());
+        let age = last.map(|last| Duration::from_millis(time.0.saturating_sub(last.made.time.0)));
+        if age.is_some_and(|age| age < every) {
+            return;
+        }
+        let made = Made {
+            name: None,
+            author: Subject::new(""),
+            time,
+            through,
+        };
+        let kept = self
+            .documents
+            .make_version(&self.document, history, made, snapshot)
+            .await;
+        if let Err(failure) = kept {
+            tracing::warn!(document = %self.document, %failure, "a version of a document was not kept; the next snapshot is tried");
+        }
     }
 }
 

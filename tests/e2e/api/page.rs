@@ -6,9 +6,10 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::editors::serving;
+use crate::support::directory::Directory;
 use crate::support::eventually::soon;
 use crate::support::node::Node;
-use crate::support::settings::Settings;
 
 const PAGE: &str = include_str!("../../../docs/http.md");
 
@@ -16,11 +17,12 @@ const PAGE: &str = include_str!("../../../docs/http.md");
 const PAGE_URL: &str = "http://127.0.0.1:4433";
 
 /// Fields whose values are another node's or another moment's.
-const FREE: &[&str] = &["epoch", "time_ms", "next", "position", "message"];
+const FREE: &[&str] = &["epoch", "time_ms", "next", "position", "message", "version"];
 
 #[tokio::test]
 async fn each_command_prints_what_the_page_shows() {
-    let node = Node::start(Settings::default().namespace("board", "keyed = true")).await;
+    let directory = Directory::new();
+    let node = Node::start(serving(&directory).namespace("board", "keyed = true")).await;
     let examples = examples();
     assert!(examples.len() >= 8, "the page shows {} commands", examples.len());
     let mut epoch = None;

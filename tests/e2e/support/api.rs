@@ -35,6 +35,12 @@ impl Api {
         self.send("post", path, Request::post(path, body.to_string())).await
     }
 
+    /// Sends bytes.
+    pub(crate) async fn post_bytes(&self, path: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+        let request = Request::new("POST", path).header("content-type", "application/octet-stream");
+        self.send("post", path, request.body(bytes)).await
+    }
+
     /// The same, with a key that names the request.
     pub(crate) async fn post_once(&self, key: &str, path: &str, body: &Value) -> Answer {
         let request = Request::post(path, body.to_string()).header("idempotency-key", key);
@@ -69,9 +75,13 @@ impl Api {
             "{method} {path}: {answer:?} is not in the document"
         );
         let described = self.resolve(described);
-        assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
-        let schema = &described["content"]["application/json"]["schema"];
-        if let Err(what) = check(schema, &answer.json(), &self.document) {
+        let kind = answer.header("content-type").and_then(|kind| kind.split(';').next());
+        let kind = kind.unwrap_or_else(|| panic!("{method} {path}: {answer:?} does not say what it is"));
+        let content = &described["content"][kind];
+        assert!(!content.is_null(), "{method} {path}: {kind} is not in the document");
+        if kind == "application/json"
+            && let Err(what) = check(&content["schema"], &answer.json(), &self.document)
+        {
             panic!("{method} {path}: {what}: {answer:?}");
         }
         let headers = described["headers"].as_object().into_iter().flatten();

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) head: String,
     /// Its body.
     pub(crate) body: String,
+    /// The same, where it is no text.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Request {
@@ -132,8 +134,14 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length = length.map_or(0, |length| length.parse().expect("a length"));
-    let body = String::from_utf8_lossy(body.get(..length)?).into_owned();
-    Some(Answer { status, head, body })
+    let bytes = body.get(..length)?.to_vec();
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    Some(Answer {
+        status,
+        head,
+        body,
+        bytes,
+    })
 }
 
 impl Answer {

@@ -1,6 +1,6 @@
 //! What goes out comes back, whole or in pieces, and garbage is told.
 
-use starling_core::document::engine::Shape;
+use starling_core::document::engine::{Insert, Shape, Size};
 use starling_core::document::log;
 use starling_core::document::message::{Answer, Closed, EditorId, Question, Refusal};
 use starling_core::time::{Now, WallTime};
@@ -26,7 +26,7 @@ fn bytes(length: usize) -> Bytes {
     (0..length).map(|at| at as u8).collect()
 }
 
-fn all(length: usize) -> Vec<Said> {
+pub(in crate::wire) fn all(length: usize) -> Vec<Said> {
     let (editor, some) = (EditorId(9), || bytes(length));
     let ask = |question| ToOwner::Ask { number: 4, question };
     let answered = |answer| ToGateway::Answered { number: 4, answer };
@@ -70,9 +70,18 @@ fn all(length: usize) -> Vec<Said> {
         ask(Question::Apply(some())),
         ask(Question::Insert {
             part: "t".into(),
-            index: Some(4),
-            text: "ü".repeat(length),
+            inserts: vec![
+                Insert {
+                    index: Some(4),
+                    text: "ü".repeat(length),
+                },
+                Insert {
+                    index: None,
+                    text: "x".into(),
+                },
+            ],
         }),
+        ask(Question::Stats),
     ];
     let shapes = [Shape::Text, Shape::Xml, Shape::Array, Shape::Map];
     let reads = shapes.map(|shape| {
@@ -136,6 +145,15 @@ fn all(length: usize) -> Vec<Said> {
         answered(Ok(Answer::Part(None))),
         answered(Ok(Answer::Part(Some("ä".repeat(length))))),
         answered(Ok(Answer::Saved)),
+        answered(Ok(Answer::Stats {
+            size: Size {
+                clients: 1,
+                applied_bytes: 2,
+                pending: 3,
+                let_go: 4,
+            },
+            unsaved_bytes: 5,
+        })),
         answered(Err(Refusal::Busy)),
     ];
     let to_owner = to_owner.into_iter().chain(reads).map(Said::ToOwner);

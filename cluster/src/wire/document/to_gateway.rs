@@ -2,6 +2,7 @@
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
+use starling_core::document::engine::Size;
 use starling_core::document::log;
 use starling_core::document::message::{Answer, Closed, EditorId, Refusal, ToGateway};
 
@@ -56,8 +57,17 @@ pub(super) enum GatewayHead {
 pub(super) enum AnswerHead {
     Update,
     Parts,
-    Part { is_there: bool },
+    Part {
+        is_there: bool,
+    },
     Saved,
+    Stats {
+        clients: u64,
+        applied_bytes: u64,
+        pending: u64,
+        let_go: u64,
+        unsaved_bytes: u64,
+    },
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -224,6 +234,16 @@ impl AnswerHead {
                 (Self::Part { is_there }, part.into_iter().collect())
             }
             Answer::Saved => (Self::Saved, vec![]),
+            Answer::Stats { size, unsaved_bytes } => {
+                let head = Self::Stats {
+                    clients: size.clients as u64,
+                    applied_bytes: size.applied_bytes,
+                    pending: size.pending as u64,
+                    let_go: size.let_go,
+                    unsaved_bytes: *unsaved_bytes,
+                };
+                (head, vec![])
+            }
         })
     }
 
@@ -234,6 +254,24 @@ impl AnswerHead {
             (Self::Part { is_there: false }, []) => Answer::Part(None),
             (Self::Part { is_there: true }, [part]) => Answer::Part(Some(super::text(part)?)),
             (Self::Saved, []) => Answer::Saved,
+            (
+                Self::Stats {
+                    clients,
+                    applied_bytes,
+                    pending,
+                    let_go,
+                    unsaved_bytes,
+                },
+                [],
+            ) => Answer::Stats {
+                size: Size {
+                    clients: count(clients)?,
+                    applied_bytes,
+                    pending: count(pending)?,
+                    let_go,
+                },
+                unsaved_bytes,
+            },
             _ => return Err(WireError::Payloads),
         })
     }
@@ -281,4 +319,8 @@ impl ClosedHead {
             Self::StoreNotShared => Closed::StoreNotShared,
         }
     }
+}
+
+fn count(number: u64) -> Result<usize, WireError> {
+    usize::try_from(number).map_err(|_| WireError::Payloads)
 }

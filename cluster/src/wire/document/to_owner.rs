@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 use bytes::Bytes;
-use starling_core::document::engine::Shape;
+use starling_core::document::engine::{Insert, Shape};
 use starling_core::document::message::{EditorId, Question, ToOwner};
 
 use crate::link::{CodecError, codec};
@@ -29,7 +29,8 @@ pub(super) enum QuestionHead {
     Parts,
     Read { part: String, shape: ShapeHead },
     Apply,
-    Insert { part: String, index: Option<u32> },
+    Insert { part: String, places: Vec<Place> },
+    Stats,
 }
 
 #[derive(Debug, Clone, Copy, Encode, Decode)]
@@ -38,6 +39,13 @@ pub(super) enum ShapeHead {
     Xml,
     Array,
     Map,
+}
+
+/// Where a text goes, and its bytes among those of all.
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Place {
+    index: Option<u32>,
+    bytes: u32,
 }
 
 impl OwnerHead {
@@ -154,11 +162,16 @@ impl QuestionHead {
                 (Self::Read { part, shape }, vec![])
             }
             Question::Apply(update) => (Self::Apply, vec![update.clone()]),
-            Question::Insert { part, index, text } => {
-                let (part, index) = (part.clone(), *index);
-                let text = Bytes::copy_from_slice(text.as_bytes());
-                (Self::Insert { part, index }, vec![text])
+            Question::Insert { part, inserts } => {
+                let place = |insert: &Insert| Place {
+                    index: insert.index,
+                    bytes: u32::try_from(insert.text.len()).unwrap_or(u32::MAX),
+                };
+                let (part, places) = (part.clone(), inserts.iter().map(place).collect());
+                let texts: String = inserts.iter().map(|insert| &*insert.text).collect();
+                (Self::Insert { part, places }, vec![texts.into()])
             }
+            Question::Stats => (Self::Stats, vec![]),
         }
     }
 
@@ -176,12 +189,30 @@ impl QuestionHead {
                 },
             },
             (Self::Apply, [update]) => Question::Apply(update.clone()),
-            (Self::Insert { part, index }, [text]) => Question::Insert {
+            (Self::Insert { part, places }, [texts]) => Question::Insert {
                 part,
-                index,
-                text: super::text(text)?,
+                inserts: inserts_of(&places, texts)?,
             },
+            (Self::Stats, []) => Question::Stats,
             _ => return Err(WireError::Payloads),
         })
+    }
+}
+
+/// The texts, which stand one behind the other.
+fn inserts_of(places: &[Place], texts: &[u8]) -> Result<Vec<Insert>, WireError> {
+    let mut rest = texts;
+    let mut inserts = Vec::with_capacity(places.len());
+    for Place { index, bytes } in places {
+        let (text, behind) = rest.split_at_checked(*bytes as usize).ok_or(WireError::Payloads)?;
+        rest = behind;
+        inserts.push(Insert {
+            index: *index,
+            text: super::text(text)?,
+        });
+    }
+    match rest.is_empty() {
+        true => Ok(inserts),
+        false => Err(WireError::Payloads),
     }
 }

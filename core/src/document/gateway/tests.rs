@@ -2,6 +2,7 @@
 
 use super::turn::Event;
 use super::*;
+use crate::document::engine::Insert;
 use crate::document::message::Answer;
 use crate::id::{Generation, NodeName};
 
@@ -202,8 +203,10 @@ fn a_text_that_an_owner_may_have_inserted_is_not_inserted_again() {
     let mut one = One::new();
     let insert = Question::Insert {
         part: "t".into(),
-        index: None,
-        text: "x".into(),
+        inserts: vec![Insert {
+            index: None,
+            text: "x".into(),
+        }],
     };
     let ask = |number, question| Input::Ask { number, question };
     one.turn(ask(1, insert.clone()));

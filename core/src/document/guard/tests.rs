@@ -1,7 +1,7 @@
 //! Documents that fail, and what is left of them.
 
 use super::*;
-use crate::document::engine::{News, Shape, Size};
+use crate::document::engine::{Insert, News, Shape, Size};
 use crate::document::golden::{self, Editors};
 use crate::document::yjs::YjsDocument;
 
@@ -65,7 +65,7 @@ impl DocumentEngine for Fragile {
         Ok(vec![])
     }
 
-    fn insert_text(&mut self, _part: &str, _index: Option<u32>, _text: &str) -> Result<Vec<u8>, EngineError> {
+    fn insert_text(&mut self, _part: &str, _inserts: &[Insert]) -> Result<Vec<u8>, EngineError> {
         Ok(vec![])
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::turn::{Effect, Writer};
 use super::{Body, Owner};
-use crate::document::engine::{Cold as _, DocumentEngine, News};
+use crate::document::engine::{Cold as _, DocumentEngine, Insert, News};
 use crate::document::guard::GuardError;
 use crate::document::log;
 use crate::document::message::{Answer, EditorId, Join, Question, Refusal, ToGateway, ToOwner};
@@ -76,8 +76,13 @@ impl<E: DocumentEngine> Owner<E> {
         };
         let answer = match question {
             Question::Apply(update) => return self.edit(writer, 0, update, true, now, out),
-            Question::Insert { part, index, text } => return self.insert(writer, &part, index, &text, now, out),
+            Question::Insert { part, inserts } => return self.insert(writer, &part, &inserts, now, out),
             Question::Diff(state_vector) => self.diff(&state_vector).map(Answer::Update),
+            Question::Stats => {
+                let unsaved_bytes = hot.log.unsaved_bytes() as u64;
+                let size = hot.guard.with(|engine| Ok(engine.size()));
+                size.map(|size| Answer::Stats { size, unsaved_bytes })
+            }
             Question::Parts => hot.guard.with(|engine| engine.parts()).map(Answer::Parts),
             Question::Read { part, shape } => {
                 let part = hot.guard.with(|engine| engine.read(&part, shape));
@@ -95,24 +100,17 @@ impl<E: DocumentEngine> Owner<E> {
         }
     }
 
-    fn insert(
-        &mut self,
-        writer: Writer,
-        part: &str,
-        index: Option<u32>,
-        text: &str,
-        now: Instant,
-        out: &mut Vec<Effect>,
-    ) {
+    fn insert(&mut self, writer: Writer, part: &str, inserts: &[Insert], now: Instant, out: &mut Vec<Effect>) {
         let Body::Hot(hot) = &mut self.body else {
             return;
         };
-        if let Some(refusal) = hot.log.refuses(text.len()) {
+        let bytes = inserts.iter().map(|insert| insert.text.len()).sum();
+        if let Some(refusal) = hot.log.refuses(bytes) {
             return self.refuse(&writer, 0, Refusal::Log(refusal), out);
         }
-        let written = hot.guard.with(|engine| match text.is_empty() {
-            true => Ok(Vec::new()),
-            false => engine.insert_text(part, index, text),
+        let written = hot.guard.with(|engine| match bytes {
+            0 => Ok(Vec::new()),
+            _ => engine.insert_text(part, inserts),
         });
         match written {
             Ok(update) if update.is_empty() => self.log(log::Input::Known { from: writer, edit: 0 }, now, out),

@@ -1,6 +1,7 @@
 //! What an owner decides, one thing at a time. The rest is in [`world`](crate::document::world).
 
 use super::*;
+use crate::document::engine::Insert;
 use crate::document::golden;
 use crate::document::guard::{Stored, load};
 use crate::document::message::{Answer, Question, Refusal};
@@ -268,4 +269,46 @@ fn a_snapshot_waits_for_the_edits_in_it() {
     );
     one.turn(stored(log::Input::Snapshotted));
     assert!(one.owner.is_idle());
+}
+
+#[test]
+fn texts_of_a_program_are_one_row_and_answered_once_it_is_there() {
+    let mut one = opened();
+    let ask = |number, question| ToOwner::Ask { number, question };
+    let insert = |index, text: &str| Insert {
+        index,
+        text: text.to_owned(),
+    };
+    let question = Question::Insert {
+        part: "t".into(),
+        inserts: vec![insert(None, "world"), insert(Some(0), "hello ")],
+    };
+    let effects = one.said(1, ask(5, question));
+    assert!(matches!(told(&effects)[..], [ToGateway::Update { but: None, .. }]));
+    assert!(matches!(&effects[1], Effect::Append { rows, .. } if rows.len() == 1));
+    let unsaved = one.said(1, ask(6, Question::Stats));
+    let of = |effects: &[Effect]| match told(effects)[..] {
+        [
+            ToGateway::Answered {
+                answer: Ok(Answer::Stats { size, unsaved_bytes }),
+                ..
+            },
+        ] => (size.clients, *unsaved_bytes > 0),
+        _ => panic!("{effects:?}"),
+    };
+    assert_eq!(of(&unsaved), (1, true));
+    let (activation, input) = (1, log::Input::Appended);
+    let saved = one.turn(Input::Store { activation, input });
+    let (number, answer) = (5, Ok(Answer::Saved));
+    assert_eq!(told(&saved), [&ToGateway::Answered { number, answer }]);
+    assert_eq!(of(&one.said(1, ask(7, Question::Stats))), (1, false));
+    let (part, shape) = ("t".into(), crate::document::engine::Shape::Text);
+    let read = one.said(1, ask(8, Question::Read { part, shape }));
+    let (number, answer) = (8, Ok(Answer::Part(Some("hello world".to_owned()))));
+    assert_eq!(told(&read), [&ToGateway::Answered { number, answer }]);
+    // Nothing to insert is saved with what came before.
+    let (part, inserts) = ("t".into(), vec![insert(None, "")]);
+    let nothing = one.said(1, ask(9, Question::Insert { part, inserts }));
+    let (number, answer) = (9, Ok(Answer::Saved));
+    assert_eq!(told(&nothing), [&ToGateway::Answered { number, answer }]);
 }

@@ -4,7 +4,7 @@ use yrs::updates::decoder::Decode as _;
 use yrs::updates::encoder::Encode as _;
 use yrs::{StateVector, Update};
 
-use super::decode;
+use super::{decode, restore};
 use crate::document::engine::{Cold, EngineError, FAN_IN};
 use crate::document::scan::{self, Limits};
 
@@ -50,6 +50,10 @@ impl Cold for YjsBytes {
     fn state_vector(update: &[u8], limits: &Limits) -> Result<Vec<u8>, EngineError> {
         scan::update(update, limits)?;
         Ok(decode(update)?.state_vector().encode_v1())
+    }
+
+    fn restore(now: &[u8], then: &[u8], dice: u64, limits: &Limits) -> Result<Vec<u8>, EngineError> {
+        restore::restore(now, then, dice, limits)
     }
 
     fn covers(state_vector: &[u8], other: &[u8]) -> Result<bool, EngineError> {

@@ -299,10 +299,16 @@ fn offsets_are_those_of_javascript() {
     let begun = [golden::yjs_of("text 0"), golden::yjs_of("text 1")];
     begun.iter().for_each(|update| drop(target.apply(update).unwrap()));
     assert_eq!(target.read("t", Shape::Text).unwrap().as_deref(), Some("h😀üi"));
+    let insert = |index, text: &str| Insert {
+        index,
+        text: text.to_owned(),
+    };
     let written = [
-        target.insert_text("t", Some(3), "|").unwrap(),
-        target.insert_text("t", None, "!").unwrap(),
-        target.insert_text("t", Some(1_000), "!").unwrap(),
+        target.insert_text("t", &[insert(Some(3), "|")]).unwrap(),
+        // Each where the ones before it have left its place.
+        target
+            .insert_text("t", &[insert(None, "!"), insert(Some(0), ""), insert(Some(1_000), "!")])
+            .unwrap(),
     ];
     let mut other = YjsDocument::new(7, Limits::CLIENT);
     begun
