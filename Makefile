@@ -82,6 +82,11 @@ endurance: ## The long forms of the tests from outside: ten minutes (CUTS=, CUTS
 	@scripts/need compiler tools
 	@$(if $(SEED),STARLING_SEED=$(SEED)) scripts/nextest run --profile endurance --package starling-mesh --test e2e $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Gives a decoder bytes that nobody would send: TARGET=document_update SECONDS=600 (fuzz/README.md)
+	@scripts/need compiler cplusplus
+	@exec scripts/fuzz "$(TARGET)" "$(or $(SECONDS),60)" $(ARGS)
+
 # Both need the binary, which the tests before them have built.
 .PHONY: client
 client: ## Tests the TypeScript client in Node, and its package: size, entries, types

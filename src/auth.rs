@@ -22,6 +22,8 @@ use crate::config;
 mod api_keys;
 mod claims;
 pub mod denied;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub mod keys;
 pub mod token;
 

@@ -18,6 +18,8 @@ pub mod config;
 pub mod directory;
 pub mod editor;
 pub mod fanout;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod memory;
 pub mod metrics;
 pub mod node;

@@ -20,6 +20,8 @@
 //! | `task.rs` | the loop |
 
 pub(crate) mod facts;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod key;
 mod members;
 mod message;

@@ -6,9 +6,12 @@
 //! * [`mesh`]: a link to each member;
 //! * [`table`]: the slot table, replicated by Raft;
 //! * [`wire`]: what the nodes that hold a slot say to each other, as bytes;
-//! * [`instruments`]: what is counted.
+//! * [`instruments`]: what is counted;
+//! * `fuzz` (feature `fuzz`): what fuzz targets do with bytes.
 
 pub mod ca;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod gossip;
 pub mod instruments;
 pub mod link;

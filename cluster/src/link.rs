@@ -28,6 +28,8 @@ pub(crate) mod codec;
 mod congestion;
 mod dial;
 mod frame;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod hello;
 mod inbox;
 mod lane;

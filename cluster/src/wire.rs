@@ -26,6 +26,8 @@ use crate::link::{CodecError, Incoming, Lane, Outgoing};
 
 mod document;
 mod entry;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod name;
 mod presence;
 mod route;

@@ -22,7 +22,7 @@ pub mod awareness;
 pub mod engine;
 pub mod gateway;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 pub mod guard;
 mod held;
 pub mod lib0;

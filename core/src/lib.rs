@@ -20,7 +20,8 @@
 //! * [`relay`]: a channel at a gateway that does not own it;
 //! * [`presence`]: who is in a channel;
 //! * [`pulse`]: when readers are told that there is something new;
-//! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed.
+//! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed;
+//! * `fuzz` (feature `fuzz`): what fuzz targets do with bytes.
 //!
 //! A publish passes from the channel, which gives it a seq, to the slot, which gives it an index
 //! and commits it, and back to the channel, which only then acknowledges it and fans it out:
@@ -34,6 +35,8 @@ pub mod backpressure;
 pub mod channel;
 pub mod document;
 pub mod fault;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod id;
 pub mod namespace;
 pub mod placement;

@@ -7,12 +7,15 @@
 //! - [`limits`]: every limit on the wire, with its reason;
 //! - [`close`]: why a session ended, and whether the client returns;
 //! - [`refusal`]: why a request was refused, and whether it may succeed later;
-//! - [`version`]: the versions spoken and how one is chosen.
+//! - [`version`]: the versions spoken and how one is chosen;
+//! - `fuzz` (feature `fuzz`): what fuzz targets do with bytes.
 //!
 //! `vectors/` holds the same in bytes, for clients in other languages.
 
 pub mod close;
 pub mod frame;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod limits;
 pub mod refusal;
 pub mod version;

@@ -15,6 +15,8 @@ use super::{Connection, Ended, Transport};
 use crate::fanout::Frame;
 
 pub(crate) mod codec;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 
 use codec::{CONTROL_BYTES_MAX, Decoder, Item, Opcode};
 

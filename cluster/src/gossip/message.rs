@@ -252,4 +252,4 @@ fn short(length: usize) -> [u8; 2] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -176,15 +176,15 @@ impl Opener {
 }
 
 /// What was sealed.
-struct Inner<'a> {
+pub(super) struct Inner<'a> {
     sent_ms: u64,
     generation: u64,
     name: NodeName,
-    message: &'a [u8],
+    pub(super) message: &'a [u8],
 }
 
 impl<'a> Inner<'a> {
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (sent, rest) = bytes.split_first_chunk()?;
         let (generation, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first()?;

@@ -143,4 +143,4 @@ fn text(payload: &[u8]) -> Result<String, WireError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

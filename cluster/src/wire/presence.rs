@@ -57,4 +57,4 @@ pub(super) fn decode(payloads: &[Bytes]) -> Result<Message, WireError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

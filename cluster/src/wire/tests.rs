@@ -14,7 +14,7 @@ use starling_core::time::WallTime;
 use super::*;
 use crate::link::codec;
 
-mod route;
+pub(super) mod route;
 
 const SLOT: SlotId = SlotId(513);
 
@@ -47,7 +47,7 @@ fn comes_back(message: &Message) {
 }
 
 /// Entries of several channels as an owner makes them, from a seed.
-fn entries(seed: u64, count: u64) -> Vec<std::sync::Arc<Entry>> {
+pub(super) fn entries(seed: u64, count: u64) -> Vec<std::sync::Arc<Entry>> {
     let mut dice = SmallRng::seed_from_u64(seed);
     let mut heads: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     let mut entries = Vec::new();
@@ -118,7 +118,7 @@ fn entries(seed: u64, count: u64) -> Vec<std::sync::Arc<Entry>> {
     entries
 }
 
-fn append(entries: Vec<std::sync::Arc<Entry>>) -> Message {
+pub(super) fn append(entries: Vec<std::sync::Arc<Entry>>) -> Message {
     Message::Append {
         term: Term(9),
         lineage: lineage((3, u32::MAX)),

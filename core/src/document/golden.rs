@@ -13,7 +13,7 @@ use yrs::{
 };
 
 /// What Yjs wrote: a name, and bytes.
-pub(super) fn yjs() -> impl Iterator<Item = (String, Vec<u8>)> {
+pub(crate) fn yjs() -> impl Iterator<Item = (String, Vec<u8>)> {
     let lines = include_str!("golden/yjs13.txt")
         .lines()
         .filter(|line| !line.starts_with('#'));
@@ -24,7 +24,7 @@ pub(super) fn yjs() -> impl Iterator<Item = (String, Vec<u8>)> {
 }
 
 /// One of them.
-pub(super) fn yjs_of(name: &str) -> Vec<u8> {
+pub(crate) fn yjs_of(name: &str) -> Vec<u8> {
     let (_, bytes) = yjs()
         .find(|(other, _)| other == name)
         .expect("there is one of this name");
@@ -32,7 +32,7 @@ pub(super) fn yjs_of(name: &str) -> Vec<u8> {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: String = hex.split_whitespace().collect();
     (0..digits.len() / 2)
         .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hexadecimal"))
@@ -40,7 +40,7 @@ pub(super) fn bytes(hex: &str) -> Vec<u8> {
 }
 
 /// A few clients that edit one document in every way, and hear of each other now and then.
-pub(super) struct Editors {
+pub(crate) struct Editors {
     docs: Vec<Doc>,
     dice: SmallRng,
     /// How many subdocuments they made, if they make any. None is removed again: yrs would use it after it was freed.
@@ -48,7 +48,7 @@ pub(super) struct Editors {
 }
 
 impl Editors {
-    pub(super) fn new(seed: u64, clients: u64) -> Self {
+    pub(crate) fn new(seed: u64, clients: u64) -> Self {
         let mut dice = SmallRng::seed_from_u64(seed);
         let docs = (0..clients).map(|_| {
             let options = Options {
@@ -65,7 +65,7 @@ impl Editors {
     }
 
     /// Who put documents into documents, too.
-    pub(super) fn with_subdocuments(self) -> Self {
+    pub(crate) fn with_subdocuments(self) -> Self {
         Self {
             subdocuments: Some(0),
             ..self
@@ -73,7 +73,7 @@ impl Editors {
     }
 
     /// One edit: the update it made.
-    pub(super) fn edit(&mut self) -> Vec<u8> {
+    pub(crate) fn edit(&mut self) -> Vec<u8> {
         let doc = self.docs[self.dice.random_range(0..self.docs.len())].clone();
         let mut transaction = doc.transact_mut();
         for _ in 0..self.dice.random_range(1..4) {
@@ -83,7 +83,7 @@ impl Editors {
     }
 
     /// One client hears of all that another knows.
-    pub(super) fn hear(&mut self) -> Vec<u8> {
+    pub(crate) fn hear(&mut self) -> Vec<u8> {
         let from = self.dice.random_range(0..self.docs.len());
         let to = self.dice.random_range(0..self.docs.len());
         let since = self.docs[to].transact().state_vector();
@@ -97,7 +97,7 @@ impl Editors {
     }
 
     /// A whole document, as one client has it.
-    pub(super) fn whole(&self, client: usize) -> Vec<u8> {
+    pub(crate) fn whole(&self, client: usize) -> Vec<u8> {
         self.docs[client]
             .transact()
             .encode_state_as_update_v1(&StateVector::default())
@@ -174,7 +174,7 @@ impl Editors {
 }
 
 /// Spoils bytes in one of the ways that bytes are spoiled.
-pub(super) fn spoil(bytes: &mut Vec<u8>, dice: &mut SmallRng) {
+pub(crate) fn spoil(bytes: &mut Vec<u8>, dice: &mut SmallRng) {
     if bytes.is_empty() {
         return bytes.push(dice.random());
     }
@@ -197,7 +197,7 @@ pub(super) fn spoil(bytes: &mut Vec<u8>, dice: &mut SmallRng) {
 }
 
 /// Bytes that once cost somebody: a name, and the bytes. The seeds of the fuzz targets.
-pub(super) fn hostile() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+pub(crate) fn hostile() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let of = |name, hex: &str| (name, bytes(hex));
     [
         of("85 million clients", "83 f7 d9 28 fa b1 92"),
@@ -226,7 +226,7 @@ pub(super) fn hostile() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
 
 /// How long something takes.
 #[expect(clippy::disallowed_methods, reason = "it is measured, and decides nothing")]
-pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begun = Instant::now();
     let done = work();
     (done, begun.elapsed())

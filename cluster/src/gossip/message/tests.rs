@@ -23,7 +23,7 @@ fn told(name: &str, number: u64, statement: &str) -> Told {
     }
 }
 
-fn message(kind: Kind) -> Message {
+pub(in crate::gossip) fn message(kind: Kind) -> Message {
     let v6 = Process {
         gossip: "[fd00::1]:1".parse().expect("an address"),
         ..process("b")

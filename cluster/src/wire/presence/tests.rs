@@ -77,7 +77,7 @@ fn tally() -> Tally {
 }
 
 /// One of each message, and of each shape of its parts.
-fn all() -> Vec<Message> {
+pub(in crate::wire) fn all() -> Vec<Message> {
     let slots = BTreeSet::from([SlotId(0), SlotId(8), SlotId(1_023)]);
     let stamp = Stamp {
         term: Term(5),

@@ -115,7 +115,7 @@ fn what_a_gateway_asks_arrives() {
     }
 }
 
-fn answers() -> Vec<Answer> {
+pub(in crate::wire) fn answers() -> Vec<Answer> {
     let attached = |outcome, values| {
         Answer::Attached(Attachment {
             outcome,
