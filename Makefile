@@ -162,6 +162,18 @@ bench: ## Measures a release build beside a null server (ARGS="--transport wt");
 	@cargo build --locked --release --bin starling
 	@exec "$(CARGO_TARGET_DIR)/release/starling" bench fanout $(ARGS)
 
+.PHONY: bench-docs
+bench-docs: ## Types 260,000 edits into a document of a release build, through two clients (ARGS="--share 0.1"); leave the machine alone
+	@scripts/need compiler client
+	@cargo build --locked --release --bin starling
+	@exec env STARLING_BINARY="$(CARGO_TARGET_DIR)/release/starling" $(client) bench-docs -- $(ARGS)
+
+.PHONY: bench-presence
+bench-presence: ## Measures what a crowd in one channel does to others (ARGS="--entries 1000"); leave the machine alone
+	@scripts/need compiler
+	@cargo build --locked --release --bin starling
+	@exec "$(CARGO_TARGET_DIR)/release/starling" bench presence $(ARGS)
+
 .PHONY: fix
 fix: ## Formats, and applies what clippy can mend by itself
 	@scripts/need compiler components

@@ -23,17 +23,14 @@ mod summary;
 mod verdict;
 
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 pub use self::attempt::{Across, Attempt};
 pub use self::report::{ClusterReport, NodeReport, Report};
 use self::round::{Case, Pair, Round};
 use self::summary::{Sparse, Summary};
 use crate::load::STAMP_BYTES;
-use crate::proc::core::{Cores, pin};
+use crate::proc::core::Cores;
 use crate::proc::descriptors;
 use crate::proc::host::Machine;
 use crate::{Error, Transport};
@@ -159,24 +156,6 @@ pub async fn run(options: &Options, mut observe: impl FnMut(Event<'_>)) -> Resul
     let sparse = Sparse::of(runs);
     let report = NodeReport::new(options, &summary, sparse.as_ref(), &starling, &null, attempts, machine);
     Ok(Report::Node(Box::new(report)))
-}
-
-/// Does blocking work on a thread that stays on the load's core.
-async fn on_load_core<T: Send + 'static>(
-    cores: Cores,
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let (done, result) = oneshot::channel();
-    thread::Builder::new()
-        .name("load".into())
-        .spawn(move || {
-            // Nobody waits for the result of a measurement that was given up.
-            let _ = done.send(pin(cores.load).and_then(|()| work()));
-        })
-        .map_err(Error::system("start the load"))?;
-    result
-        .await
-        .expect("the load sends its result before it ends, or has panicked")
 }
 
 #[cfg(test)]

@@ -7,13 +7,17 @@
 //! receivers   a thread: all subscribers, nearly all of them sinks, a few probes
 //!  ├─ websocket      one epoll loop that discards what it counts
 //!  └─ webtransport   one task for each connection, each on a socket of its own
+//! crowd       a thread: sessions that come to one channel's presence, watch it and go, for the load of presence
+//! beside      publishers in other channels meanwhile
 //! ```
 //!
-//! All three stay on the load's core. What they share is one clock and a set of counters.
+//! All stay on the load's core. What they share is one clock and a set of counters.
 
 mod alive;
+mod beside;
 mod counters;
 mod course;
+mod crowd;
 mod link;
 mod outcome;
 mod probe;
@@ -30,15 +34,18 @@ mod webtransport;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use self::beside::Beside;
 use self::counters::Counters;
 pub(crate) use self::counters::Watched;
 pub(crate) use self::course::Course;
+pub(crate) use self::crowd::{Act, Crowd, Parts, Seen, Turns};
 #[cfg(test)]
 pub(crate) use self::link::Link;
 pub(crate) use self::link::Target;
 pub(crate) use self::outcome::Outcome;
 use self::outcome::count;
 pub(crate) use self::probe::latencies;
+pub(crate) use self::publisher::Published;
 use self::publisher::{Burst, Publisher};
 pub(crate) use self::receivers::Receivers;
 pub(crate) use self::roles::Roles;
@@ -97,7 +104,8 @@ pub(crate) fn run(course: &Course, plan: &Plan, watched: &Watched, cores: Cores)
             rate: plan.rate,
             count,
         };
-        publisher.publish(Burst { first, schedule })
+        let published = publisher.publish(Burst { first, schedule })?;
+        Ok::<_, Error>(published.lateness)
     };
 
     // Everything before the first message, a ping say, is not part of the count.

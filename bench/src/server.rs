@@ -58,6 +58,8 @@ pub(crate) struct Server {
     _directory: Directory,
     /// How to reach it.
     pub(crate) course: Course,
+    /// How to reach each of its nodes, in the order of the processes.
+    pub(crate) nodes: Vec<Target>,
     /// Where a cluster's nodes tell how they stand, in the order of the processes; none of a server by itself.
     admins: Vec<SocketAddr>,
     /// Who owns the channel; nobody of a server by itself.
@@ -88,7 +90,8 @@ impl Server {
         Ok(Self {
             processes: vec![process],
             _directory: directory,
-            course: Course::within(target),
+            course: Course::within(target.clone()),
+            nodes: vec![target],
             admins: Vec::new(),
             home: None,
         })

@@ -8,6 +8,10 @@ use starling_core::id::NodeName;
 pub trait Instruments: Send + Sync + 'static {
     /// So many nodes are members besides this one, by state.
     fn members(&self, live: usize, suspected: usize);
+    /// A datagram of gossip with so many bytes was handed to the system.
+    fn gossip_sent(&self, bytes: usize);
+    /// A datagram with so many bytes came to the socket of gossip, whoever sent it.
+    fn gossip_received(&self, bytes: usize);
     /// A datagram of gossip was refused.
     fn gossip_refused(&self, reason: &'static str);
     /// A datagram of gossip could not be sent.
@@ -34,6 +38,8 @@ pub struct Uncounted;
 
 impl Instruments for Uncounted {
     fn members(&self, _: usize, _: usize) {}
+    fn gossip_sent(&self, _: usize) {}
+    fn gossip_received(&self, _: usize) {}
     fn gossip_refused(&self, _: &'static str) {}
     fn gossip_dropped(&self, _: &'static str) {}
     fn links(&self, _: usize, _: usize, _: usize) {}

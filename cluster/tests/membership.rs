@@ -138,6 +138,7 @@ async fn nodes_that_know_one_seed_find_each_other_and_what_they_say() {
         node.sees(&rest).await;
     }
     assert_eq!(a.counts.of("members live"), 3);
+    assert!(a.counts.of("gossip sent") > 0 && a.counts.of("gossip received") > 0);
     let mut said = facts("elsewhere");
     (said.load, said.phase) = (12, Phase::Draining);
     b.gossip.say(said.clone()).expect("they hold");
@@ -370,6 +371,7 @@ async fn garbage_is_counted_and_changes_nothing() {
     a.sees(&[node("b", 1)]).await;
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let mut dice = SmallRng::seed_from_u64(8_121);
+    let mut sent_bytes = 0;
     for at in 0..DATAGRAMS {
         // The largest there is, all zeros, is the one that makes a bare chitchat unpack block after block.
         let length = if at % 5 == 0 {
@@ -382,6 +384,7 @@ async fn garbage_is_counted_and_changes_nothing() {
             dice.fill_bytes(&mut garbage);
         }
         stranger.send_to(&garbage, a.address).expect("loopback takes it");
+        sent_bytes += length as u64;
         // No more on their way than a socket's buffer holds, so that each is looked at.
         if at % 2 == 1 {
             let sent = at + 1;
@@ -397,4 +400,8 @@ async fn garbage_is_counted_and_changes_nothing() {
         }
     }
     assert_eq!((a.live(), b.live()), (vec![node("b", 1)], vec![node("a", 1)]));
+    assert!(
+        a.counts.of("gossip received") > sent_bytes,
+        "what is refused has come, too"
+    );
 }

@@ -16,6 +16,14 @@ impl Instruments for Metrics {
         });
     }
 
+    fn gossip_sent(&self, bytes: usize) {
+        self.gossiped("sent", bytes);
+    }
+
+    fn gossip_received(&self, bytes: usize) {
+        self.gossiped("received", bytes);
+    }
+
     fn gossip_refused(&self, reason: &'static str) {
         self.count(|| counter!("starling_cluster_gossip_refused_total", "reason" => reason));
     }
@@ -65,6 +73,12 @@ impl Instruments for Metrics {
 }
 
 impl Metrics {
+    fn gossiped(&self, direction: &'static str, bytes: usize) {
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!("starling_cluster_gossip_bytes_total", "direction" => direction).increment(bytes as u64);
+        });
+    }
+
     /// The link to a gateway that follows a channel took so many frames, with so many messages in them.
     pub fn cluster_fanned_out(&self, frames: u64, messages: u64) {
         self.hot.fanout_frames.increment(frames);
@@ -114,6 +128,10 @@ pub(super) fn describe() {
     );
     describe_gauge!("starling_cluster_members", "Other nodes of the cluster, by state.");
     describe_counter!(
+        "starling_cluster_gossip_bytes_total",
+        "Bytes of datagrams of gossip, by direction; those that were refused are among the received."
+    );
+    describe_counter!(
         "starling_cluster_gossip_refused_total",
         "Datagrams of gossip, and statements in them, that were refused, by reason."
     );
@@ -146,6 +164,9 @@ mod tests {
         let metrics = Metrics::new();
         let peer = NodeName::parse("b").expect("a name");
         metrics.members(2, 1);
+        metrics.gossip_sent(900);
+        metrics.gossip_sent(100);
+        metrics.gossip_received(700);
         metrics.gossip_refused("replayed");
         metrics.gossip_dropped("oversize");
         metrics.links(2, 0, 1);
@@ -160,6 +181,8 @@ mod tests {
         let told = metrics.render(0);
         for line in [
             "starling_cluster_members{state=\"suspected\"} 1",
+            "starling_cluster_gossip_bytes_total{direction=\"sent\"} 1000",
+            "starling_cluster_gossip_bytes_total{direction=\"received\"} 700",
             "starling_cluster_gossip_refused_total{reason=\"replayed\"} 1",
             "starling_cluster_gossip_dropped_total{reason=\"oversize\"} 1",
             "starling_cluster_links{state=\"up\"} 2",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::summary::quantile_ms;
+use crate::figures::quantile_ms;
 use crate::load::{Outcome, Plan};
 
 /// One run, void or not.

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::round::Case;
-use super::{Event, Options, on_load_core};
+use super::{Event, Options};
 use crate::Error;
 use crate::error::LinkError;
 use crate::load::{Clock, Course, Receivers, Roles};
@@ -45,7 +45,7 @@ pub(super) async fn measure(
     let server = Server::start(case.server(), options.transport, &options.program, cores.server).await?;
     let (course, idle) = (server.course.clone(), options.idle);
     let processes = server.watched().processes;
-    let readings = match on_load_core(cores, move || read(&course, &processes, idle)).await {
+    let readings = match cores.on_load(move || read(&course, &processes, idle)).await {
         Err(Error::Link(error)) => return Ok(Err(error.to_string())),
         readings => readings?,
     };

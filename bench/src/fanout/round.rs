@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::attempt::Attempt;
 use super::verdict::void_reason;
-use super::{Event, Options, SPARSE, on_load_core};
+use super::{Event, Options, SPARSE};
 use crate::Error;
 use crate::load::{self, Outcome, Plan};
 use crate::proc::core::Cores;
@@ -170,7 +170,9 @@ impl<'a> Round<'a> {
         let (cores, options) = (self.cores, self.options);
         let server = Server::start(case.server(), options.transport, &options.program, cores.server).await?;
         let (course, watched) = (server.course.clone(), server.watched());
-        let mut outcome = on_load_core(cores, move || load::run(&course, &plan, &watched, cores)).await?;
+        let mut outcome = cores
+            .on_load(move || load::run(&course, &plan, &watched, cores))
+            .await?;
         outcome.faults.extend(server.fault().await);
         Ok(outcome)
     }

@@ -1,8 +1,7 @@
 //! Many runs in few numbers: medians over pairs, latencies over all.
 
-use hdrhistogram::Histogram;
-
 use super::round::{Accepted, Case, Pair};
+use crate::figures::quantile_ms;
 use crate::load::latencies;
 
 /// What the runs of a measurement say together.
@@ -124,15 +123,6 @@ impl Spread {
             min: edge(sorted.first()),
             max: edge(sorted.last()),
         }
-    }
-}
-
-/// A quantile of latencies in nanoseconds, in milliseconds; not a number if there are none.
-pub(super) fn quantile_ms(latency: &Histogram<u64>, quantile: f64) -> f64 {
-    if latency.is_empty() {
-        f64::NAN
-    } else {
-        latency.value_at_quantile(quantile) as f64 / 1e6
     }
 }
 

@@ -1,14 +1,17 @@
 //! The publisher: an open loop on a thread and a connection of its own.
 
+use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use starling_protocol::v1::{Ack, Publish, Welcome, client_frame, server_frame};
 use tokio::sync::mpsc as commands;
 
 use super::course::Course;
 use super::link::Link;
+use super::probe::latencies;
 use super::schedule::{Lateness, Next, Schedule};
 use super::stamp::{Clock, Stamp};
 use super::ticker::Ticker;
@@ -30,10 +33,36 @@ pub(super) struct Burst {
     pub(super) schedule: Schedule,
 }
 
+/// How it went.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// How late messages left.
+    pub(crate) lateness: Lateness,
+    /// From the instant that each was to leave to its ack, in nanoseconds.
+    pub(crate) acks: Histogram<u64>,
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self {
+            lateness: Lateness::default(),
+            acks: latencies(),
+        }
+    }
+}
+
+impl Published {
+    /// What another publisher did meanwhile, too.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.lateness.add(other.lateness);
+        self.acks.add(&other.acks).expect("all histograms have the same bounds");
+    }
+}
+
 /// A publisher that is connected and waits for orders. Its thread ends when it is dropped.
 pub(super) struct Publisher {
     orders: commands::Sender<Burst>,
-    done: mpsc::Receiver<Result<Lateness, Error>>,
+    done: mpsc::Receiver<Result<Published, Error>>,
 }
 
 impl Publisher {
@@ -58,13 +87,19 @@ impl Publisher {
     }
 
     /// Publishes, and returns when every message is acknowledged.
-    pub(super) fn publish(&mut self, burst: Burst) -> Result<Lateness, Error> {
-        // An error here means that the thread has ended; its last report says why.
-        let _ = self.orders.blocking_send(burst);
+    pub(super) fn publish(&mut self, burst: Burst) -> Result<Published, Error> {
+        self.begin(burst);
         self.report()
     }
 
-    fn report(&self) -> Result<Lateness, Error> {
+    /// Begins to publish. [`Self::report`] returns when every message is acknowledged.
+    pub(super) fn begin(&mut self, burst: Burst) {
+        // An error here means that the thread has ended; its last report says why.
+        let _ = self.orders.blocking_send(burst);
+    }
+
+    /// How the burst went that was begun last.
+    pub(super) fn report(&self) -> Result<Published, Error> {
         self.done.recv().expect("a publisher reports before it ends")
     }
 }
@@ -73,7 +108,7 @@ impl Publisher {
 fn serve(
     open: impl AsyncFnOnce() -> Result<Session, Error>,
     mut ordered: commands::Receiver<Burst>,
-    report: &mpsc::SyncSender<Result<Lateness, Error>>,
+    report: &mpsc::SyncSender<Result<Published, Error>>,
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -82,7 +117,7 @@ fn serve(
     runtime.block_on(async {
         let mut session = open().await?;
         // A run that was given up takes no reports, and gives no more orders either.
-        let _ = report.send(Ok(Lateness::default()));
+        let _ = report.send(Ok(Published::default()));
         while let Some(burst) = ordered.recv().await {
             let _ = report.send(Ok(session.publish(burst).await?));
         }
@@ -102,6 +137,9 @@ struct Session {
     sent: u64,
     /// Messages acknowledged so far. Acks come in order.
     acknowledged: u64,
+    /// When those were to leave that are not acknowledged.
+    waiting: VecDeque<Instant>,
+    acks: Histogram<u64>,
     /// The server's clock as it last told it.
     server_ms: u64,
 }
@@ -119,11 +157,13 @@ impl Session {
             in_flight_max: limits.map_or(1, |limits| u64::from(limits.publishes_in_flight)),
             sent: 0,
             acknowledged: 0,
+            waiting: VecDeque::new(),
+            acks: latencies(),
             server_ms: time_ms,
         })
     }
 
-    async fn publish(&mut self, burst: Burst) -> Result<Lateness, Error> {
+    async fn publish(&mut self, burst: Burst) -> Result<Published, Error> {
         let mut lateness = Lateness::default();
         let (first, schedule) = (self.sent, burst.schedule);
         loop {
@@ -142,7 +182,10 @@ impl Session {
                     }
                 }
                 Next::Done if self.acknowledged < self.sent => self.receive().await?,
-                Next::Done => return Ok(lateness),
+                Next::Done => {
+                    let acks = std::mem::replace(&mut self.acks, latencies());
+                    return Ok(Published { lateness, acks });
+                }
             }
         }
     }
@@ -153,6 +196,7 @@ impl Session {
 
     async fn send(&mut self, number: u64, intended: Instant) -> Result<(), LinkError> {
         self.sent += 1;
+        self.waiting.push_back(intended);
         let stamp = Stamp {
             number,
             intended_ns: self.clock.nanoseconds(intended),
@@ -189,6 +233,10 @@ impl Session {
                 ..
             }) if serial == self.acknowledged + 1 => {
                 self.acknowledged = serial;
+                if let Some(intended) = self.waiting.pop_front() {
+                    let took = Instant::now().saturating_duration_since(intended);
+                    self.acks.saturating_record(took.as_nanos() as u64);
+                }
                 self.server_ms = self.server_ms.max(time_ms);
                 Ok(())
             }

@@ -68,6 +68,13 @@ impl Lateness {
         self.worst = self.worst.max(delay);
     }
 
+    /// What another publisher did, too.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.late += other.late;
+        self.worst = self.worst.max(other.worst);
+    }
+
     /// Share of late messages, 0 to 1.
     pub(crate) fn share(&self) -> f64 {
         self.late as f64 / self.messages.max(1) as f64

@@ -1,8 +1,10 @@
 //! Which cores there are, and staying on one.
 
 use std::io;
+use std::thread;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::sync::oneshot;
 
 use crate::Error;
 
@@ -50,6 +52,24 @@ impl Cores {
     pub(crate) fn both(self) -> [usize; 2] {
         [self.server, self.load]
     }
+
+    /// Does blocking work on a thread that stays on the load's core.
+    pub(crate) async fn on_load<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, result) = oneshot::channel();
+        thread::Builder::new()
+            .name("load".into())
+            .spawn(move || {
+                // Nobody waits for the result of a measurement that was given up.
+                let _ = done.send(pin(self.load).and_then(|()| work()));
+            })
+            .map_err(Error::system("start the load"))?;
+        result
+            .await
+            .expect("the load sends its result before it ends, or has panicked")
+    }
 }
 
 /// The cores this thread may run on, in order.
@@ -67,8 +87,6 @@ pub(crate) fn pin(core: usize) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     #[test]

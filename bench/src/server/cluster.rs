@@ -87,15 +87,18 @@ pub(super) async fn start(
     let Some((channel, home)) = Home::choose(NAMES[OWNER], &table, admins[OWNER]) else {
         return Err(processes[OWNER].failure("it owns no slot".into()));
     };
-    let [publisher, _, subscribers] = targets.try_into().map_err(|_| ()).expect("one for each of three");
+    let [publisher, _, subscribers] = targets.as_slice() else {
+        unreachable!("one for each of three")
+    };
     Ok(Server {
         processes,
         _directory: directory,
         course: Course {
             channel,
-            publisher,
-            subscribers,
+            publisher: publisher.clone(),
+            subscribers: subscribers.clone(),
         },
+        nodes: targets,
         admins,
         home: Some(home),
     })

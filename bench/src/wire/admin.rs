@@ -49,28 +49,41 @@ pub(crate) fn slot_of(channel: &str, slots: usize) -> u64 {
 
 /// What a node counts of its links.
 pub(crate) async fn fanned_out(admin: SocketAddr) -> Result<FannedOut, LinkError> {
-    let path = "/metrics";
-    let metrics = http::fetch(admin, path).await?;
-    let metrics = String::from_utf8_lossy(&metrics);
+    let metrics = metrics(admin).await?;
     FannedOut::read(&metrics)
-        .ok_or_else(|| LinkError::Protocol(format!("{path} does not tell {FRAMES} and {MESSAGES}")))
+        .ok_or_else(|| LinkError::Protocol(format!("{METRICS} does not tell {FRAMES} and {MESSAGES}")))
 }
 
+/// Bytes of gossip that a node has sent.
+pub(crate) async fn gossiped_bytes(admin: SocketAddr) -> Result<u64, LinkError> {
+    let metrics = metrics(admin).await?;
+    counter(&metrics, GOSSIP).ok_or_else(|| LinkError::Protocol(format!("{METRICS} does not tell {GOSSIP}")))
+}
+
+async fn metrics(admin: SocketAddr) -> Result<String, LinkError> {
+    let metrics = http::fetch(admin, METRICS).await?;
+    Ok(String::from_utf8_lossy(&metrics).into_owned())
+}
+
+/// The value of a counter in the text format of Prometheus, with its labels as the node writes them.
+fn counter(metrics: &str, name: &str) -> Option<u64> {
+    let mut values = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next()?.trim().parse().ok()
+}
+
+const METRICS: &str = "/metrics";
+const GOSSIP: &str = r#"starling_cluster_gossip_bytes_total{direction="sent"}"#;
 const FRAMES: &str = "starling_cluster_fanout_frames_total";
 const MESSAGES: &str = "starling_cluster_fanout_messages_total";
 
 impl FannedOut {
-    /// From the text format of Prometheus. Both are counters without labels.
+    /// Both are counters without labels.
     fn read(metrics: &str) -> Option<Self> {
-        let value = |name: &str| {
-            let mut values = metrics
-                .lines()
-                .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            values.next()?.trim().parse().ok()
-        };
         Some(Self {
-            frames: value(FRAMES)?,
-            messages: value(MESSAGES)?,
+            frames: counter(metrics, FRAMES)?,
+            messages: counter(metrics, MESSAGES)?,
         })
     }
 
@@ -116,6 +129,13 @@ mod tests {
             }
         );
         assert_eq!(FannedOut::read("starling_cluster_fanout_frames_total 200\n"), None);
+    }
+
+    #[test]
+    fn a_counter_with_a_label_is_told_from_its_like() {
+        let metrics = "starling_cluster_gossip_bytes_total{direction=\"received\"} 7\n\
+                       starling_cluster_gossip_bytes_total{direction=\"sent\"} 900\n";
+        assert_eq!(counter(metrics, GOSSIP), Some(900));
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl Socket for SealedSocket {
             // Between this wait and the return nothing waits, so a call that is dropped loses no datagram.
             match socket.recv_from(&mut self.incoming).await {
                 Ok((length, from)) => {
+                    self.instruments.gossip_received(length);
                     let opened = self.open(length);
                     for refused in std::mem::take(&mut self.refused) {
                         self.refuse(refused, from, length);
@@ -162,7 +163,10 @@ impl SealedSocket {
         }
         // A datagram that has no room now is made anew in a quarter of a second.
         match socket.try_send_to(&self.outgoing, to) {
-            Ok(_) => Ok(()),
+            Ok(bytes) => {
+                self.instruments.gossip_sent(bytes);
+                Ok(())
+            }
             Err(error) => {
                 tracing::debug!(%to, %error, "gossip was not sent");
                 Err("unsent")

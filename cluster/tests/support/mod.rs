@@ -75,6 +75,14 @@ impl Instruments for Counts {
         self.set("members suspected", suspected);
     }
 
+    fn gossip_sent(&self, bytes: usize) {
+        self.add("gossip sent".to_owned(), bytes as u64);
+    }
+
+    fn gossip_received(&self, bytes: usize) {
+        self.add("gossip received".to_owned(), bytes as u64);
+    }
+
     fn gossip_refused(&self, reason: &'static str) {
         self.add(format!("refused {reason}"), 1);
     }

@@ -8,8 +8,8 @@ use super::super::Options;
 use super::super::attempt::Across;
 use super::super::round::{Accepted, Case, Pair};
 use super::super::summary::{Summary, median, of_case};
-use super::{Cell, finite, together, write_end};
 use crate::Transport;
+use crate::figures::{Cell, finite, together, write_end};
 use crate::proc::host::Machine;
 
 /// Nodes beside the owner whose clients read the channel: all subscribers are at one.

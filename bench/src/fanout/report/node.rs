@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::super::Options;
 use super::super::memory::Memory;
 use super::super::summary::{Sparse, Summary};
-use super::{Cell, finite, together, write_end};
 use crate::Transport;
+use crate::figures::{Cell, finite, together, write_end};
 use crate::proc::host::Machine;
 
 /// See the module. A figure that could not be had is `null` in JSON and makes it not valid.
