@@ -1,5 +1,5 @@
-//! The demo: a page at `/` that shows a channel at work. Built into the binary, so that it needs no network; served only
-//! where `client.demo` says so.
+//! The demo: a page at `/` that shows a channel at work, and one at `/document` that shows a document. Built into the binary, so
+//! that it needs no network; served only where `client.demo` says so.
 //!
 //! `demo/sdk` is the TypeScript client as `scripts/demo` bundles it; a check keeps it equal to its source. A page of
 //! another origin cannot frame it, and it loads nothing from anywhere.
@@ -37,7 +37,10 @@ macro_rules! file {
 
 const PAGE: File = file!("index.html", "text/html; charset=utf-8");
 
-const FILES: [File; 11] = [
+/// The page of a document.
+const DOCUMENT: File = file!("document.html", "text/html; charset=utf-8");
+
+const FILES: [File; 16] = [
     file!("style.css", "text/css; charset=utf-8"),
     file!("main.js", SCRIPT),
     file!("connection.js", SCRIPT),
@@ -49,12 +52,18 @@ const FILES: [File; 11] = [
     file!("sdk/client.js", SCRIPT),
     file!("sdk/presence.js", SCRIPT),
     file!("sdk/worker.js", SCRIPT),
+    file!("document.css", "text/css; charset=utf-8"),
+    file!("document.js", SCRIPT),
+    file!("toolbar.js", SCRIPT),
+    file!("versions.js", SCRIPT),
+    file!("sdk/document.js", SCRIPT),
 ];
 
 /// The routes of the demo.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(async || PAGE.into_response()))
+        .route("/document", get(async || DOCUMENT.into_response()))
         .route("/demo/{*file}", get(serve))
 }
 
@@ -88,7 +97,7 @@ mod tests {
     fn what_is_loaded_is_there() {
         let files: Vec<_> = FILES.iter().map(|file| file.name).collect();
         let mut loaded = Vec::new();
-        for file in [PAGE]
+        for file in [PAGE, DOCUMENT]
             .iter()
             .chain(&FILES)
             .filter(|file| !file.name.starts_with("sdk/"))

@@ -1,5 +1,6 @@
-// Bundles the client for the demo page that the node serves, two files for the page and one for its worker. They are in
-// the repository so that the node builds without Node.js; with --check they are compared with what their source gives.
+// Bundles the client for the demo pages that the node serves, one file for its worker, and one with an editor for the page of a
+// document. They are in the repository so that the node builds without Node.js; with --check they are compared with what their
+// source gives.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,9 +11,19 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const target = join(root, '..', '..', 'src', 'api', 'demo', 'sdk');
 const check = process.argv.includes('--check');
 
+// Members of the client have other names once it is built: all bundles are of what was built.
+const built = {
+  name: 'built',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\.\/src\// }, ({ path }) => ({
+      path: join(root, 'dist', path.slice('../src/'.length).replace(/ts$/, 'js')),
+    })),
+};
+
 const bundle = async (entry) => {
   const { outputFiles } = await build({
-    entryPoints: [join(root, 'dist', entry)],
+    entryPoints: [join(root, entry)],
+    plugins: [built],
     bundle: true,
     minify: true,
     format: 'esm',
@@ -27,9 +38,10 @@ const bundle = async (entry) => {
 };
 
 for (const [entry, name] of [
-  ['index.js', 'client.js'],
-  ['presence.js', 'presence.js'],
-  ['worker.js', 'worker.js'],
+  ['dist/index.js', 'client.js'],
+  ['dist/presence.js', 'presence.js'],
+  ['dist/worker.js', 'worker.js'],
+  ['demo/document.ts', 'document.js'],
 ]) {
   const made = await bundle(entry);
   const path = join(target, name);
