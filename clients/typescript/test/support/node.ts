@@ -56,7 +56,8 @@ export class StarlingNode {
   readonly log: string[] = [];
   port = 0;
   #admin = '127.0.0.1:0';
-  readonly #directory = mkdtempSync(join(tmpdir(), 'starling-test-'));
+  /** Where it keeps what it keeps. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'starling-test-'));
   #process: ChildProcess | undefined;
 
   /** Starts a node and waits until it serves. */
@@ -74,16 +75,21 @@ export class StarlingNode {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Its process, for whoever asks the system about it. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Starts it on the ports it had, as a new generation. */
   async restart(): Promise<void> {
     const set = {
       'client.listen': `127.0.0.1:${this.port}`,
       'admin.listen': this.#admin,
-      'node.data_dir': this.#directory,
+      'node.data_dir': this.directory,
       ...this.set,
     };
     const flags = Object.entries(set).map(([key, value]) => `--set=${key}=${value}`);
-    const file = join(this.#directory, 'starling.toml');
+    const file = join(this.directory, 'starling.toml');
     writeFileSync(file, BASE);
     const child = spawn(BINARY, ['serve', '--config', file, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
@@ -126,7 +132,7 @@ export class StarlingNode {
   /** Ends it without waiting. */
   abandon(): void {
     this.#process?.kill('SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   /** Whether it says that clients may come: in a cluster some time after it serves. */
