@@ -5,7 +5,8 @@
  *                                   ◀── Notice ───
  *
  * Events cross in batches, one at a time: the next follows when the page has handled the last (`flushed`), so that a
- * page that draws slowly gets few large batches and a worker never floods it.
+ * page that draws slowly gets few large batches and a worker never floods it. So do frames that are for the page to judge
+ * (`judged`), beside them: those do not wait until the page draws.
  */
 
 import type { Browser } from './browser.ts';
@@ -69,6 +70,8 @@ export type Command =
   | { on: 'taken'; id: number; events: number }
   /** The last batch is handled. */
   | { on: 'flushed' }
+  /** The last frames are judged. */
+  | { on: 'judged' }
   | { on: 'publish'; ticket: number; channel: string; body: PagePublish; timeoutMs: number };
 
 /** A frame that is for the page to judge. */
@@ -83,10 +86,11 @@ export interface PagePublish {
 
 /** What an engine has a page do: some effects of the session, as they are, and what the engine translates. */
 export type Notice =
-  | Extract<Effect, { do: 'answer' | 'askToken' | 'foreign' }>
+  | Extract<Effect, { do: 'answer' | 'askToken' }>
   /** It is there, and takes commands. */
   | { do: 'ready' }
   | { do: 'events'; events: [id: number, event: PageEvent][] }
+  | { do: 'foreign'; given: Foreign[] }
   /** With the node that was reached last. */
   | { do: 'state'; state: RawState; measures: Measures; url: string }
   | { do: 'measures'; measures: Measures }

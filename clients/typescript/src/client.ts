@@ -1,13 +1,13 @@
 /** A client: one connection for all channels of a page, which it makes, keeps and makes again. */
 
-import type { Command, Measures, Notice, PageEvent } from './bridge.ts';
+import type { Command, Foreign, Measures, Notice, PageEvent } from './bridge.ts';
 import { browserOf } from './browser.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
 import { keptClientId } from './client-id.ts';
 import { closeName } from './codes.ts';
 import { type Link, link } from './connect.ts';
 import { noCounts } from './counts.ts';
-import { Emitter } from './emitter.ts';
+import { Emitter, guarded } from './emitter.ts';
 import { DeniedError, invalid, type StarlingError, toError } from './errors.ts';
 import type { Guest, Host } from './guest.ts';
 import type { History, HistoryOptions } from './history.ts';
@@ -349,20 +349,23 @@ export class Client {
       case 'measures':
         this.#stats = notice.measures;
         break;
-      case 'foreign': {
-        const { given: frame } = notice;
-        if ([...this.#guests.values()].some((guest) => guest.frame(frame))) break;
-        // A fault of a channel that was left meanwhile answers no request, and is none of the session.
-        if (frame.kind === 'foreign' || frame.body.request) {
-          this.#send({ on: 'badFrame', reason: `${frame.kind}, in answer to nothing` });
-        }
+      case 'foreign':
+        for (const frame of notice.given) guarded(() => this.#judge(frame));
+        this.#send({ on: 'judged' });
         break;
-      }
       case 'lost':
         remember(notice.losers);
         break;
       case 'askToken':
         void this.#answerToken(notice.why);
+    }
+  }
+
+  #judge(frame: Foreign): void {
+    if ([...this.#guests.values()].some((guest) => guest.frame(frame))) return;
+    // A fault of a channel that was left meanwhile answers no request, and is none of the session.
+    if (frame.kind === 'foreign' || frame.body.request) {
+      this.#send({ on: 'badFrame', reason: `${frame.kind}, in answer to nothing` });
     }
   }
 

@@ -1,6 +1,6 @@
-/** The engine of a client: its session, and batches of events for the page. */
+/** The engine of a client: its session, and batches of events and frames for the page. */
 
-import type { Command, EngineOptions, Measures, Notice, PageEvent, Payload, Told } from './bridge.ts';
+import type { Command, EngineOptions, Foreign, Measures, Notice, PageEvent, Payload, Told } from './bridge.ts';
 import { type Told as Effect, Runner } from './runner.ts';
 import type { Cost, Entry, ReaderEvent } from './session/message.ts';
 import { Dialer, type Means } from './transport/dial.ts';
@@ -12,6 +12,15 @@ const MEASURES_MS = 1_000;
 
 /** The share of a new round trip in the smoothed one: that of TCP. */
 const SMOOTHING = 1 / 8;
+
+/**
+ * Bytes of frames that wait for the page: a document of the largest kind in whole, and what is edited meanwhile. A page that
+ * leaves more begins with a new session when it goes on, and is given anew what it has open.
+ */
+const FOREIGN_BYTES_MAX = 72 * 1024 * 1024;
+
+/** What a frame takes beside its bytes. */
+const FOREIGN_FRAME_BYTES = 64;
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -29,6 +38,10 @@ export class Engine {
   #batch: [number, PageEvent][] = [];
   /** A batch is with the page. */
   #isFlushing = false;
+  #foreign: Foreign[] = [];
+  #foreignBytes = 0;
+  /** Frames are with the page. */
+  #isJudging = false;
   #rttMs: number | null = null;
   #packetsLost: number | null = null;
   #measuresDue = false;
@@ -52,6 +65,10 @@ export class Engine {
       case 'flushed':
         this.#isFlushing = false;
         this.#flush();
+        break;
+      case 'judged':
+        this.#isJudging = false;
+        this.#pass();
         break;
       case 'subscribe':
         this.#queues.set(command.id, { bytes: command.bytes, costs: [] });
@@ -88,9 +105,16 @@ export class Engine {
         this.#parts.tell(effect);
         this.#measure();
         break;
+      case 'foreign':
+        this.#hold(effect.given);
+        this.#pass();
+        break;
       case 'state':
-        // Another connection has another round trip.
-        if (effect.state.kind !== 'connected') this.#rttMs = this.#packetsLost = null;
+        if (effect.state.kind !== 'connected') {
+          // Another connection has another round trip, and frames of its own.
+          this.#rttMs = this.#packetsLost = null;
+          this.#release();
+        }
         this.#parts.tell({ ...effect, measures: this.#measures(), url: this.#runner.url });
         break;
       case 'roundTrip':
@@ -116,6 +140,31 @@ export class Engine {
     const events = this.#batch;
     this.#batch = [];
     this.#parts.tell({ do: 'events', events });
+  }
+
+  /** Keeps a frame for the page, or ends the session of a page that has left too many. */
+  #hold(given: Foreign): void {
+    this.#foreign.push(given);
+    this.#foreignBytes += FOREIGN_FRAME_BYTES + (given.kind === 'foreign' ? given.body.length : 0);
+    if (this.#foreignBytes <= FOREIGN_BYTES_MAX) return;
+    this.#release();
+    const ending = { code: 0, reason: 'the page does not keep up with what it has open' };
+    // After what the session is doing: it has told of the frame.
+    queueMicrotask(() => this.#runner.handle({ on: 'lost', ending }));
+  }
+
+  /** Hands the page what has gathered, if it has judged what it was handed before. */
+  #pass(): void {
+    if (this.#isJudging || this.#foreign.length === 0) return;
+    this.#isJudging = true;
+    this.#parts.tell({ do: 'foreign', given: this.#release() });
+  }
+
+  #release(): Foreign[] {
+    const given = this.#foreign;
+    this.#foreign = [];
+    this.#foreignBytes = 0;
+    return given;
   }
 
   #measure(): void {

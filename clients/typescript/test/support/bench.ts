@@ -107,7 +107,7 @@ export abstract class Bench {
     if (effect.do === 'state') {
       const measures = { ...MEASURES, sessions: this.#session.counts.sessions };
       this.#notice({ do: 'state', state: effect.state, measures, url: '' });
-    } else if (effect.do === 'foreign') this.#notice(effect);
+    } else if (effect.do === 'foreign') this.#notice({ do: 'foreign', given: [effect.given] });
     else if (effect.do === 'send' && effect.frame.kind === 'foreign') {
       this.sent.push((effect.isLossy ? '~' : '') + this.wrote(effect.frame.body));
     } else if (effect.do === 'send' && effect.frame.kind === 'goodbye') {
