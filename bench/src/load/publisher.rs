@@ -118,7 +118,7 @@ fn serve(
         let mut session = open().await?;
         // A run that was given up takes no reports, and gives no more orders either.
         let _ = report.send(Ok(Published::default()));
-        while let Some(burst) = ordered.recv().await {
+        while let Some(burst) = session.ordered(&mut ordered).await? {
             let _ = report.send(Ok(session.publish(burst).await?));
         }
         Ok(())
@@ -128,6 +128,8 @@ fn serve(
 /// The publisher's session.
 struct Session {
     link: Link,
+    /// Silence of one and a half of it ends the session.
+    heartbeat: Duration,
     channel: String,
     ticker: Ticker,
     clock: Clock,
@@ -147,9 +149,15 @@ struct Session {
 impl Session {
     async fn open(course: &Course, number: usize, clock: Clock, payload_bytes: usize) -> Result<Self, Error> {
         let (link, welcome) = Link::open(&course.publisher, number).await?;
-        let Welcome { limits, time_ms, .. } = welcome;
+        let Welcome {
+            limits,
+            time_ms,
+            heartbeat_ms,
+            ..
+        } = welcome;
         Ok(Self {
             link,
+            heartbeat: Duration::from_millis(u64::from(heartbeat_ms).max(2)),
             channel: course.channel.clone(),
             ticker: Ticker::new().map_err(Error::system("get a timer"))?,
             clock,
@@ -161,6 +169,18 @@ impl Session {
             acks: latencies(),
             server_ms: time_ms,
         })
+    }
+
+    /// Waits for an order, and says meanwhile that this side is there.
+    async fn ordered(&mut self, orders: &mut commands::Receiver<Burst>) -> Result<Option<Burst>, Error> {
+        let mut alive = tokio::time::interval(self.heartbeat / 2);
+        loop {
+            tokio::select! {
+                burst = orders.recv() => return Ok(burst),
+                frame = self.link.receive() => self.take(frame?)?,
+                _ = alive.tick() => self.link.send_alive().await?,
+            }
+        }
     }
 
     async fn publish(&mut self, burst: Burst) -> Result<Published, Error> {
