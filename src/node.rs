@@ -225,6 +225,8 @@ impl Node {
             services.sessions.dismiss(&Farewell::Draining, window, DRAIN_TIME_MAX),
             requests.answered(DRAIN_TIME_MAX),
         );
+        // Nobody edits here any more.
+        services.unsaved.saved().await;
         admin.abort();
         if let Some(drained) = drained {
             drained.abort();

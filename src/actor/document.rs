@@ -8,6 +8,7 @@
 //! room until the other has worked it off.
 //!
 //! * [`gateway`], [`owner`]: the actors; [`storing`]: what an owner asks of the store, off its turn;
+//! * [`unsaved`]: what a node that stops waits for;
 //! * here: what both need.
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use starling_runtime::mailbox::Permit;
 pub mod gateway;
 pub mod owner;
 mod storing;
+pub mod unsaved;
 
 /// Requests of editors and programs that a document at this node has not worked off.
 pub const MAILBOX_SIZE: u32 = 1_024;

@@ -15,6 +15,7 @@ pub(super) const SAVE_SECONDS: &str = "starling_document_save_seconds";
 pub(super) struct Instruments {
     open: [Gauge; 2],
     editors: Gauge,
+    unsaved: Gauge,
     saved: Counter,
     save_seconds: Histogram,
 }
@@ -34,6 +35,7 @@ impl Instruments {
         Self {
             open: ["owner", "gateway"].map(open),
             editors: gauge!("starling_document_editors"),
+            unsaved: gauge!("starling_documents_unsaved"),
             saved: counter!("starling_document_edits_saved_total"),
             save_seconds: histogram!(SAVE_SECONDS),
         }
@@ -45,6 +47,15 @@ impl Metrics {
     pub fn document_open(&self, part: DocumentPart, is_open: bool) {
         let gauge = &self.hot.document.open[part as usize];
         match is_open {
+            true => gauge.increment(1.0),
+            false => gauge.decrement(1.0),
+        }
+    }
+
+    /// A document that this node owns has edits that are not in the store, or has none any more.
+    pub fn document_unsaved(&self, is_unsaved: bool) {
+        let gauge = &self.hot.document.unsaved;
+        match is_unsaved {
             true => gauge.increment(1.0),
             false => gauge.decrement(1.0),
         }
@@ -79,6 +90,10 @@ pub(super) fn describe() {
     describe_gauge!(
         "starling_document_editors",
         "Connections to this node that have a document open, once for each."
+    );
+    describe_gauge!(
+        "starling_documents_unsaved",
+        "Documents that this node owns with edits that are not in the store."
     );
     describe_counter!(
         "starling_document_edits_saved_total",

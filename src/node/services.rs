@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::{Sessions, Storage};
+use crate::actor::document::unsaved::Unsaved;
 use crate::auth::Auth;
 use crate::cluster::Cluster;
 use crate::config::{self, Config};
@@ -97,6 +98,10 @@ pub struct Services {
     pub cluster: Option<Arc<Cluster>>,
     /// Documents that may be brought into memory, or checked, at once: it takes a thread for as long as they are large.
     pub document_loads: Semaphore,
+    /// The same for programs: what they have made of a document waits for its owner, which may have to bring it into memory.
+    pub document_jobs: Arc<Semaphore>,
+    /// Documents with edits that are not in the store.
+    pub unsaved: Unsaved,
     /// Who is connected.
     pub sessions: Sessions,
     /// Bytes queued for one session before what follows stays in the ring.
@@ -111,6 +116,9 @@ pub struct Services {
 
 /// See [`Services::document_loads`]. The largest document takes some hundred megabytes while it is loaded.
 const DOCUMENT_LOADS_MAX: usize = 4;
+
+/// See [`Services::document_jobs`]. Editors wait for none of them.
+const DOCUMENT_JOBS_MAX: usize = 2;
 
 /// See [`Services::ring`].
 const SOON: Duration = Duration::from_secs(1);
@@ -173,6 +181,8 @@ impl Services {
             windows,
             metrics,
             document_loads: Semaphore::new(DOCUMENT_LOADS_MAX),
+            document_jobs: Arc::new(Semaphore::new(DOCUMENT_JOBS_MAX)),
+            unsaved: Unsaved::default(),
             sessions: Sessions::default(),
             send_queue: size(config.session.send_queue),
             frame_bytes: size(config.limits.frame),

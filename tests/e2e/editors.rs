@@ -4,6 +4,7 @@
 mod hocuspocus;
 mod hostile;
 mod idle;
+mod stopping;
 mod yjs;
 
 use bytes::Bytes;

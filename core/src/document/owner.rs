@@ -118,6 +118,12 @@ impl<E: DocumentEngine> Owner<E> {
         is_done && self.members.is_empty()
     }
 
+    /// Whether the store has every edit that was taken.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.hot().is_none_or(Log::is_saved)
+    }
+
     /// The document, if it is in memory.
     pub fn hot(&self) -> Option<&Log<Writer>> {
         match &self.body {

@@ -12,6 +12,7 @@ use starling_runtime::mailbox::{Address, Envelope, Room};
 use tokio::time::{Duration, Instant};
 
 use super::storing::{Done, Storing};
+use super::unsaved::Mark;
 use super::{Held, gateway};
 use crate::actor::alarm::Rings;
 use crate::actor::registry::Registry;
@@ -65,6 +66,8 @@ pub struct State {
     storing: Option<Storing>,
     /// Since when nobody has it open.
     unused: Instant,
+    /// There while it has edits that are not in the store.
+    unsaved: Option<Mark>,
     registry: Registry,
     me: Address<Message>,
     effects: Vec<Effect>,
@@ -96,6 +99,7 @@ impl Actor for OwnerActor {
             document,
             storing,
             unused: Instant::now(),
+            unsaved: None,
             registry,
             me,
             effects: Vec::new(),
@@ -179,6 +183,11 @@ impl State {
             }
         }
         self.effects = effects;
+        match self.rules.is_saved() {
+            true => self.unsaved = None,
+            false if self.unsaved.is_none() => self.unsaved = Some(Mark::new(&services)),
+            false => {}
+        }
         if !self.rules.is_idle() {
             self.unused = Instant::now();
         }
