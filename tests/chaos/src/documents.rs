@@ -62,7 +62,7 @@ pub(crate) async fn play(stage: &mut Stage<'_>, plan: &Plan) -> Result<Verdict, 
     stage.all_ready().await?;
     let mut rng = Rng::with_seed(plan.seed);
     let mut editors = Editors::start(&stage.setup, &mut rng)?;
-    editors.healed().await;
+    editors.attached(&plan.directory).await?;
     eprintln!("chaos: {EDITORS} editors on {DOCUMENTS} documents are attached");
     let lag = Lag::watch();
     let mut verdict = Verdict::new(plan, (EDITORS, DOCUMENTS));

@@ -1,5 +1,6 @@
 //! Everybody who edits, and what there is of each document in the end.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -101,15 +102,28 @@ impl Editors {
         Ok(Self { shared, drafts, tasks })
     }
 
-    /// Waits until everybody is attached and nothing waits that was made before; says what does if it takes too long.
-    pub(super) async fn healed(&self) {
+    /// Waits until everybody is attached for the first time.
+    pub(super) async fn attached(&self, logs: &Path) -> Result<(), Error> {
+        if self.healed().await {
+            return Ok(());
+        }
+        Err(Error::Late {
+            what: "attaching all editors".to_owned(),
+            seconds: HEALED_WITHIN.as_secs(),
+            logs: logs.to_owned(),
+        })
+    }
+
+    /// Waits until everybody is attached and nothing waits that was made before: whether that came to be. Says what waits if it
+    /// takes too long.
+    pub(super) async fn healed(&self) -> bool {
         self.eventually(HEALED_WITHIN, "to heal", |drafts| {
             drafts.iter().all(|draft| {
                 let is_fresh = |(_, since): (u64, Instant)| since.elapsed() < FRESH;
                 draft.standing() == Standing::Synced && draft.waits().is_none_or(is_fresh)
             })
         })
-        .await;
+        .await
     }
 
     /// Has everybody go back to the node where they were first, and waits until they have healed from that.
@@ -140,11 +154,11 @@ impl Editors {
         })
     }
 
-    async fn eventually(&self, within: Duration, what: &str, is_so: impl Fn(&[MutexGuard<'_, Draft>]) -> bool) {
+    async fn eventually(&self, within: Duration, what: &str, is_so: impl Fn(&[MutexGuard<'_, Draft>]) -> bool) -> bool {
         let began = Instant::now();
         while began.elapsed() < within {
             if is_so(&self.drafts()) {
-                return;
+                return true;
             }
             sleep(LOOK).await;
         }
@@ -159,6 +173,7 @@ impl Editors {
                 );
             }
         }
+        false
     }
 
     pub(super) fn drafts(&self) -> Vec<MutexGuard<'_, Draft>> {
