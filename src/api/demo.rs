@@ -40,7 +40,7 @@ const PAGE: File = file!("index.html", "text/html; charset=utf-8");
 /// The page of a document.
 const DOCUMENT: File = file!("document.html", "text/html; charset=utf-8");
 
-const FILES: [File; 16] = [
+const FILES: [File; 17] = [
     file!("style.css", "text/css; charset=utf-8"),
     file!("main.js", SCRIPT),
     file!("connection.js", SCRIPT),
@@ -55,6 +55,7 @@ const FILES: [File; 16] = [
     file!("document.css", "text/css; charset=utf-8"),
     file!("document.js", SCRIPT),
     file!("toolbar.js", SCRIPT),
+    file!("trouble.js", SCRIPT),
     file!("versions.js", SCRIPT),
     file!("sdk/document.js", SCRIPT),
 ];

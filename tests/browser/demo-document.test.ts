@@ -73,11 +73,22 @@ test('a version is kept, and gone back to in every tab', async () => {
   await becomes('the first tab', 'Dear all, and nobody else', () => written(one));
   await becomes('it is saved', 'saved', () => text(other, '#saved'));
   await click(one, '#versions li button');
+  await until('what was there is a version', async () => /before restoring/.test((await text(one, '#versions')) ?? ''));
   for (const tab of [one, other]) {
     await becomes('what it was', 'Dear all', () => written(tab));
     assert.deepEqual([...tab.complaints], []);
     await tab.close();
   }
+});
+
+test('a document that the node refuses says why, and does not say that it is saved', async () => {
+  const tab = await browser.visit(`${node.url}/document?name=bad%20name`);
+  await becomes('what it says', 'not saved', () => text(tab, '#saved'));
+  assert.match((await text(tab, '#trouble')) ?? '', /name/);
+  assert.equal(await exists(tab, '#editor [contenteditable=true]'), false);
+  // A browser calls an answer of 400 an error.
+  assert.deepEqual([...tab.complaints].filter((complaint) => !complaint.includes('status of 400')), []);
+  await tab.close();
 });
 
 test('what is typed while the node is dead is there after a reload, and saved', async () => {

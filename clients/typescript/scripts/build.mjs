@@ -17,7 +17,7 @@ const INTERNAL =
   'refreshAt clock stalled deadline means alive ending connected connection until giveUp received release discover ' +
   'broken tries reset round taken flow room sent handle fields defaults finish command measure ' +
   'credit tell isExtended cause lists hint learn missed flowed frame cost event line wake spare departed ' +
-  'lost isLossy refused rest detached attach unsubscribe forgive fault required reached dial skip page snapshot publication lagged';
+  'lost isLossy rest detached attach unsubscribe forgive fault required reached dial skip page snapshot publication lagged';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');

@@ -148,7 +148,7 @@ export class Engine {
     this.#foreignBytes += FOREIGN_FRAME_BYTES + (given.kind === 'foreign' ? given.body.length : 0);
     if (this.#foreignBytes <= FOREIGN_BYTES_MAX) return;
     this.#release();
-    const ending = { code: 0, reason: 'the page does not keep up with what it has open' };
+    const ending = { code: 0, reason: 'the page does not keep up' };
     // After what the session is doing: it has told of the frame.
     queueMicrotask(() => this.#runner.handle({ on: 'lost', ending }));
   }

@@ -323,9 +323,10 @@ export class DocProvider {
 
   async #wait(what: Omit<Waiting, 'settle'>, { timeoutMs = Infinity, signal }: WaitOptions = {}): Promise<void> {
     signal?.throwIfAborted();
+    const error = this.#error ?? (what.isOfSaving && !what.isDone() ? this.#refusal : undefined);
+    // What is edited after it has failed is counted by nobody.
+    if (error && (this.#state === 'failed' || !what.isDone())) throw error;
     if (what.isDone()) return;
-    const error = this.#error ?? (what.isOfSaving ? this.#refusal : undefined);
-    if (error) throw error;
     await new Promise<void>((resolve, reject) => {
       const aborted = () => settle(signal?.reason);
       const settle = (error?: unknown) => {

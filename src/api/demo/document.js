@@ -3,6 +3,7 @@
 import { Client } from '/demo/sdk/client.js';
 import { DocProvider, Doc, richText } from '/demo/sdk/document.js';
 import { toolbar } from './toolbar.js';
+import { trouble } from './trouble.js';
 import { versions } from './versions.js';
 
 const at = (id) => document.getElementById(id);
@@ -49,19 +50,20 @@ people();
 
 const saved = () => {
   const { unsaved, state } = provider;
-  at('saved').dataset.saved = String(unsaved === 0);
-  at('saved').value = unsaved === 0 ? 'saved' : state === 'open' ? 'saving …' : 'kept in this browser, not saved yet';
+  at('saved').dataset.saved = String(unsaved === 0 && state !== 'failed');
+  if (state === 'failed') at('saved').value = 'not saved';
+  else if (unsaved === 0) at('saved').value = 'saved';
+  else at('saved').value = state === 'open' ? 'saving …' : 'kept in this browser, not saved yet';
 };
 provider.on('unsaved', saved);
 provider.on('state', saved);
 saved();
 
-const trouble = (error) => {
-  at('trouble').hidden = false;
-  at('trouble').textContent = error.message;
-};
 provider.on('refused', trouble);
-provider.on('error', trouble);
+provider.on('error', (error) => {
+  trouble(error);
+  editor.setEditable(false);
+});
 provider.on('rights', ({ mayWrite }) => editor.setEditable(mayWrite));
 
 const show = (state) => {
@@ -69,6 +71,7 @@ const show = (state) => {
   at('state').dataset.kind = state.kind;
   at('transport').textContent = state.kind === 'connected' ? TRANSPORTS[state.transport] : '–';
   at('node').textContent = state.kind === 'connected' ? state.node : '–';
+  if (state.kind === 'connected') trouble();
 };
 client.on('state', show);
 show(client.state);
