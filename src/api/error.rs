@@ -90,6 +90,11 @@ impl ApiError {
         error
     }
 
+    /// Whether there was no room at this moment.
+    pub(super) fn is_busy(&self) -> bool {
+        self.body.error.code == ErrorCode::Busy.name()
+    }
+
     /// The same request may succeed after this.
     pub(super) fn after(mut self, after: Duration) -> Self {
         let millis = u64::try_from(after.as_millis()).ok();

@@ -110,6 +110,10 @@ async fn in_time<T>(site: &Site, read: impl Future<Output = T>) -> Result<T, Api
 }
 
 fn unreadable(status: StatusCode, why: String) -> ApiError {
+    let why = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than this takes; send less at once".to_owned(),
+        _ => why,
+    };
     let code = match status {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge.name(),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",

@@ -42,7 +42,9 @@ impl Dev {
             // As this one was called: what a clone has is `./starling`.
             let called = std::env::args_os().next();
             let starling = called.map_or_else(|| "starling".into(), |it| it.to_string_lossy().into_owned());
-            note(&format!("serving {url}: open it in two tabs"));
+            note(&format!(
+                "serving {url}: open it in two tabs; {url}/document is a text to write together"
+            ));
             note("or try, in two other terminals:");
             note(&format!("  {starling} sub demo:lobby{option}"));
             note(&format!("  {starling} pub demo:lobby hello{option}"));

@@ -13,6 +13,7 @@ mod versions;
 mod web;
 
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::byte_serialize;
 
@@ -76,8 +77,10 @@ impl Doc {
 #[command(after_help = super::exit::HELP)]
 struct Get {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     /// Part, such as default; without one the names of all are printed, one a line
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     part: Option<String>,
     /// As what the part was written
     #[arg(long = "as", value_enum, default_value_t = As::Text, requires = "part")]
@@ -128,7 +131,11 @@ impl Get {
             let parts: Parts = Web::read(&self.web.get(&path)?)?;
             match self.json {
                 true => output.line(&json(&parts))?,
-                false => parts.parts.iter().try_for_each(|part| output.line(part.as_bytes()))?,
+                // A terminal is not theirs to write to, nor is a line.
+                false => parts
+                    .parts
+                    .iter()
+                    .try_for_each(|part| output.line(part.escape_debug().to_string().as_bytes()))?,
             }
             return Ok(Exit::Done);
         };

@@ -70,11 +70,15 @@ pub trait DocumentEngine: Sized {
     /// When the document is in use, which is a defect.
     fn parts(&self) -> Result<Vec<String>, EngineError>;
 
-    /// Puts texts into a text part, one after the other; the update that does it.
+    /// Puts texts into a text part, one after the other; the update that does it, which has at most [`Insert::bytes_max`] of each.
     ///
     /// # Errors
-    /// When the document is in use, which is a defect.
+    /// When the part is no text, when it takes too long, or when the document takes no more clients; nothing was changed. Or when
+    /// the document is in use, which is a defect.
     fn insert_text(&mut self, part: &str, inserts: &[Insert]) -> Result<Vec<u8>, EngineError>;
+
+    /// The client that it writes as: another each time it is brought into memory.
+    fn author(&self) -> u64;
 
     /// How large it is.
     fn size(&self) -> Size;
@@ -84,6 +88,9 @@ pub trait DocumentEngine: Sized {
 pub trait Cold {
     /// The update that changes nothing.
     const EMPTY: &'static [u8];
+
+    /// The state vector of somebody who has nothing.
+    const NOTHING: &'static [u8];
 
     /// Whether a state vector is that of somebody who has nothing: the answer is what is stored, as it is.
     fn is_empty_state_vector(bytes: &[u8]) -> bool;
@@ -166,6 +173,14 @@ pub struct Insert {
     pub text: String,
 }
 
+impl Insert {
+    /// Bytes that it takes in an update at most: its text, and where it is.
+    #[must_use]
+    pub const fn bytes_max(&self, part: &str) -> usize {
+        self.text.len() + part.len() + 128
+    }
+}
+
 /// How large a document in memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
@@ -194,6 +209,17 @@ pub enum EngineError {
     /// An update took something away that was there. The document has to be loaded again.
     #[error("the update made the state vector shrink; the document has to be loaded again")]
     Shrunk,
+    /// Text is to be put into what is none.
+    #[error("the part is no text: it holds values or elements; write into another, or send an update")]
+    NoText,
+    /// Texts at so many places would keep the document from everybody else for too long.
+    #[error("texts at {places} places take too long in a document of this size; send {max} at most")]
+    TooManyPlaces {
+        /// At how many.
+        places: usize,
+        /// How many may be.
+        max: usize,
+    },
     /// Undoing what came since would not make the document what it was. Nothing was changed.
     #[error("the edit that goes back would make another document than it was, so nothing was changed; report it")]
     Unrestored,
@@ -207,7 +233,9 @@ impl EngineError {
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Undecodable(_) | Self::Unrestored => false,
+            Self::Refused(_) | Self::Undecodable(_) | Self::NoText | Self::TooManyPlaces { .. } | Self::Unrestored => {
+                false
+            }
             Self::HalfApplied(_) | Self::Shrunk | Self::InUse => true,
         }
     }

@@ -102,8 +102,17 @@ pub enum Question {
         /// As what.
         shape: Shape,
     },
+    /// All of it, to make an edit of that goes back to a version.
+    Whole,
     /// To take an update in.
     Apply(Bytes),
+    /// To take in what goes back to a version, unless another did so since it was made: both would insert what was deleted.
+    Restore {
+        /// The edit.
+        update: Bytes,
+        /// What [`Answer::Whole`] said with what it was made of.
+        restores: u64,
+    },
     /// To put texts into a text part, as one edit: each where the ones before it have left its place.
     Insert {
         /// Which.
@@ -225,6 +234,13 @@ impl ToGateway {
 pub enum Answer {
     /// An update.
     Update(Bytes),
+    /// All of it.
+    Whole {
+        /// As an update.
+        update: Bytes,
+        /// Another number after each restore, and of each owner.
+        restores: u64,
+    },
     /// Names of parts.
     Parts(Vec<String>),
     /// A part; `None` when there is none of this name.

@@ -35,6 +35,7 @@ pub struct Structure {
     places: HashMap<Place, PlaceId>,
     /// How deep each place is.
     depths: Vec<u16>,
+    blocks: u64,
 }
 
 /// Clocks in succession in one place.
@@ -71,6 +72,8 @@ impl Structure {
 
     /// Remembers what was planned: it is applied.
     pub fn remember(&mut self, plan: Plan) {
+        // A range that is deleted cuts a block in three.
+        self.blocks += plan.placed.len() as u64 + 2 * plan.deleted as u64;
         self.depths.resize(self.depths.len().max(1), 0);
         self.depths.extend(plan.new_depths);
         self.places.extend(plan.new_places);
@@ -87,6 +90,26 @@ impl Structure {
     #[must_use]
     pub fn clients(&self) -> usize {
         self.clients.len()
+    }
+
+    /// How many blocks it has at most: those that were put side by side in succession may be one.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Whether a client may write.
+    ///
+    /// # Errors
+    /// When it never has, and the document takes no more clients.
+    pub fn may_write(&self, client: u64, limits: &Limits) -> Result<(), Flaw> {
+        match self.clients.contains_key(&client) || self.clients() < limits.clients {
+            true => Ok(()),
+            false => Err(Flaw::Limit {
+                limit: Limit::Clients,
+                max: limits.clients,
+            }),
+        }
     }
 
     /// The clock after the last that is here of a client.

@@ -7,7 +7,7 @@
 use yrs::types::ToJson as _;
 use yrs::updates::decoder::Decode as _;
 use yrs::updates::encoder::Encode as _;
-use yrs::{ClientID, Doc, GetString as _, OffsetKind, Options, ReadTxn, StateVector, Text as _, Transact as _, Update};
+use yrs::{ClientID, Doc, GetString as _, OffsetKind, Options, ReadTxn, StateVector, Transact as _, Update};
 
 use super::engine::{Applied, DocumentEngine, EngineError, Insert, News, Shape, Size};
 use super::held::Held;
@@ -19,6 +19,7 @@ mod cold;
 mod contents;
 mod restore;
 mod shown;
+mod writing;
 
 pub use cold::YjsBytes;
 
@@ -145,21 +146,19 @@ impl DocumentEngine for YjsDocument {
     }
 
     fn insert_text(&mut self, part: &str, inserts: &[Insert]) -> Result<Vec<u8>, EngineError> {
-        let written = {
-            let mut transaction = self.doc.try_transact_mut().map_err(|_| EngineError::InUse)?;
-            let into = yrs::WriteTxn::get_or_insert_text(&mut transaction, part);
-            for Insert { index, text } in inserts.iter().filter(|insert| !insert.text.is_empty()) {
-                let end = into.len(&transaction);
-                into.insert(&mut transaction, index.map_or(end, |index| index.min(end)), text);
-            }
-            transaction.encode_update_v1()
-        };
+        self.structure.may_write(self.author(), &self.limits)?;
+        let written = writing::insert(&self.doc, part, inserts, self.structure.blocks())?;
         // What it wrote itself is remembered as if it had come.
-        let outline = scan::update(&written, &Limits::STORED)?;
-        let plan = self.structure.plan(&outline, &Limits::STORED)?;
+        let broken = |flaw| EngineError::HalfApplied(format!("what the node wrote itself {flaw}"));
+        let outline = scan::update(&written, &Limits::STORED).map_err(broken)?;
+        let plan = self.structure.plan(&outline, &Limits::STORED).map_err(broken)?;
         self.structure.remember(plan);
         self.applied_bytes += written.len() as u64;
         Ok(written)
+    }
+
+    fn author(&self) -> u64 {
+        self.doc.client_id().get()
     }
 
     fn size(&self) -> Size {

@@ -1,12 +1,14 @@
 //! A document as the store has it, in memory for a moment beside its owner: for a version of it, or a snapshot that takes the
 //! place of its rows.
 
+use std::sync::Arc;
+
 use starling_core::document::guard::{self, GuardError, Loaded, Snapshot, Stored};
 use starling_core::document::message::{Closed, Refusal};
 use starling_core::document::scan::Limits;
 use starling_core::document::yjs::YjsDocument;
 use starling_core::id::ChannelName;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{store, strange};
 use crate::api::Site;
@@ -27,20 +29,35 @@ pub(super) struct Saved {
 
 /// Brings a document into memory and takes it whole.
 pub(super) async fn load(site: &Site, document: &ChannelName) -> Result<Saved, ApiError> {
-    let _turn = turn(site).await?;
+    let turn = Turn::new(site).await?;
     let found = store(site)?.load(document).await?.ok_or(Failure::NotFound)?;
-    off_the_loop(move || whole(found)).await?
+    let (saved, _turn) = turn.off_the_loop(move || whole(found)).await?;
+    saved
 }
 
 /// One of a few at once: documents are large.
-pub(super) async fn turn(site: &Site) -> Result<SemaphorePermit<'_>, ApiError> {
-    let turn = site.registry.services().document_loads.acquire().await;
-    turn.map_err(|_| Refusal::Moving.into()) // the node stops
+pub(super) struct Turn {
+    _permit: OwnedSemaphorePermit,
 }
 
-/// Does what takes as long as a document is large, on a thread that may be blocked.
-pub(super) async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| strange()) // its panic is in the log
+impl Turn {
+    pub(super) async fn new(site: &Site) -> Result<Self, ApiError> {
+        let jobs = Arc::clone(&site.registry.services().document_jobs);
+        match jobs.acquire_owned().await {
+            Ok(_permit) => Ok(Self { _permit }),
+            Err(_) => Err(Refusal::Moving.into()), // the node stops
+        }
+    }
+
+    /// Does what takes as long as a document is large, on a thread that may be blocked. The turn lasts until it is done, also if
+    /// whoever asked is gone by then.
+    pub(super) async fn off_the_loop<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Self), ApiError> {
+        let done = tokio::task::spawn_blocking(move || (work(), self)).await;
+        done.map_err(|_| strange()) // its panic is in the log
+    }
 }
 
 fn whole(found: Found) -> Result<Saved, ApiError> {

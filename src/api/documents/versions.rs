@@ -12,20 +12,21 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use starling_core::document::engine::Cold as _;
-use starling_core::document::message::{Answer, Question};
+use starling_core::document::engine::{Cold as _, EngineError};
+use starling_core::document::message::{Answer, Question, Refusal};
 use starling_core::document::scan::Limits;
 use starling_core::document::yjs::YjsBytes;
+use starling_core::id::ChannelName;
 use starling_protocol::v1::ErrorCode;
 
 use super::read::answer;
-use super::stored::{self, Saved};
+use super::stored::{self, Saved, Turn};
 use super::write::{Written, write};
 use super::{Document, ask, in_path, reader, store, strange, writer};
 use crate::api::error::ApiError;
 use crate::api::extract::{body, limit};
 use crate::api::{Peer, Site};
-use crate::storage::documents::{self, Failure, Made};
+use crate::storage::documents::{self, Failure, LIST_MAX, Made, VERSIONS_NAMED_MAX};
 
 /// Bytes of a version's name: a line in a list.
 const NAME_BYTES_MAX: usize = 128;
@@ -168,6 +169,7 @@ pub(in crate::api) async fn make(
         let message = format!("name has {} bytes; send 1 to {NAME_BYTES_MAX}", name.len());
         return Err(ApiError::bad_request(message));
     }
+    has_room(&site, &document).await?;
     let Saved {
         history,
         last,
@@ -183,6 +185,19 @@ pub(in crate::api) async fn make(
     let version = store(&site)?.make_version(&document, history, made, &snapshot).await?;
     let document = document.as_str().to_owned();
     Ok(Json(Kept { document, version }))
+}
+
+/// Whether there may be one more with a name: the store decides, but only once it has all of it.
+async fn has_room(site: &Site, document: &ChannelName) -> Result<(), ApiError> {
+    let versions = store(site)?.versions(document, NUMBER_MAX, LIST_MAX).await?;
+    let named = versions.iter().filter(|version| version.made.name.is_some()).count();
+    match named < VERSIONS_NAMED_MAX {
+        true => Ok(()),
+        false => Err(Failure::VersionsFull {
+            max: VERSIONS_NAMED_MAX,
+        }
+        .into()),
+    }
 }
 
 /// `GET /v1/documents/{document}/versions/{version}`.
@@ -224,28 +239,50 @@ pub(in crate::api) async fn restore(
 ) -> Result<Json<Written>, ApiError> {
     peer.opened();
     writer(&site, &peer, &headers, &document)?;
-    let turn = stored::turn(&site).await?;
+    let mut turn = Turn::new(&site).await?;
     let (_, then) = store(&site)?.version(&document, number).await?;
-    let since = Bytes::from_static(&[0]);
-    let Answer::Update(now) = ask(&site, &document, Question::Diff(since)).await? else {
-        return Err(strange());
-    };
-    let dice = rand::random();
-    let edit = stored::off_the_loop(move || YjsBytes::restore(&now, &then.update, dice, &Limits::STORED)).await?;
-    drop(turn);
-    let edit = edit.map_err(|error| {
-        tracing::error!(%document, number, %error, "a version of a document was not restored; report this");
-        strange()
-    })?;
-    if edit.len() > Limits::CLIENT.bytes {
-        let (bytes, max) = (edit.len(), Limits::CLIENT.bytes);
-        let message = format!(
-            "what it takes to go back has {bytes} bytes, and an edit may have {max}; begin a new document with the version"
-        );
-        let code = ErrorCode::PayloadTooLarge.name();
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, code, message));
+    let then = Arc::new(then.update);
+    for _ in 0..RESTORES_MAX {
+        let Answer::Whole { update: now, restores } = ask(&site, &document, Question::Whole).await? else {
+            return Err(strange());
+        };
+        let then = Arc::clone(&then);
+        let dice = rand::random();
+        let (edit, kept) = turn
+            .off_the_loop(move || YjsBytes::restore(&now, &then, dice, &Limits::STORED))
+            .await?;
+        turn = kept;
+        let update = Bytes::from(edit.map_err(|error| unrestorable(&document, number, &error))?);
+        fits(&update)?;
+        match write(&site, &document, Question::Restore { update, restores }).await {
+            // Somebody else has gone back meanwhile, or the document has another owner.
+            Err(error) if error.is_busy() => {}
+            written => return written,
+        }
     }
-    write(&site, &document, Question::Apply(edit.into())).await
+    Err(Refusal::Busy.into())
+}
+
+/// How often a restore is made anew because others have restored meanwhile.
+const RESTORES_MAX: usize = 4;
+
+fn unrestorable(document: &ChannelName, number: u64, error: &EngineError) -> ApiError {
+    tracing::error!(%document, number, %error, "a version of a document cannot be restored; report this");
+    let message = "no edit makes the document what this version is; read the version as an update, and begin a new document with it";
+    ApiError::new(StatusCode::CONFLICT, "unrestorable", message)
+}
+
+/// Whether an edit has no more bytes than any may.
+fn fits(update: &Bytes) -> Result<(), ApiError> {
+    let (bytes, max) = (update.len(), Limits::CLIENT.bytes);
+    if bytes <= max {
+        return Ok(());
+    }
+    let message = format!(
+        "what it takes to go back has {bytes} bytes, and an edit may have {max}; read the version as an update instead"
+    );
+    let code = ErrorCode::PayloadTooLarge.name();
+    Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, code, message))
 }
 
 /// `POST /v1/documents/{document}/compact`: puts a snapshot in place of the rows, at once. The rules are those of any snapshot: it has

@@ -1,5 +1,6 @@
 //! `starling doc stats`: how large a document is.
 
+use clap::builder::NonEmptyStringValueParser;
 use serde::Deserialize;
 
 use super::super::exit::{Exit, Failure};
@@ -12,6 +13,7 @@ use super::web::Web;
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct Show {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     /// Print one JSON object
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use clap::builder::NonEmptyStringValueParser;
 use starling_core::document::scan::Limits;
 
 use super::super::exit::{Exit, Failure};
@@ -16,6 +17,7 @@ use super::web::Web;
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct Export {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     #[command(flatten)]
     web: Web,
@@ -26,6 +28,7 @@ pub(super) struct Export {
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct Import {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     /// File that holds the update; "-" reads standard input
     file: PathBuf,

@@ -1,6 +1,7 @@
 //! `starling doc versions`, `keep`, `restore`, `forget` and `compact`: what a document was, and how it is kept.
 
 use bytes::Bytes;
+use clap::builder::NonEmptyStringValueParser;
 use serde::{Deserialize, Serialize};
 
 use super::super::exit::{Exit, Failure};
@@ -17,6 +18,7 @@ use super::web::Web;
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct List {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     /// Print one JSON object for each version
     #[arg(long)]
@@ -30,6 +32,7 @@ pub(super) struct List {
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct Keep {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     /// What the version is called
     name: String,
@@ -42,6 +45,7 @@ pub(super) struct Keep {
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct One {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     /// Number of the version, as `starling doc versions` prints it
     version: u64,
@@ -54,6 +58,7 @@ pub(super) struct One {
 #[command(after_help = super::super::exit::HELP)]
 pub(super) struct Compact {
     /// Document, such as doc:plan
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     document: String,
     #[command(flatten)]
     web: Web,

@@ -1,11 +1,12 @@
 //! Versions of documents: kept, listed, read, restored, deleted; and made by themselves.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::editors::serving;
 use crate::support::api::Api;
 use crate::support::directory::Directory;
-use crate::support::eventually::becomes;
+use crate::support::eventually::{becomes, eventually};
 use crate::support::http::Request;
 use crate::support::node::Node;
 use crate::support::token::{SECRET, Token};
@@ -87,6 +88,49 @@ async fn a_document_is_made_what_it_was_and_back_again() {
     }
     for name in [String::new(), "n".repeat(129)] {
         assert_eq!(api.post(&versions, &json!({ "name": name })).await.status, 400);
+    }
+    node.is_unharmed().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_document_that_many_restore_at_once_is_restored_once() {
+    let directory = Directory::new();
+    let settings = serving(&directory).set("documents.version_every", "0s");
+    let node = Node::start(settings.set("documents.idle", "100ms")).await;
+    let api = Api::of(&node).await;
+    let versions = format!("{DOCUMENT}/versions");
+    append(&api, "one").await;
+    append(&api, ", two").await;
+    assert_eq!(api.post(&versions, &json!({ "name": "both" })).await.status, 200);
+    append(&api, ", three").await;
+    assert_eq!(api.post(&versions, &json!({ "name": "all" })).await.status, 200);
+    // What is deleted by one is inserted once more by the next.
+    for (version, shown) in [
+        (1, "one, two"),
+        (2, "one, two, three"),
+        (1, "one, two"),
+        (2, "one, two, three"),
+    ] {
+        // Nobody has it in memory.
+        eventually("the document out of memory", async || {
+            let open = node.metrics().await.value(r#"starling_documents_open{part="owner"}"#);
+            (open == 0.0).then_some(())
+        })
+        .await;
+        let restore = format!("{versions}/{version}/restore");
+        let begun = std::time::Instant::now();
+        let orders = join_all((0..8).map(|_| order(&api, &restore))).await;
+        assert!(
+            orders.contains(&200) && orders.iter().all(|status| [200, 503].contains(status)),
+            "{orders:?}"
+        );
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(5),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(text(&api).await, shown);
     }
     node.is_unharmed().await;
     node.stop().await;

@@ -81,6 +81,11 @@ pub(in crate::wire) fn all(length: usize) -> Vec<Said> {
                 },
             ],
         }),
+        ask(Question::Whole),
+        ask(Question::Restore {
+            update: some(),
+            restores: 6,
+        }),
         ask(Question::Stats),
     ];
     let shapes = [Shape::Text, Shape::Xml, Shape::Array, Shape::Map];
@@ -145,6 +150,10 @@ pub(in crate::wire) fn all(length: usize) -> Vec<Said> {
         answered(Ok(Answer::Part(None))),
         answered(Ok(Answer::Part(Some("ä".repeat(length))))),
         answered(Ok(Answer::Saved)),
+        answered(Ok(Answer::Whole {
+            update: some(),
+            restores: 6,
+        })),
         answered(Ok(Answer::Stats {
             size: Size {
                 clients: 1,

@@ -56,6 +56,9 @@ pub(super) enum GatewayHead {
 #[derive(Debug, Encode, Decode)]
 pub(super) enum AnswerHead {
     Update,
+    Whole {
+        restores: u64,
+    },
     Parts,
     Part {
         is_there: bool,
@@ -227,6 +230,10 @@ impl AnswerHead {
     fn of(answer: &Answer) -> Result<(Self, Vec<Bytes>), CodecError> {
         Ok(match answer {
             Answer::Update(update) => (Self::Update, vec![update.clone()]),
+            Answer::Whole { update, restores } => {
+                let restores = *restores;
+                (Self::Whole { restores }, vec![update.clone()])
+            }
             Answer::Parts(parts) => (Self::Parts, vec![codec::encode_payload(parts)?.into()]),
             Answer::Part(part) => {
                 let is_there = part.is_some();
@@ -250,6 +257,10 @@ impl AnswerHead {
     fn back(self, payloads: &[Bytes]) -> Result<Answer, WireError> {
         Ok(match (self, payloads) {
             (Self::Update, [update]) => Answer::Update(update.clone()),
+            (Self::Whole { restores }, [update]) => Answer::Whole {
+                update: update.clone(),
+                restores,
+            },
             (Self::Parts, [parts]) => Answer::Parts(codec::decode_payload(parts)?),
             (Self::Part { is_there: false }, []) => Answer::Part(None),
             (Self::Part { is_there: true }, [part]) => Answer::Part(Some(super::text(part)?)),

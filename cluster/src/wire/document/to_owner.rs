@@ -28,7 +28,9 @@ pub(super) enum QuestionHead {
     Diff,
     Parts,
     Read { part: String, shape: ShapeHead },
+    Whole,
     Apply,
+    Restore { restores: u64 },
     Insert { part: String, places: Vec<Place> },
     Stats,
 }
@@ -161,7 +163,12 @@ impl QuestionHead {
                 let part = part.clone();
                 (Self::Read { part, shape }, vec![])
             }
+            Question::Whole => (Self::Whole, vec![]),
             Question::Apply(update) => (Self::Apply, vec![update.clone()]),
+            Question::Restore { update, restores } => {
+                let restores = *restores;
+                (Self::Restore { restores }, vec![update.clone()])
+            }
             Question::Insert { part, inserts } => {
                 let place = |insert: &Insert| Place {
                     index: insert.index,
@@ -188,7 +195,12 @@ impl QuestionHead {
                     ShapeHead::Map => Shape::Map,
                 },
             },
+            (Self::Whole, []) => Question::Whole,
             (Self::Apply, [update]) => Question::Apply(update.clone()),
+            (Self::Restore { restores }, [update]) => Question::Restore {
+                update: update.clone(),
+                restores,
+            },
             (Self::Insert { part, places }, [texts]) => Question::Insert {
                 part,
                 inserts: inserts_of(&places, texts)?,

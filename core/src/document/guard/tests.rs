@@ -69,6 +69,10 @@ impl DocumentEngine for Fragile {
         Ok(vec![])
     }
 
+    fn author(&self) -> u64 {
+        7
+    }
+
     fn size(&self) -> Size {
         Size::default()
     }

@@ -55,7 +55,7 @@ impl<E: DocumentEngine> Owner<E> {
         self.members.answer(from, join, told, out);
     }
 
-    fn diff(&mut self, state_vector: &Bytes) -> Result<Bytes, GuardError> {
+    fn diff(&mut self, state_vector: &[u8]) -> Result<Bytes, GuardError> {
         let Body::Hot(hot) = &mut self.body else {
             return Ok(Bytes::from_static(E::Cold::EMPTY));
         };
@@ -76,7 +76,12 @@ impl<E: DocumentEngine> Owner<E> {
         };
         let answer = match question {
             Question::Apply(update) => return self.edit(writer, 0, update, true, now, out),
+            Question::Restore { update, restores } => return self.restore(writer, update, restores, now, out),
             Question::Insert { part, inserts } => return self.insert(writer, &part, &inserts, now, out),
+            Question::Whole => hot.restores().and_then(|restores| {
+                let update = self.diff(E::Cold::NOTHING)?;
+                Ok(Answer::Whole { update, restores })
+            }),
             Question::Diff(state_vector) => self.diff(&state_vector).map(Answer::Update),
             Question::Stats => {
                 let unsaved_bytes = hot.log.unsaved_bytes() as u64;
@@ -100,18 +105,35 @@ impl<E: DocumentEngine> Owner<E> {
         }
     }
 
+    fn restore(&mut self, writer: Writer, update: Bytes, restores: u64, now: Instant, out: &mut Vec<Effect>) {
+        let Body::Hot(hot) = &mut self.body else {
+            return;
+        };
+        match hot.restores() {
+            Ok(now_at) if now_at != restores => self.refuse(&writer, 0, Refusal::Busy, out),
+            Ok(_) => {
+                hot.restored += 1;
+                self.edit(writer, 0, update, true, now, out);
+            }
+            Err(error) => self.failed(&writer, 0, &update, error, out),
+        }
+    }
+
     fn insert(&mut self, writer: Writer, part: &str, inserts: &[Insert], now: Instant, out: &mut Vec<Effect>) {
         let Body::Hot(hot) = &mut self.body else {
             return;
         };
-        let bytes = inserts.iter().map(|insert| insert.text.len()).sum();
+        // More than it can be: once it is in the document it has to be written.
+        let bytes = inserts.iter().map(|insert| insert.bytes_max(part)).sum();
         if let Some(refusal) = hot.log.refuses(bytes) {
             return self.refuse(&writer, 0, Refusal::Log(refusal), out);
         }
-        let written = hot.guard.with(|engine| match bytes {
-            0 => Ok(Vec::new()),
-            _ => engine.insert_text(part, inserts),
-        });
+        let written = hot
+            .guard
+            .with(|engine| match inserts.iter().all(|insert| insert.text.is_empty()) {
+                true => Ok(Vec::new()),
+                false => engine.insert_text(part, inserts),
+            });
         match written {
             Ok(update) if update.is_empty() => self.log(log::Input::Known { from: writer, edit: 0 }, now, out),
             Ok(update) => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::COOL_AFTER;
 use super::turn::Writer;
 use crate::document::engine::DocumentEngine;
-use crate::document::guard::{Guard, Snapshot};
+use crate::document::guard::{Guard, GuardError, Snapshot};
 use crate::document::log::Log;
 use crate::document::message::{Join, ToOwner};
 use crate::id::NodeId;
@@ -53,6 +53,8 @@ pub(super) struct Hot<E> {
     pub(super) draft: Option<(u64, Snapshot)>,
     /// Everything as one update, until something changes: who comes with nothing is given this.
     pub(super) whole: Option<Bytes>,
+    /// How often it was made what it was.
+    pub(super) restored: u64,
     /// When somebody last edited or asked.
     pub(super) used: Instant,
     /// When the store is asked whether another owner has written.
@@ -73,6 +75,7 @@ impl<E: DocumentEngine> Hot<E> {
             stored,
             draft: None,
             whole: None,
+            restored: 0,
             used: now,
             look_at,
         }
@@ -82,6 +85,12 @@ impl<E: DocumentEngine> Hot<E> {
     pub(super) fn state_vector(&mut self) -> Option<Bytes> {
         let state_vector = self.guard.with(|engine| engine.state_vector());
         state_vector.ok().map(Bytes::from)
+    }
+
+    /// Another number after each restore. That of another owner, or of this one in another life, is another.
+    pub(super) fn restores(&mut self) -> Result<u64, GuardError> {
+        let author = self.guard.with(|engine| Ok(engine.author()))?;
+        Ok(author.wrapping_add(self.restored))
     }
 
     /// How much waits for what has not come.

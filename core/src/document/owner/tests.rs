@@ -1,5 +1,7 @@
 //! What an owner decides, one thing at a time. The rest is in [`world`](crate::document::world).
 
+use yrs::{Text as _, Transact as _};
+
 use super::*;
 use crate::document::engine::Insert;
 use crate::document::golden;
@@ -269,6 +271,89 @@ fn a_snapshot_waits_for_the_edits_in_it() {
     );
     one.turn(stored(log::Input::Snapshotted));
     assert!(one.owner.is_idle());
+}
+
+#[test]
+fn a_text_that_is_refused_is_nowhere() {
+    let mut one = opened();
+    // All but ten bytes of what may be unsaved are.
+    let long = |client: u64, bytes: usize| {
+        let doc = yrs::Doc::with_client_id(client);
+        let text = doc.get_or_insert_text("t");
+        let mut transaction = doc.transact_mut();
+        text.insert(&mut transaction, 0, &"x".repeat(bytes));
+        transaction.encode_update_v1()
+    };
+    let update = long(2, 4_000_000);
+    one.edit(1, &update, true);
+    let overhead = update.len() - 4_000_000;
+    one.edit(2, &long(3, 4_000_000), true);
+    one.edit(
+        3,
+        &long(4, log::UNSAVED_BYTES_MAX - 2 * update.len() - overhead - 10),
+        true,
+    );
+    let ask = |number, question| ToOwner::Ask { number, question };
+    let (part, inserts) = (
+        "t".to_owned(),
+        vec![Insert {
+            index: Some(0),
+            text: "LOST".into(),
+        }],
+    );
+    let effects = one.said(1, ask(5, Question::Insert { part, inserts }));
+    let (number, answer) = (5, Err(Refusal::Log(log::Refusal::UnsavedFull)));
+    assert_eq!(
+        told(&effects),
+        [&ToGateway::Answered { number, answer }],
+        "nobody is told of it"
+    );
+    let (part, shape) = ("t".into(), crate::document::engine::Shape::Text);
+    let read = one.said(1, ask(6, Question::Read { part, shape }));
+    let [
+        ToGateway::Answered {
+            answer: Ok(Answer::Part(Some(text))),
+            ..
+        },
+    ] = told(&read)[..]
+    else {
+        panic!("{read:?}");
+    };
+    assert!(!text.contains("LOST"));
+}
+
+#[test]
+fn of_two_restores_that_were_made_of_the_same_document_one_is_made_anew() {
+    let mut one = opened();
+    one.edit(1, &golden::yjs_of("text 0"), true);
+    let ask = |number, question| ToOwner::Ask { number, question };
+    let whole = |one: &mut One| {
+        let effects = one.said(1, ask(4, Question::Whole));
+        match told(&effects)[..] {
+            [
+                ToGateway::Answered {
+                    answer: Ok(Answer::Whole { restores, .. }),
+                    ..
+                },
+            ] => *restores,
+            _ => panic!("{effects:?}"),
+        }
+    };
+    let restores = whole(&mut one);
+    let restore = |one: &mut One, number, update: &str| {
+        let update = golden::yjs_of(update).into();
+        one.said(1, ask(number, Question::Restore { update, restores }))
+    };
+    let first = restore(&mut one, 5, "text 1");
+    assert!(told(&first).iter().any(|said| matches!(said, ToGateway::Update { .. })));
+    let (number, answer) = (6, Err(Refusal::Busy));
+    assert_eq!(
+        told(&restore(&mut one, 6, "text 2")),
+        [&ToGateway::Answered { number, answer }]
+    );
+    assert_ne!(whole(&mut one), restores);
+    let other = whole(&mut opened());
+    assert_eq!(other, restores, "the same dice have fallen in this test");
 }
 
 #[test]

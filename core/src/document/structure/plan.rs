@@ -10,6 +10,8 @@ pub struct Plan {
     pub(super) placed: Vec<(u64, u32, PlaceId, Kind)>,
     pub(super) new_places: Vec<(Place, PlaceId)>,
     pub(super) new_depths: Vec<u16>,
+    /// How many ranges the update deletes.
+    pub(super) deleted: usize,
     /// For each section of the update how many of its blocks can be applied.
     taken: Vec<usize>,
     /// Deleted ranges of blocks that are not here.
@@ -160,12 +162,14 @@ pub(super) fn plan(known: &Structure, outline: &Outline, limits: &Limits) -> Res
         plan.taken.push(taken.count());
         ends.insert(section.client, end);
     }
-    if clients > limits.clients {
+    // Those who have written before go on.
+    if clients > limits.clients && clients > known.clients() {
         return Err(Flaw::Limit {
             limit: Limit::Clients,
             max: limits.clients,
         });
     }
+    plan.deleted = outline.deletes.len();
     for (client, range) in &outline.deletes {
         let end = ends.get(client).copied().unwrap_or_else(|| known.end(*client));
         let rest = range.start.max(end.min(range.end))..range.end;

@@ -104,6 +104,25 @@ fn what_is_not_here_is_cut_off_and_named() {
 }
 
 #[test]
+fn who_has_written_goes_on_where_nobody_else_may_begin() {
+    let mut known = Known::default();
+    for client in 1..=3 {
+        known.apply(&one(client, 0, b"\x04\x01\x01a\x01x"));
+    }
+    let limits = Limits { clients: 2, ..LIMITS };
+    let plan = |update: &[u8]| known.0.plan(&scan::update(update, &LIMITS).unwrap(), &limits);
+    let full = Flaw::Limit {
+        limit: Limit::Clients,
+        max: 2,
+    };
+    assert_eq!(plan(&one(4, 0, b"\x04\x01\x01a\x01x")).err(), Some(full));
+    assert!(plan(&one(3, 1, b"\x84\x03\x00\x01x")).unwrap().has_news);
+    assert!(plan(&[0, 0]).is_ok());
+    assert_eq!(known.0.may_write(3, &limits), Ok(()));
+    assert_eq!(known.0.may_write(4, &limits), Err(full));
+}
+
+#[test]
 fn references_in_a_circle_lead_nowhere() {
     let known = Known::default();
     let circle = [

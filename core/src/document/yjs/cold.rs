@@ -14,6 +14,7 @@ pub struct YjsBytes;
 
 impl Cold for YjsBytes {
     const EMPTY: &'static [u8] = Update::EMPTY_V1;
+    const NOTHING: &'static [u8] = &[0];
 
     fn is_empty_state_vector(bytes: &[u8]) -> bool {
         bytes == [0]
