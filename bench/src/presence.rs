@@ -43,8 +43,10 @@ const CHURN_MAX: u32 = 10_000;
 pub struct Options {
     /// Clients that are in the channel at any time, each with a connection of its own.
     pub entries: usize,
-    /// Of these, those that watch who is there. All others watch how many there are.
+    /// Of these, those that watch who is there.
     pub watchers: usize,
+    /// Of all others, those that watch how many there are.
+    pub counting: usize,
     /// Joins and leaves a second, half of them each.
     pub churn: u32,
     /// Publishers in other channels, spread evenly over the nodes.
@@ -75,6 +77,12 @@ impl Options {
             return refuse("a phase of less than a second measures the clock: ask for 1s or more".into());
         }
         let sessions = self.parts().sessions();
+        if self.watchers + self.counting > sessions {
+            return refuse(format!(
+                "there are {sessions} connections, too few for {} watchers and {} that count",
+                self.watchers, self.counting
+            ));
+        }
         if sessions > SESSIONS_MAX {
             return refuse(format!(
                 "{sessions} connections are more than the {SESSIONS_MAX} clients whose roster a channel tells: ask for \
@@ -89,6 +97,7 @@ impl Options {
         Parts {
             entries: self.entries,
             watchers: self.watchers,
+            counting: self.counting,
             outside: self.churn as usize,
         }
     }
@@ -150,6 +159,7 @@ mod tests {
         Options {
             entries: 20,
             watchers: 2,
+            counting: 22,
             churn: 4,
             publishers: 3,
             rate: 10,
@@ -162,10 +172,11 @@ mod tests {
     fn options_that_cannot_be_are_refused_with_the_reason() {
         options().check().expect("a small crowd fits anywhere");
         type Spoil = fn(&mut Options);
-        let cases: [(&str, Spoil); 6] = [
+        let cases: [(&str, Spoil); 7] = [
             ("must be at least 1", |options| options.watchers = 0),
             ("must be at least 1", |options| options.publishers = 0),
             ("more than watchers", |options| options.entries = 2),
+            ("too few for 2 watchers", |options| options.counting = 23),
             ("joins and leaves a second", |options| options.churn = 1),
             ("ask for 1s", |options| options.duration = Duration::from_millis(999)),
             ("20004 connections", |options| options.entries = 20_000),

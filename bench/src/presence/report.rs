@@ -96,7 +96,7 @@ impl Report {
         Self {
             entries: parts.entries,
             watchers: parts.watchers,
-            counting: parts.sessions() - parts.watchers,
+            counting: parts.counting,
             churn: options.churn,
             publishers: options.publishers,
             rate: options.rate,
@@ -235,6 +235,7 @@ mod tests {
         let options = Options {
             entries: 20,
             watchers: 2,
+            counting: 22,
             churn: 4,
             publishers: 3,
             rate: 10,

@@ -24,9 +24,12 @@ pub(super) struct Presence {
     /// Clients in the channel at any time
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     entries: usize,
-    /// Of these, those that are told who is there; all others are told how many
+    /// Of these, those that are told who is there
     #[arg(long, default_value_t = 100, value_name = "N")]
     watchers: usize,
+    /// Of all others, those that are told how many there are
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    counting: usize,
     /// Joins and leaves a second, half of them each
     #[arg(long, default_value_t = 500, value_name = "N")]
     churn: u32,
@@ -61,6 +64,7 @@ impl Presence {
         Options {
             entries: self.entries,
             watchers: self.watchers,
+            counting: self.counting,
             churn: self.churn,
             publishers: self.publishers,
             rate: self.rate,
@@ -107,6 +111,7 @@ mod tests {
     fn the_defaults_are_the_crowd_that_the_goal_speaks_of() {
         let options = options("presence");
         assert_eq!((options.entries, options.watchers, options.churn), (10_000, 100, 500));
+        assert_eq!(options.counting, 100);
         assert_eq!(
             (options.publishers, options.rate, options.duration),
             (12, 10, Duration::from_secs(20))
@@ -115,9 +120,11 @@ mod tests {
 
     #[test]
     fn every_option_reaches_the_measurement() {
-        let options =
-            options("presence --entries 200 --watchers 7 --churn 30 --publishers 3 --rate 5 --duration 2s --json");
+        let options = options(
+            "presence --entries 200 --watchers 7 --counting 8 --churn 30 --publishers 3 --rate 5 --duration 2s --json",
+        );
         assert_eq!((options.entries, options.watchers, options.churn), (200, 7, 30));
+        assert_eq!(options.counting, 8);
         assert_eq!(
             (options.publishers, options.rate, options.duration),
             (3, 5, Duration::from_secs(2))

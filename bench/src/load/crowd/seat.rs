@@ -18,6 +18,8 @@ pub(super) struct Seat {
     received: BytesMut,
     /// Requests without an answer.
     pub(super) unanswered: u64,
+    /// It has asked to be told who is there, or how many.
+    pub(super) watches: bool,
     view: View,
 }
 

@@ -14,6 +14,11 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// Whether it is told from then on what is so in the channel.
+    pub(super) const fn is_watch(self) -> bool {
+        matches!(self, Self::WatchRoster(_) | Self::WatchCount(_))
+    }
+
     /// Whose act it is.
     pub(super) const fn session(self) -> usize {
         match self {
@@ -31,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) entries: usize,
     /// Of these, the sessions that watch who is there. They stay.
     pub(crate) watchers: usize,
+    /// The sessions after them that watch how many there are. They come and go as all others.
+    pub(crate) counting: usize,
     /// Sessions that are out of the channel at any time, and come back in turn.
     pub(crate) outside: usize,
 }
@@ -46,13 +53,13 @@ impl Parts {
         (from..before.min(self.entries)).map(Act::Enter).collect()
     }
 
-    /// Everybody watches, whether in the channel or not.
+    /// Those watch who are to, whether in the channel or not.
     pub(crate) fn watch(self) -> Vec<Act> {
         let watch = |session| match session < self.watchers {
             true => Act::WatchRoster(session),
             false => Act::WatchCount(session),
         };
-        (0..self.sessions()).map(watch).collect()
+        (0..self.watchers + self.counting).map(watch).collect()
     }
 }
 
@@ -80,6 +87,7 @@ impl Turns {
             entries,
             watchers,
             outside,
+            ..
         } = self.parts;
         let stay = entries - watchers;
         let at = |place: usize| watchers + place % (stay + outside);
@@ -109,17 +117,19 @@ mod tests {
     const PARTS: Parts = Parts {
         entries: 7,
         watchers: 2,
+        counting: 4,
         outside: 3,
     };
 
     #[test]
-    fn everybody_watches_and_only_the_first_are_told_who_is_there() {
+    fn the_first_are_told_who_is_there_and_the_next_how_many() {
         let watch = PARTS.watch();
-        assert_eq!(watch.len(), PARTS.sessions());
+        assert_eq!(watch.len(), 6);
         assert_eq!(
             watch[..3],
             [Act::WatchRoster(0), Act::WatchRoster(1), Act::WatchCount(2)]
         );
+        assert!(watch.iter().all(|act| act.is_watch()) && !Act::Enter(0).is_watch());
     }
 
     #[test]
@@ -134,6 +144,7 @@ mod tests {
         let parts = Parts {
             entries: 70,
             watchers: 20,
+            counting: 0,
             outside: 30,
         };
         let mut turns = Turns::new(parts);

@@ -136,6 +136,7 @@ impl Work {
                     let frame = Transport::WebSocket.client_frame(&encode_client(frame));
                     let (socket, seat) = &mut sessions[act.session()];
                     seat.unanswered += 1;
+                    seat.watches |= act.is_watch();
                     match (&*socket).write(&frame) {
                         Ok(written) if written == frame.len() => {}
                         Ok(_) => self.seen.fail("a node reads a session too slowly".into()),
@@ -207,7 +208,9 @@ impl Work {
         let seats = || sessions.iter().map(|(_, seat)| seat);
         Seen {
             unanswered: seats().map(|seat| seat.unanswered).sum(),
-            astray: seats().filter(|seat| seat.clients() != Some(clients)).count() as u64,
+            astray: seats()
+                .filter(|seat| seat.watches && seat.clients() != Some(clients))
+                .count() as u64,
             ..std::mem::take(&mut self.seen)
         }
     }
