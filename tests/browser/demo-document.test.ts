@@ -87,7 +87,10 @@ test('a document that the node refuses says why, and does not say that it is sav
   assert.match((await text(tab, '#trouble')) ?? '', /name/);
   assert.equal(await exists(tab, '#editor [contenteditable=true]'), false);
   // A browser calls an answer of 400 an error.
-  assert.deepEqual([...tab.complaints].filter((complaint) => !complaint.includes('status of 400')), []);
+  assert.deepEqual(
+    [...tab.complaints].filter((complaint) => !complaint.includes('status of 400')),
+    [],
+  );
   await tab.close();
 });
 
