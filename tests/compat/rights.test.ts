@@ -33,7 +33,7 @@ test('who may only read sees what others write, and changes nothing', async () =
   write.doc.getText('t').insert(0, 'seen');
   for (const editor of [read, other]) await becomes('the text', 'seen', () => editor.text());
   assert.equal(other.provider.authorizedScope, 'readonly');
-  assert.equal(other.provider.unsyncedChanges, 0, 'what it has is all known');
+  await becomes('what it has is all known', 0, () => other.provider.unsyncedChanges);
   read.doc.getText('t').insert(0, 'not ');
   other.doc.getText('t').insert(0, 'never ');
   read.is('nobody');
