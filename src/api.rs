@@ -179,7 +179,7 @@ fn routes() -> Vec<Route> {
         route(
             "/v1/documents/{document}/versions/{version}/restore",
             &["post"],
-            post(documents::versions::restore),
+            post(documents::restore::restore),
         ),
         route(
             "/v1/documents/{document}/compact",

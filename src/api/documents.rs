@@ -3,7 +3,7 @@
 //! A program is no editor: it has no awareness, and waits for one answer. A document is asked at its owner whichever node the
 //! request comes to, and what is written is answered once it is in the store.
 //!
-//! * [`read`], [`mod@write`], [`stats`], [`versions`]: the requests; `stored`: a document in memory beside its owner;
+//! * [`read`], [`mod@write`], [`stats`], [`versions`], [`restore`]: the requests; `stored`: a document in memory beside its owner;
 //! * here: names, who may ask, and what a document's refusals are over HTTP.
 
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use crate::editor::name;
 use crate::storage::documents::{Documents, Failure};
 
 pub(super) mod read;
+pub(super) mod restore;
 pub(super) mod stats;
 mod stored;
 #[cfg(test)]

@@ -1,28 +1,21 @@
 //! Versions of a document: what it was at some time, kept under a number and perhaps a name.
 //!
-//! A version is what is saved when it is made. Going back to one is an edit like any other: it is made here of the document as it is
-//! now and as it was, and applied by the owner. What editors write meanwhile stays, on top of it.
+//! A version is what is saved when it is made. Going back to one is told in `restore.rs`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, FromRequestParts, Query, Request, State};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use starling_core::document::engine::{Cold as _, EngineError};
-use starling_core::document::message::{Answer, Question, Refusal};
-use starling_core::document::scan::Limits;
-use starling_core::document::yjs::YjsBytes;
 use starling_core::id::ChannelName;
-use starling_protocol::v1::ErrorCode;
 
 use super::read::answer;
-use super::stored::{self, Saved, Turn};
-use super::write::{Written, write};
-use super::{Document, ask, in_path, reader, store, strange, writer};
+use super::stored::{self, Saved};
+use super::write::Written;
+use super::{Document, in_path, reader, store, writer};
 use crate::api::error::ApiError;
 use crate::api::extract::{body, limit};
 use crate::api::{Peer, Site};
@@ -32,7 +25,7 @@ use crate::storage::documents::{self, Failure, LIST_MAX, Made, VERSIONS_NAMED_MA
 const NAME_BYTES_MAX: usize = 128;
 
 /// The version whose number is in the path.
-pub(in crate::api) struct Number(u64);
+pub(in crate::api) struct Number(pub(super) u64);
 
 impl FromRequestParts<Arc<Site>> for Number {
     type Rejection = ApiError;
@@ -227,62 +220,6 @@ pub(in crate::api) async fn delete(
     let now = site.registry.services().clock.now().wall;
     store(&site)?.delete_version(&document, number, now).await?;
     Ok(Json(Written::to(&document)))
-}
-
-/// `POST /v1/documents/{document}/versions/{version}/restore`.
-pub(in crate::api) async fn restore(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
-    Document(document): Document,
-    Number(number): Number,
-    headers: HeaderMap,
-) -> Result<Json<Written>, ApiError> {
-    peer.opened();
-    writer(&site, &peer, &headers, &document)?;
-    let mut turn = Turn::new(&site).await?;
-    let (_, then) = store(&site)?.version(&document, number).await?;
-    let then = Arc::new(then.update);
-    for _ in 0..RESTORES_MAX {
-        let Answer::Whole { update: now, restores } = ask(&site, &document, Question::Whole).await? else {
-            return Err(strange());
-        };
-        let then = Arc::clone(&then);
-        let dice = rand::random();
-        let (edit, kept) = turn
-            .off_the_loop(move || YjsBytes::restore(&now, &then, dice, &Limits::STORED))
-            .await?;
-        turn = kept;
-        let update = Bytes::from(edit.map_err(|error| unrestorable(&document, number, &error))?);
-        fits(&update)?;
-        match write(&site, &document, Question::Restore { update, restores }).await {
-            // Somebody else has gone back meanwhile, or the document has another owner.
-            Err(error) if error.is_busy() => {}
-            written => return written,
-        }
-    }
-    Err(Refusal::Busy.into())
-}
-
-/// How often a restore is made anew because others have restored meanwhile.
-const RESTORES_MAX: usize = 4;
-
-fn unrestorable(document: &ChannelName, number: u64, error: &EngineError) -> ApiError {
-    tracing::error!(%document, number, %error, "a version of a document cannot be restored; report this");
-    let message = "no edit makes the document what this version is; read the version as an update, and begin a new document with it";
-    ApiError::new(StatusCode::CONFLICT, "unrestorable", message)
-}
-
-/// Whether an edit has no more bytes than any may.
-fn fits(update: &Bytes) -> Result<(), ApiError> {
-    let (bytes, max) = (update.len(), Limits::CLIENT.bytes);
-    if bytes <= max {
-        return Ok(());
-    }
-    let message = format!(
-        "what it takes to go back has {bytes} bytes, and an edit may have {max}; read the version as an update instead"
-    );
-    let code = ErrorCode::PayloadTooLarge.name();
-    Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, code, message))
 }
 
 /// `POST /v1/documents/{document}/compact`: puts a snapshot in place of the rows, at once. The rules are those of any snapshot: it has
