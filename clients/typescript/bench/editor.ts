@@ -121,6 +121,8 @@ class YWebsocket implements Editor {
 
   close(): void {
     this.#provider?.destroy();
+    // It looks every few seconds for who is gone, for as long as the process runs.
+    this.#provider?.awareness.destroy();
   }
 }
 
