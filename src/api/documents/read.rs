@@ -143,7 +143,8 @@ pub(in crate::api) async fn update(
     }
 }
 
-async fn query<T: serde::de::DeserializeOwned>(parts: &mut Parts) -> Result<T, ApiError> {
+/// What is asked for behind the path.
+pub(super) async fn query<T: serde::de::DeserializeOwned>(parts: &mut Parts) -> Result<T, ApiError> {
     let wanted = Query::<T>::from_request_parts(parts, &()).await;
     let Query(wanted) = wanted.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
     Ok(wanted)

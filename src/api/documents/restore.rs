@@ -61,7 +61,7 @@ pub(in crate::api) async fn restore(
 }
 
 fn unrestorable(document: &ChannelName, number: u64, error: &EngineError) -> ApiError {
-    tracing::error!(%document, number, %error, "a version of a document cannot be restored; report this");
+    tracing::warn!(%document, number, %error, "a version of a document cannot be restored");
     let message = "no edit makes the document what this version is; read the version as an update, and begin a new document with it";
     ApiError::new(StatusCode::CONFLICT, "unrestorable", message)
 }

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, FromRequestParts, Query, Request, State};
+use axum::extract::{Extension, FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use starling_core::id::ChannelName;
 
-use super::read::answer;
+use super::read::{answer, query};
 use super::stored::{self, Saved};
 use super::write::Written;
 use super::{Document, in_path, reader, store, writer};
@@ -57,8 +57,7 @@ impl FromRequestParts<Arc<Site>> for Wanted {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, ApiError> {
-        let wanted = Query::<Self>::from_request_parts(parts, &()).await;
-        let Query(wanted) = wanted.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+        let wanted: Self = query(parts).await?;
         limit(wanted.limit)?;
         Ok(wanted)
     }
