@@ -9,6 +9,7 @@
 //! | `publish.rs`, `subscribe.rs`, `history.rs`, `presence.rs`, `doc.rs` | the verbs that are clients of one |
 //! | `config.rs`, `token.rs`, `cluster.rs`, `version.rs`, `bench.rs` | the others |
 //! | `server.rs` | which server a client verb talks to, and as whom |
+//! | `http.rs` | one request over HTTP, for the verbs that are answered so |
 //! | `lines.rs` | lines of standard input |
 //! | `shape.rs` | what one result looks like, as JSON and as text |
 //! | `output.rs`, `exit.rs` | standard output; how a command ends |
@@ -20,6 +21,7 @@ mod dev;
 mod doc;
 mod exit;
 mod history;
+mod http;
 mod lines;
 mod output;
 mod presence;

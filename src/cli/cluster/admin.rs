@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::Request;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
@@ -14,6 +12,7 @@ use tokio::runtime;
 use url::Url;
 
 use super::super::exit::Failure;
+use super::super::http::send;
 
 /// Where the first node of `make cluster` has it, and `starling dev`.
 const DEFAULT_URL: &str = "http://127.0.0.1:4434";
@@ -78,7 +77,7 @@ impl Admin {
         })?;
         let failed = |why: String| Failure::Server(format!("{}: {why}", self.url));
         let answer = runtime.block_on(async {
-            let answer = tokio::time::timeout(ANSWER_TIME_MAX, send(&authority, request)).await;
+            let answer = tokio::time::timeout(ANSWER_TIME_MAX, ask(&authority, request)).await;
             answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_TIME_MAX:?}")))
         });
         let (status, body) =
@@ -92,17 +91,8 @@ impl Admin {
     }
 }
 
-async fn send(authority: &str, request: Request<Full<Bytes>>) -> Result<(hyper::StatusCode, Bytes), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let stream = TcpStream::connect(authority).await.map_err(|error| text(&error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| text(&error))?;
-    // It ends with the answer.
-    tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(|error| text(&error))?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| text(&error))?;
-    Ok((status, body.to_bytes()))
+async fn ask(authority: &str, request: Request<Full<Bytes>>) -> Result<(hyper::StatusCode, Bytes), String> {
+    let stream = TcpStream::connect(authority).await;
+    let stream = stream.map_err(|error| error.to_string())?;
+    send(stream, request, ANSWER_BYTES_MAX).await
 }

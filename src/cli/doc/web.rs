@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::{Method, Request, header};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
@@ -20,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::super::exit::Failure;
+use super::super::http;
 use super::super::server::{DEFAULT_URL, Token};
 
 /// Time to connect. The next node is tried after it.
@@ -94,7 +93,7 @@ impl Web {
         runtime.block_on(async {
             let (url, stream) = self.connect().await?;
             let request = self.request(url, method, path, body)?;
-            let answer = tokio::time::timeout(ANSWER_TIME_MAX, send(stream, request)).await;
+            let answer = tokio::time::timeout(ANSWER_TIME_MAX, http::send(stream, request, ANSWER_BYTES_MAX)).await;
             let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_TIME_MAX:?}")));
             let (status, body) = answer.map_err(|why| Failure::Server(format!("{url}: {why}")))?;
             if status.is_success() {
@@ -176,18 +175,4 @@ fn client_config() -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-async fn send(stream: Box<dyn Io>, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| text(&error))?;
-    // It ends with the answer.
-    tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(|error| text(&error))?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| text(&error))?;
-    Ok((status, body.to_bytes()))
 }
