@@ -8,7 +8,7 @@ import { StarlingNode } from '../../clients/typescript/test/support/node.ts';
 import { NodeProxy } from '../../clients/typescript/test/support/proxy.ts';
 import { Postgres } from '../compat/support/postgres.ts';
 import { start, type Tab } from './support/browser.ts';
-import { how, open, shown, stop, there, type, typed } from './support/writing.ts';
+import { how, kept, open, shown, stop, there, type, typed } from './support/writing.ts';
 
 const browser = await start();
 const postgres = await Postgres.start();
@@ -125,6 +125,7 @@ test('a tab that is offline keeps what is typed over a reload, and it is saved w
   await type(here, 'here', 5);
   const { words } = await typed(away);
   const before = await shown(away);
+  await kept(away);
   await away.reload();
   await open(away, { ...opening, name: 'again' });
   await becomes('what was typed', before, () => shown(away));
@@ -154,6 +155,7 @@ test('a tab that saves what another has kept does not call saved what that one e
   await open(tab, { ...opening, name: 'away' });
   await becomes('it is offline', 'offline', async () => (await how(tab))[0]);
   await type(tab, 'first', 1);
+  await kept(tab);
   // Another client of the page is as another tab: it shares the database, and nothing else.
   const saved = await tab.evaluate(
     async ([url, sdk, yjs]) => {
@@ -166,6 +168,7 @@ test('a tab that saves what another has kept does not call saved what that one e
       const once = new Promise<void>((resolve) => provider.on('synced', () => resolve()));
       await once;
       text.insert(0, '[second]');
+      await window.bench.writing.provider.whenKept();
       await provider.whenSaved();
       const seen = provider.doc.getText('t').toString();
       await client.close();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { becomes } from '../../clients/typescript/test/support/eventually.ts';
 import { start } from './support/browser.ts';
-import { how, open, shown, type } from './support/writing.ts';
+import { how, kept, open, shown, type } from './support/writing.ts';
 
 const browser = await start();
 after(() => browser.stop());
@@ -18,6 +18,7 @@ test('what is edited without a node is there after a reload, and unsaved', async
   await becomes('it is offline', ['offline', false, 0], () => how(tab));
   await type(tab, 'a', 20);
   const text = await shown(tab);
+  await kept(tab);
   await tab.reload();
   await open(tab, { ...NOWHERE, document: 'plan', name: 'b' });
   await becomes('the text', text, () => shown(tab));
@@ -33,6 +34,7 @@ test('what is edited before the kept document is loaded is kept with it', async 
   await type(tab, 'a', 3);
   await becomes('it is offline', 'offline', async () => (await how(tab))[0]);
   const text = await shown(tab);
+  await kept(tab);
   await tab.reload();
   await open(tab, { ...NOWHERE, document: 'early', name: 'b' });
   await type(tab, 'b', 1);
@@ -41,9 +43,39 @@ test('what is edited before the kept document is loaded is kept with it', async 
     const all = await shown(tab);
     return all.includes(own as string) && all.replace(own as string, '') === text;
   });
+  await kept(tab);
   await tab.reload();
   await open(tab, { ...NOWHERE, document: 'early', name: 'c' });
   await becomes('all words are kept', text.length + (own as string).length, async () => (await shown(tab)).length);
+  await tab.close();
+});
+
+test('what the browser cannot write is told, and nothing is called kept any more', async () => {
+  const tab = await browser.page();
+  await open(tab, { ...NOWHERE, document: 'full', name: 'a' });
+  await kept(tab);
+  const told = await tab.evaluate(async () => {
+    const { provider, text } = window.bench.writing;
+    const told: unknown[] = [];
+    provider.on('error', (error) => told.push(error.message));
+    provider.on('kept', (isKept) => told.push(isKept));
+    // As where the disk is full: the transaction is taken back.
+    const { add } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.add = function () {
+      this.transaction.abort();
+      throw new DOMException('there is no room', 'QuotaExceededError');
+    };
+    text.insert(0, 'lost');
+    IDBObjectStore.prototype.add = add;
+    await provider.whenKept().catch((error) => told.push(error.code));
+    return [told, provider.kept];
+  });
+  assert.deepEqual(told, [
+    [false, 'what is edited is not kept on this machine (it was taken back); it goes on without', 'invalid'],
+    false,
+  ]);
+  await type(tab, 'a', 1);
+  await assert.rejects(kept(tab));
   await tab.close();
 });
 
@@ -66,6 +98,7 @@ test('rows are made one before they are many, also when two pages write at once'
         for (const { doc } of pages) doc.getText('t').insert(0, 'x');
         if (count % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }
+      for (const { provider } of pages) await provider.whenKept();
       const seen = pages.map(({ doc }) => doc.getText('t').length);
       for (const { provider } of pages) provider.destroy();
       const request = indexedDB.open('starling-document:many');
@@ -95,11 +128,13 @@ test('what is forgotten is gone, and a page that has it open goes on without', a
   await open(tab, { ...NOWHERE, document: 'private', name: 'a' });
   await becomes('it is offline', 'offline', async () => (await how(tab))[0]);
   await type(tab, 'a', 5);
+  await kept(tab);
   await tab.evaluate(async (sdk) => {
     const { forget } = (await import(sdk)) as typeof import('../../clients/typescript/src/yjs.ts');
     await forget('private');
   }, '/dist/yjs.js');
   await type(tab, 'a', 1);
+  assert.equal(await tab.evaluate(() => window.bench.writing.provider.kept), false);
   await tab.reload();
   await open(tab, { ...NOWHERE, document: 'private', name: 'b' });
   await becomes('nothing is unsaved', ['offline', false, 0], () => how(tab));

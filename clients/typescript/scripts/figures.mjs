@@ -1,9 +1,10 @@
 // A reporter beside the dots: the figures that tests state, which are the lines they print after "# ", and what failed, which
-// dots alone do not tell.
+// dots alone do not tell: at once, and once more behind everything else, where whoever reads the end of a long log looks.
 
 import { inspect } from 'node:util';
 
 export default async function* figures(events) {
+  const failed = [];
   for await (const { type, data } of events) {
     if (type === 'test:stdout') {
       for (const line of data.message.split('\n')) if (line.startsWith('# ')) yield `\n${line}\n`;
@@ -11,7 +12,10 @@ export default async function* figures(events) {
       const error = data.details?.error;
       // Of a file it is said only that a test in it failed.
       if (error?.failureType === 'subtestsFailed') continue;
-      yield `\n✗ ${data.name} (${data.file}:${data.line})\n${inspect(error?.cause ?? error)}\n`;
+      const failure = `\n✗ ${data.name} (${data.file}:${data.line})\n${inspect(error?.cause ?? error)}\n`;
+      failed.push(failure);
+      yield failure;
     }
   }
+  yield* failed;
 }

@@ -55,6 +55,8 @@ export interface DocEvents {
   unsaved: number;
   /** Everything that was edited here is in the store. */
   saved: undefined;
+  /** Every change of {@link DocProvider.kept}. */
+  kept: boolean;
   /** What the session may do is another, or is known now. */
   rights: Rights;
   /** What was edited here is not taken: nobody else sees it. */
@@ -66,8 +68,8 @@ export interface DocEvents {
 /** Who waits for something. */
 interface Waiting {
   isDone(): boolean;
-  /** Ends where an edit is not taken. */
-  readonly isOfSaving: boolean;
+  /** What else ends it: an edit is not taken, or not kept. */
+  error?(): StarlingError | undefined;
   settle(error?: unknown): void;
 }
 
@@ -93,6 +95,9 @@ export class DocProvider {
   #rights: Rights = { mayWrite: true, mayShow: true };
   #synced = false;
   #unsaved = 0;
+  #kept = false;
+  /** Why not everything is kept on this machine, and will not be. */
+  #loss: StarlingError | undefined;
   /** Why some of what was edited here is not taken. */
   #refusal: StarlingError | undefined;
   readonly #waiting = new Set<Waiting>();
@@ -119,7 +124,7 @@ export class DocProvider {
       means,
       send: (piece, bytes, edit) => this.#line.send(piece, bytes, edit),
       wake: () => this.#turns.wake(),
-      edited: (update, isOwn) => this.#offline?.append(update, isOwn),
+      edited: (update, isOwn) => this.#edited(update, isOwn),
       changed: () => this.#changed(),
       refused: (error) => this.#refused(error),
       failed: (error) => this.#end('failed', error),
@@ -130,7 +135,10 @@ export class DocProvider {
     this.#unsaved = this.#sync.unsaved;
     doc.on('destroy', this.#docDestroyed);
     if (offline) void this.#load();
-    else this.#start();
+    else {
+      this.#loss = invalid('nothing is kept on this machine without the option `offline`');
+      this.#start();
+    }
   }
 
   /** How it is doing. */
@@ -153,6 +161,14 @@ export class DocProvider {
     return this.#unsaved;
   }
 
+  /**
+   * Everything in the document is kept on this machine, with the option `offline`: what is unsaved besides is there after a reload,
+   * and is sent then.
+   */
+  get kept(): boolean {
+    return this.#kept;
+  }
+
   /** What the session may do in the document, as it was told last; before, everything. */
   get rights(): Rights {
     return this.#rights;
@@ -165,12 +181,18 @@ export class DocProvider {
 
   /** Waits until it is synced, for ever unless the options say otherwise. */
   whenSynced(options?: WaitOptions): Promise<void> {
-    return this.#wait({ isDone: () => this.#synced, isOfSaving: false }, options);
+    return this.#wait({ isDone: () => this.#synced }, options);
   }
 
   /** Waits until everything that was edited here is in the store. Rejects where it is not taken. */
   whenSaved(options?: WaitOptions): Promise<void> {
-    return this.#wait({ isDone: () => this.#isLoaded && this.#unsaved === 0, isOfSaving: true }, options);
+    const isDone = () => this.#isLoaded && this.#unsaved === 0;
+    return this.#wait({ isDone, error: () => this.#refusal }, options);
+  }
+
+  /** Waits until everything in the document is kept on this machine. Rejects where it cannot be. */
+  whenKept(options?: WaitOptions): Promise<void> {
+    return this.#wait({ isDone: () => this.#kept, error: () => this.#loss }, options);
   }
 
   /** Sends what was edited, and closes the document. Safe to call again. */
@@ -213,13 +235,12 @@ export class DocProvider {
     const { doc, name } = this;
     const failed = (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#emitter.emit(
-        'error',
-        invalid(`what is edited is not kept on this machine (${reason}); it goes on without`),
-      );
+      this.#loss = invalid(`what is edited is not kept on this machine (${reason}); it goes on without`);
+      this.#emitter.emit('error', this.#loss);
+      this.#changed();
     };
     try {
-      const offline = await Offline.open(name, doc.gc, failed);
+      const offline = await Offline.open(name, doc.gc, { changed: () => this.#changed(), failed });
       const { updates, isUnsaved } = await offline.load();
       if (this.#isEnded) {
         offline.close();
@@ -230,12 +251,18 @@ export class DocProvider {
         for (const update of updates) Y.applyUpdate(doc, update);
       }, KEPT);
       this.#offline = offline;
-      if (isUnsaved) this.#sync.hasUnsaved();
       if (isBegun) offline.append(Y.encodeStateAsUpdate(doc), this.#unsaved > 0);
+      if (isUnsaved) this.#sync.hasUnsaved();
+      this.#changed();
     } catch (error) {
       failed(error);
     }
     if (!this.#isEnded) this.#start();
+  }
+
+  #edited(update: Uint8Array, isOwn: boolean): void {
+    this.#offline?.append(update, isOwn);
+    this.#changed();
   }
 
   #start(): void {
@@ -286,13 +313,21 @@ export class DocProvider {
       this.#offline?.saved();
       this.#emitter.emit('saved', undefined);
     }
-    for (const waiting of this.#waiting) if (waiting.isDone()) waiting.settle();
+    const kept = this.#offline?.isKept ?? false;
+    if (kept !== this.#kept) {
+      this.#kept = kept;
+      this.#emitter.emit('kept', kept);
+    }
+    for (const waiting of this.#waiting) {
+      if (waiting.isDone()) waiting.settle();
+      else if (waiting.error?.()) waiting.settle(waiting.error());
+    }
   }
 
   #refused(error: StarlingError): void {
     this.#refusal = error;
     this.#emitter.emit('refused', error);
-    for (const waiting of this.#waiting) if (waiting.isOfSaving) waiting.settle(error);
+    this.#changed();
   }
 
   #end(state: 'failed' | 'closed', error: StarlingError): void {
@@ -323,7 +358,7 @@ export class DocProvider {
 
   async #wait(what: Omit<Waiting, 'settle'>, { timeoutMs = Infinity, signal }: WaitOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    const error = this.#error ?? (what.isOfSaving && !what.isDone() ? this.#refusal : undefined);
+    const error = this.#error ?? (what.isDone() ? undefined : what.error?.());
     // What is edited after it has failed is counted by nobody.
     if (error && (this.#state === 'failed' || !what.isDone())) throw error;
     if (what.isDone()) return;

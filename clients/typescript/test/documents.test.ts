@@ -119,6 +119,12 @@ test('who waits is told when it takes too long, and may give up', async () => {
   await assert.rejects(waiting, { message: 'no more' });
 });
 
+test('nothing is kept without the option', async () => {
+  const { provider } = await level();
+  assert.equal(provider.kept, false);
+  await assert.rejects(provider.whenKept(), { code: 'invalid', message: /without the option `offline`/ });
+});
+
 test('what is edited without a connection is sent with what is missing, and what was on its way is unsaved until then', async () => {
   const { bench, provider, text } = await level();
   text.insert(0, 'sent, ');

@@ -97,6 +97,9 @@ export const how = (tab: Tab): Promise<[state: string, synced: boolean, unsaved:
     return [state, synced, unsaved];
   });
 
+/** Waits until the browser has all that the page shows, so that a reload finds it. */
+export const kept = (tab: Tab): Promise<void> => tab.evaluate(() => window.bench.writing.provider.whenKept());
+
 /** The words that it typed, and those of them that it showed as saved at last. */
 export const typed = (tab: Tab): Promise<{ words: string[]; saved: number }> =>
   tab.evaluate(() => {

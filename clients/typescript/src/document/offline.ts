@@ -26,11 +26,23 @@ export interface Kept {
   isUnsaved: boolean;
 }
 
+/** Who is told of a database. */
+export interface Keeper {
+  /** {@link Offline.isKept} may be another. */
+  changed(): void;
+  /** Something could not be written, and will not be. */
+  failed(reason: string): void;
+}
+
 /** One document's database. */
 export class Offline {
   readonly #database: IDBDatabase;
   readonly #gc: boolean;
-  readonly #failed: (reason: string) => void;
+  readonly #keeper: Keeper;
+  /** Transactions that are not written yet. */
+  #writing = 0;
+  /** Something was not written: what comes after it does not make the document whole. */
+  #hasGap = false;
   /** Rows since they were made one, as far as this page knows. */
   #rows = 0;
   /** The mark of this page, and how many edits it has made. */
@@ -39,25 +51,31 @@ export class Offline {
   /** Marks that go when all that is in this page's document is saved. */
   #marks = new Map<IDBValidKey, number>();
 
-  private constructor(database: IDBDatabase, gc: boolean, failed: (reason: string) => void) {
+  private constructor(database: IDBDatabase, gc: boolean, keeper: Keeper) {
     this.#database = database;
     this.#gc = gc;
-    this.#failed = failed;
+    this.#keeper = keeper;
     // The user, or another page, clears it: this page goes on without.
-    database.onversionchange = () => database.close();
+    database.onversionchange = () => {
+      database.close();
+      this.#hasGap = true;
+      keeper.changed();
+    };
   }
 
-  /**
-   * Opens a document's database. What was deleted is let go with `gc`, when rows are made one; `failed` is told what could not
-   * be written.
-   */
-  static async open(document: string, gc: boolean, failed: (reason: string) => void): Promise<Offline> {
+  /** Opens a document's database. What was deleted is let go with `gc`, when rows are made one. */
+  static async open(document: string, gc: boolean, keeper: Keeper): Promise<Offline> {
     const request = indexedDB.open(databaseOf(document), 1);
     request.onupgradeneeded = () => {
       request.result.createObjectStore(UPDATES, { autoIncrement: true });
       request.result.createObjectStore(UNSAVED);
     };
-    return new Offline(await done(request), gc, failed);
+    return new Offline(await done(request), gc, keeper);
+  }
+
+  /** All that was appended is in the database. */
+  get isKept(): boolean {
+    return this.#writing === 0 && !this.#hasGap;
   }
 
   /** What was kept until now. */
@@ -123,7 +141,15 @@ export class Offline {
   #write(act: (updates: IDBObjectStore, unsaved: IDBObjectStore) => void): void {
     try {
       const transaction = this.#database.transaction([UPDATES, UNSAVED], 'readwrite');
-      transaction.onabort = () => this.#failed(String(transaction.error?.message));
+      this.#writing++;
+      transaction.oncomplete = () => {
+        this.#writing--;
+        this.#keeper.changed();
+      };
+      transaction.onabort = () => {
+        this.#hasGap = true;
+        this.#keeper.failed(transaction.error?.message ?? 'it was taken back');
+      };
       act(transaction.objectStore(UPDATES), transaction.objectStore(UNSAVED));
     } catch {
       // It was closed, by the page or because it was cleared.

@@ -24,6 +24,8 @@ export interface DocUse {
   readonly synced: boolean;
   /** How many edits that were made here are not in the store. */
   readonly unsaved: number;
+  /** Everything in it is kept on this machine, with `offline`. */
+  readonly kept: boolean;
   readonly rights: Rights;
   /** Why it has failed. */
   readonly error: StarlingError | null;
@@ -65,13 +67,14 @@ function make(client: Client, name: string, options?: DocUseOptions): Store<DocU
     state: 'connecting',
     synced: false,
     unsaved: 0,
+    kept: false,
     rights: { mayWrite: true, mayShow: true },
     error: null,
   };
   const look = (): DocUse => {
     if (!provider) return first;
-    const { awareness, state, synced, unsaved, rights, error = null } = provider;
-    return { doc, provider, awareness, state, synced, unsaved, rights, error };
+    const { awareness, state, synced, unsaved, kept, rights, error = null } = provider;
+    return { doc, provider, awareness, state, synced, unsaved, kept, rights, error };
   };
   // Deferred: a component that is mounted twice, or replaced by another, keeps it open.
   const release = () =>
@@ -89,7 +92,7 @@ function make(client: Client, name: string, options?: DocUseOptions): Store<DocU
       opened.add(store);
     }
     const used = provider;
-    const offs = (['state', 'synced', 'unsaved', 'rights'] as const).map((event) => used.on(event, changed));
+    const offs = (['state', 'synced', 'unsaved', 'kept', 'rights'] as const).map((event) => used.on(event, changed));
     return () => {
       for (const off of offs) off();
       isUsed = false;
