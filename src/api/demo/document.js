@@ -49,20 +49,22 @@ provider.awareness.on('change', people);
 people();
 
 const saved = () => {
-  const { unsaved, state } = provider;
+  const { unsaved, state, kept } = provider;
   at('saved').dataset.saved = String(unsaved === 0 && state !== 'failed');
   if (state === 'failed') at('saved').value = 'not saved';
   else if (unsaved === 0) at('saved').value = 'saved';
-  else at('saved').value = state === 'open' ? 'saving …' : 'kept in this browser, not saved yet';
+  else if (state === 'open') at('saved').value = 'saving …';
+  else at('saved').value = kept ? 'kept in this browser, not saved yet' : 'not saved yet';
 };
 provider.on('unsaved', saved);
+provider.on('kept', saved);
 provider.on('state', saved);
 saved();
 
 provider.on('refused', trouble);
 provider.on('error', (error) => {
   trouble(error);
-  editor.setEditable(false);
+  if (provider.state === 'failed') editor.setEditable(false);
 });
 provider.on('rights', ({ mayWrite }) => editor.setEditable(mayWrite));
 
