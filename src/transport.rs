@@ -119,8 +119,10 @@ pub trait Connection: Send + Unpin + 'static {
 /// Why no frame comes from a connection.
 #[derive(Debug)]
 pub enum Ended {
-    /// The client closed it, or the network did.
+    /// It broke, or nothing was heard for too long.
     Gone,
+    /// The client closed it in order, as a browser does for a page that goes.
+    Closed,
     /// The client broke the rules of the transport.
     Fault(Farewell),
 }

@@ -401,7 +401,8 @@ impl Session {
             Request::OpenDocument { request, document } => self.open_document(request, document, out),
             Request::CloseDocument { document_id } => self.close_document(document_id, out),
             Request::DocumentPart(part) => self.document_part(part, now.instant, out),
-            Request::Goodbye => self.close(Farewell::ClientLeft, out),
+            Request::Goodbye { returns: false } => self.close(Farewell::ClientLeft, out),
+            Request::Goodbye { returns: true } => self.close(Farewell::ClientReturns, out),
         }
     }
 

@@ -52,6 +52,9 @@ pub struct Presence {
     /// How long a client whose connection was lost may take to return before it has left.
     #[serde(with = "unit::duration")]
     pub grace: Duration,
+    /// The same of a client that closed its connection without a goodbye, as a page does that is closed or loaded again.
+    #[serde(with = "unit::duration")]
+    pub reload_grace: Duration,
     /// Clients of a channel up to which they are named.
     pub roster_max: u32,
     /// Longest state of a client.
@@ -75,6 +78,7 @@ impl Default for Presence {
         Self {
             mode: PresenceMode::default(),
             grace: Duration::from_secs(5),
+            reload_grace: Duration::from_secs(1),
             roster_max: 20_000,
             state_max: Size::new(1 << 10),
         }

@@ -148,7 +148,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Line<T> {
                 }
                 Poll::Ready(Happened::Frame(frame))
             }
-            Poll::Ready(Err(Ended::Gone)) => Poll::Ready(Happened::Ends(Ending::Gone)),
+            Poll::Ready(Err(Ended::Gone | Ended::Closed)) => Poll::Ready(Happened::Ends(Ending::Gone)),
             Poll::Ready(Err(Ended::Fault(farewell))) => Poll::Ready(Happened::Ends(fault(&farewell))),
             Poll::Pending => Poll::Pending,
         }
@@ -243,7 +243,7 @@ fn ending(end: End) -> Ending {
 fn fault(farewell: &Farewell) -> Ending {
     let (_, reason) = crate::wire::farewell(farewell);
     let code = match farewell {
-        Farewell::ClientLeft => return Ending::Gone,
+        Farewell::ClientLeft | Farewell::ClientReturns => return Ending::Gone,
         Farewell::FrameTooLarge { .. } => close::TOO_LARGE,
         Farewell::Draining => close::RESTART,
         Farewell::Overloaded | Farewell::Throttled | Farewell::Slow | Farewell::Silent => close::TRY_AGAIN,

@@ -299,6 +299,7 @@ fn namespace(one: &config::Namespace, config: &Config) -> Namespace {
                 config::PresenceMode::Count => presence::Mode::Count,
             },
             grace: one.presence.grace,
+            reload_grace: one.presence.reload_grace,
             roster_max: one.presence.roster_max as usize,
             state_bytes_max: size(one.presence.state_max).min(limits::STATE_BYTES_MAX),
         },

@@ -77,9 +77,9 @@ impl Attendance {
         self.client.id
     }
 
-    /// The client has said that it does not mean to return.
-    pub(super) const fn leave(&mut self) {
-        self.how = gateway::End::Left;
+    /// The session is about to end like this. Otherwise it was lost.
+    pub(super) const fn ends(&mut self, how: gateway::End) {
+        self.how = how;
     }
 
     pub(super) fn enter(&mut self, request: RequestId, channel: ChannelName, state: Bytes) -> Request {

@@ -55,6 +55,7 @@ impl<C: Connection> Task<C> {
                 }
                 Poll::Ready(Err(Ended::Fault(farewell))) => self.handle(Input::Dismiss(farewell)),
                 Poll::Ready(Err(Ended::Gone)) => return Poll::Ready(Ending::Gone),
+                Poll::Ready(Err(Ended::Closed)) => return Poll::Ready(Ending::Closed),
                 Poll::Pending => {
                     self.listened(cx);
                     return Poll::Pending;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use starling_core::access::Grant;
+use starling_core::presence::gateway;
 use starling_core::session::answer::Farewell;
 use starling_core::session::request::Refresh;
 use starling_core::session::{Effect, Fetched, Input, PLACES_MAX, Session};
@@ -42,6 +43,8 @@ const LAST_WORDS_TIME_MAX: Duration = Duration::from_millis(4_500);
 pub(super) enum Ending {
     /// The connection is gone.
     Gone,
+    /// The client closed the connection, without a goodbye.
+    Closed,
     /// The session is over, for this reason.
     Farewell(Farewell),
 }
@@ -366,16 +369,18 @@ impl<C: Connection> Task<C> {
             Effect::Say { editor, said } => self.say(editor, said),
             Effect::CloseDocument { editor } => self.close_document(editor),
             Effect::Close(farewell) => {
-                if let Some(attendance) = self
-                    .beside
-                    .as_mut()
-                    .filter(|_| farewell.is_final())
-                    .and_then(|it| it.attendance.as_mut())
-                {
-                    attendance.leave();
+                if farewell.is_final() {
+                    self.is_ending(gateway::End::Left);
                 }
                 self.ending = Some(farewell);
             }
+        }
+    }
+
+    /// How the session ends, for those who see its client.
+    fn is_ending(&mut self, how: gateway::End) {
+        if let Some(attendance) = self.beside.as_mut().and_then(|beside| beside.attendance.as_mut()) {
+            attendance.ends(how);
         }
     }
 
@@ -419,18 +424,21 @@ impl<C: Connection> Task<C> {
     /// Says goodbye if there is somebody to say it to, and closes.
     pub(super) async fn end(mut self, ending: Ending) {
         self.count_dropped_datagrams();
+        if let Ending::Closed = ending {
+            self.is_ending(gateway::End::Closed);
+        }
         // At once: others are not to see for as long as the goodbye takes who has gone.
         self.beside = None;
         for place in 0..PLACES_MAX {
             self.leave(starling_core::session::Place(place as u8));
         }
         let farewell = match ending {
-            Ending::Gone | Ending::Farewell(Farewell::ClientLeft) => Farewell::ClientLeft,
+            Ending::Gone | Ending::Closed => Farewell::ClientReturns,
             Ending::Farewell(farewell) => farewell,
         };
         let (code, reason) = wire::farewell(&farewell);
         self.services.metrics.closed(C::TRANSPORT, code.name());
-        if farewell != Farewell::ClientLeft {
+        if !farewell.is_of_client() {
             tracing::debug!(
                 session = self.number,
                 transport = C::TRANSPORT.name(),

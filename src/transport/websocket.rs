@@ -111,7 +111,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Connection for W
             match item {
                 Some(Item::Message(message)) => return Poll::Ready(Ok(message)),
                 Some(Item::Ping(payload)) => self.pong = Some(codec::encode(Opcode::Pong, &payload)),
-                Some(Item::Close) => return Poll::Ready(Err(Ended::Gone)),
+                Some(Item::Close) => return Poll::Ready(Err(Ended::Closed)),
                 None => match ready!(self.poll_read(cx)) {
                     Ok(true) => {}
                     Ok(false) | Err(_) => return Poll::Ready(Err(Ended::Gone)),

@@ -9,6 +9,7 @@ use starling_core::session::answer::Farewell;
 use starling_protocol::frame::{DecodeError, Decoder};
 use starling_protocol::limits;
 use tokio::time::Instant;
+use wtransport::quinn::{ConnectionError, ReadError};
 use wtransport::{RecvStream, SendStream, VarInt};
 
 use super::queue::WriteQueue;
@@ -72,6 +73,17 @@ impl WebTransport {
     }
 }
 
+/// What a stream that cannot be read says of its connection. A browser whose page goes closes it, or takes the stream back.
+fn ended(error: &ReadError) -> Ended {
+    match error {
+        ReadError::Reset(_)
+        | ReadError::ConnectionLost(ConnectionError::ApplicationClosed(_) | ConnectionError::ConnectionClosed(_)) => {
+            Ended::Closed
+        }
+        _ => Ended::Gone,
+    }
+}
+
 impl Connection for WebTransport {
     const TRANSPORT: Transport = Transport::WebTransport;
 
@@ -89,9 +101,9 @@ impl Connection for WebTransport {
                 Ok(None) => {
                     let whole = self.decoder.finish(&self.received);
                     let fault = |error: DecodeError| Ended::Fault(Farewell::BadFrame(error.to_string()));
-                    return Poll::Ready(Err(whole.map_or_else(fault, |()| Ended::Gone)));
+                    return Poll::Ready(Err(whole.map_or_else(fault, |()| Ended::Closed)));
                 }
-                Err(_) => return Poll::Ready(Err(Ended::Gone)),
+                Err(error) => return Poll::Ready(Err(ended(&error))),
             }
         }
     }

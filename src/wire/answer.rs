@@ -218,7 +218,7 @@ pub fn farewell(farewell: &Farewell) -> (CloseCode, String) {
             CloseCode::HelloTimeout,
             "no hello came in time; connect again and send it at once",
         ),
-        Farewell::ClientLeft => (CloseCode::Normal, "the client said goodbye"),
+        Farewell::ClientLeft | Farewell::ClientReturns => (CloseCode::Normal, "the client said goodbye"),
         Farewell::BadFrame(fault) => return (CloseCode::ProtocolError, format!("a frame could not be read: {fault}")),
         Farewell::FrameTooLarge { bytes_max } => {
             let reason =

@@ -105,7 +105,9 @@ pub fn request(body: Bytes, namespace: &str) -> Result<Request, Rejected> {
         client_frame::Body::DocumentPart(part) => {
             document::part(&part).map_or(Request::Malformed, Request::DocumentPart)
         }
-        client_frame::Body::Goodbye(_) => Request::Goodbye,
+        client_frame::Body::Goodbye(goodbye) => Request::Goodbye {
+            returns: goodbye.code != CloseCode::Normal.number().into(),
+        },
     })
 }
 

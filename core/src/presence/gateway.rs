@@ -9,13 +9,14 @@
 //!
 //! This machine is the truth of its entries. It tells their owners what becomes of them, once, and forgets about it;
 //! whether that has arrived is found by comparing. A connection that says goodbye leaves at once; one that is lost
-//! leaves after the namespace's grace, for its client may be on its way back.
+//! leaves after the namespace's grace, for its client may be on its way back; and one that its client closed after the
+//! shorter grace of a reload.
 //!
 //! * [`turn`]: inputs and effects; `repair`: comparing with owners.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -197,22 +198,26 @@ impl Gateway {
 
     fn ended(&mut self, connection: ConnectionId, how: End, now: Instant) {
         for (channel, (slot, client)) in self.connections.remove(&connection).unwrap_or_default() {
-            let grace = self.namespaces.of(&channel).grace;
+            let settings = self.namespaces.of(&channel);
+            let grace = match how {
+                End::Left => Duration::ZERO,
+                End::Closed => settings.reload_grace.min(settings.grace),
+                End::Lost => settings.grace,
+            };
             let key = Key {
                 channel,
                 client,
                 connection,
             };
-            match how {
-                End::Lost if !grace.is_zero() && !self.faults.presence_no_grace() => {
-                    let own = self.slots.get(&slot).and_then(|slot| slot.entries.get(&key));
-                    if let Some((_, own)) = own {
-                        let state = own.state.clone();
-                        self.timers.set(Due::Leave(slot, key.clone()), now + grace);
-                        self.put(slot, key, Own { is_lost: true, state });
-                    }
-                }
-                End::Lost | End::Left => self.drop_entry(slot, key, how == End::Left),
+            if grace.is_zero() || self.faults.presence_no_grace() {
+                self.drop_entry(slot, key, how == End::Left);
+                continue;
+            }
+            let own = self.slots.get(&slot).and_then(|slot| slot.entries.get(&key));
+            if let Some((_, own)) = own {
+                let state = own.state.clone();
+                self.timers.set(Due::Leave(slot, key.clone()), now + grace);
+                self.put(slot, key, Own { is_lost: true, state });
             }
         }
     }

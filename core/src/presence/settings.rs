@@ -23,6 +23,9 @@ pub struct Settings {
     pub mode: Mode,
     /// How long a client that was lost may take to return before it has left.
     pub grace: Duration,
+    /// The same of a client that closed its connection without a goodbye, as a browser does for a page that is closed or
+    /// loaded again. Never more than `grace`.
+    pub reload_grace: Duration,
     /// Clients of a channel up to which its roster is told. Above it, its watchers are told how many there are until a
     /// tenth less are left; nobody is turned away, for a count that leaves out people is wrong.
     pub roster_max: usize,
@@ -35,6 +38,7 @@ impl Default for Settings {
         Self {
             mode: Mode::Roster,
             grace: Duration::from_secs(5),
+            reload_grace: Duration::from_secs(1),
             roster_max: 20_000,
             state_bytes_max: 1_024,
         }

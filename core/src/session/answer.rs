@@ -222,8 +222,10 @@ pub enum Farewell {
     HelloTwice,
     /// No hello within the time allowed.
     HelloLate,
-    /// The client said goodbye.
+    /// The client said goodbye, and does not mean to return.
     ClientLeft,
+    /// The client said goodbye, and means to return: it has not heard from this node for too long, say.
+    ClientReturns,
     /// A frame that could not be read, and why.
     BadFrame(String),
     /// A frame longer than the limit.
@@ -259,6 +261,12 @@ pub enum Farewell {
 }
 
 impl Farewell {
+    /// Whether the client ended it: nobody is there to be told why.
+    #[must_use]
+    pub const fn is_of_client(&self) -> bool {
+        matches!(self, Self::ClientLeft | Self::ClientReturns)
+    }
+
     /// Whether the client does not mean to return, or is not to.
     #[must_use]
     pub const fn is_final(&self) -> bool {

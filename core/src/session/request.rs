@@ -102,8 +102,11 @@ pub enum Request {
     },
     /// A request that could not be read and has been refused: the client is heard, no more.
     Malformed,
-    /// The client leaves.
-    Goodbye,
+    /// The client ends the session.
+    Goodbye {
+        /// It means to return, to this node or to another.
+        returns: bool,
+    },
 }
 
 /// Who is calling.

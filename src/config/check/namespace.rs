@@ -134,6 +134,7 @@ impl Namespace {
         );
         let Presence {
             grace,
+            reload_grace,
             roster_max,
             state_max,
             ..
@@ -142,6 +143,11 @@ impl Namespace {
             grace <= Duration::from_secs(300),
             &["presence.grace"],
             "must be at most 5m: whoever was lost for longer is not there",
+        );
+        at.unless(
+            reload_grace <= Duration::from_secs(300),
+            &["presence.reload_grace"],
+            "must be at most 5m, and counts up to presence.grace only",
         );
         at.unless(
             (1..=100_000).contains(&roster_max),

@@ -1,6 +1,6 @@
 //! Coming, changing, going, and returning within the grace.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use starling_mesh::transport::Transport;
 use starling_protocol::v1::server_frame::Body;
@@ -10,11 +10,14 @@ use super::{ROOM, Told, Watcher, client, client_hello, enter};
 use crate::support::node::Node;
 use crate::support::over_both;
 use crate::support::raw::Raw;
+use crate::support::raw::websocket::{self, CLOSE};
 use crate::support::settings::Settings;
 
 over_both! {
     who_comes_changes_and_goes_is_told_of_once
-    a_connection_that_breaks_has_its_grace
+    a_client_that_falls_silent_has_its_grace
+    a_client_that_says_it_returns_has_its_grace
+    a_page_that_goes_has_the_grace_of_a_reload
     a_client_that_returns_within_its_grace_never_left
     a_client_with_two_connections_is_there_until_the_last_of_them_ends
 }
@@ -63,17 +66,58 @@ async fn who_comes_changes_and_goes_is_told_of_once(transport: Transport) {
     node.stop().await;
 }
 
-async fn a_connection_that_breaks_has_its_grace(transport: Transport) {
-    let node = Node::start(Settings::default()).await;
-    let mut watcher = Watcher::of(client(&node, transport, 1).await, 1).await;
-    let mut anna = client(&node, transport, 2).await;
+/// How long a client is still there after this has happened to its connection, to which it comes back no more.
+async fn stays(node: &Node, transport: Transport, end: impl AsyncFnOnce(Raw) -> Option<Raw>) -> Duration {
+    let mut watcher = Watcher::of(client(node, transport, 1).await, 1).await;
+    let mut anna = client(node, transport, 2).await;
     enter(&mut anna, 1, "anna").await;
     watcher.until("a join", |it| it.states() == ["anna"]).await;
-    let began = std::time::Instant::now();
-    drop(anna);
+    let began = Instant::now();
+    let anna = end(anna).await;
     watcher.until("a leave", |it| it.shown.is_empty()).await;
-    assert!(began.elapsed() >= Duration::from_millis(4_900), "{:?}", began.elapsed());
-    drop(watcher);
+    drop((anna, watcher));
+    began.elapsed()
+}
+
+async fn a_client_that_falls_silent_has_its_grace(transport: Transport) {
+    let node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
+    let stayed = stays(&node, transport, async |anna| Some(anna)).await;
+    assert!(stayed >= Duration::from_millis(1_500 + 4_900), "{stayed:?}");
+    node.stop().await;
+}
+
+async fn a_client_that_says_it_returns_has_its_grace(transport: Transport) {
+    let node = Node::start(Settings::default()).await;
+    let stayed = stays(&node, transport, async |mut anna| {
+        anna.send(v1::Goodbye {
+            code: 4_504,
+            reason: "the node is silent".to_owned(),
+            ..v1::Goodbye::default()
+        })
+        .await;
+        Some(anna)
+    });
+    let stayed = stayed.await;
+    assert!(stayed >= Duration::from_millis(4_900), "{stayed:?}");
+    node.stop().await;
+}
+
+/// A browser closes the connections of a page that is closed, or loaded again, in order.
+async fn a_page_that_goes_has_the_grace_of_a_reload(transport: Transport) {
+    let node = Node::start(Settings::default()).await;
+    let stayed = stays(&node, transport, async |mut anna| match transport {
+        Transport::WebSocket => {
+            let going_away = 1_001_u16.to_be_bytes();
+            let close = websocket::message(CLOSE, &going_away);
+            anna.socket().write(&close).await.expect("it is sent");
+            Some(anna)
+        }
+        // Dropping it closes it.
+        Transport::WebTransport => None,
+    });
+    let stayed = stayed.await;
+    assert!(stayed >= Duration::from_millis(950), "{stayed:?}");
+    assert!(stayed < Duration::from_millis(4_000), "{stayed:?}");
     node.stop().await;
 }
 
@@ -95,7 +139,7 @@ async fn a_client_that_returns_within_its_grace_never_left(transport: Transport)
         Told::Updated("anna 3".into()),
     ];
     assert_eq!(watcher.told, told);
-    // It has left 5 s after the last of them, once.
+    // It has left after the last of them, once.
     watcher.until("a leave", |it| it.shown.is_empty()).await;
     assert_eq!(watcher.told.len(), 5);
     drop(watcher);

@@ -13,6 +13,15 @@ use crate::presence::{COMPARE_EVERY, PAGE_ENTRIES_MAX};
 const SLOT: SlotId = SlotId(3);
 const GRACE: Duration = Duration::from_secs(5);
 
+/// In one of which nobody may return.
+fn namespaces() -> Namespaces {
+    let settings = Settings {
+        grace: Duration::ZERO,
+        ..Settings::default()
+    };
+    Namespaces::from_iter([(Arc::from("now"), settings)])
+}
+
 struct Node {
     gateway: Gateway,
     now: Instant,
@@ -22,7 +31,7 @@ struct Node {
 impl Node {
     fn new(limits: Limits) -> Self {
         Self {
-            gateway: Gateway::new(Arc::new(Namespaces::default()), limits, Faults::default()),
+            gateway: Gateway::new(Arc::new(namespaces()), limits, Faults::default()),
             now: start(),
             wake: None,
         }
@@ -170,6 +179,27 @@ fn a_goodbye_is_told_at_once_and_a_loss_after_the_grace() {
     let changes = vec![gone(2, 5, false)];
     assert!(late.contains(&ToOwner::Changes { slot: SLOT, changes }), "{late:?}");
     assert_eq!(node.gateway.entries(), 0);
+}
+
+#[test]
+fn what_its_client_closed_has_the_grace_of_a_reload_and_never_more_than_that_of_a_loss() {
+    let mut node = Node::routed();
+    node.enter("chat:a", 1, "x");
+    assert_eq!(changes(node.ended(1, End::Closed)), [put(1, 2, true, "x")]);
+    let reload = Settings::default().reload_grace;
+    assert!(node.pass(reload - Duration::from_millis(1)).is_empty());
+    let late = node.pass(Duration::from_millis(1));
+    let left = vec![gone(1, 3, false)];
+    assert_eq!(
+        late,
+        [ToOwner::Changes {
+            slot: SLOT,
+            changes: left
+        }]
+    );
+    node.enter("now:a", 2, "x");
+    let ended = changes(node.ended(2, End::Closed));
+    assert!(matches!(&ended[..], [Change::Drop { is_left: false, .. }]), "{ended:?}");
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub enum Input {
 pub enum End {
     /// Its client has said goodbye and does not mean to return.
     Left,
+    /// Its client closed it without a word: a page that is closed, or loaded again and back in a moment.
+    Closed,
     /// Anything else: it broke, fell silent, or was sent to another node. The client may return.
     Lost,
 }

@@ -194,7 +194,7 @@ fn a_datagram_out_of_place_means_nothing() {
     assert_eq!(datagram(&mut harness, "chat:a", 2).len(), 1);
     leave(&mut harness, 2, "chat:a");
     assert!(datagram(&mut harness, "chat:a", 3).is_empty(), "of one that has left");
-    harness.receive(Request::Goodbye);
+    harness.receive(Request::Goodbye { returns: false });
     assert!(datagram(&mut harness, "chat:a", 4).is_empty(), "after the end");
 }
 
@@ -371,7 +371,7 @@ fn a_leave_is_answered_though_the_right_to_be_there_ended() {
 fn a_session_that_ends_watches_nothing() {
     let mut harness = Harness::open();
     watch(&mut harness, 1, "chat:a");
-    let effects = harness.receive(Request::Goodbye);
+    let effects = harness.receive(Request::Goodbye { returns: false });
     assert!(matches!(effects[0], Effect::Unwatch { place: PLACE }), "{effects:?}");
     assert!(farewell(&effects).is_final());
 }

@@ -291,7 +291,7 @@ impl Node {
             self.asked.remove(&reply); // it was never handed over
         }
         // What the link does not take at once is lost, and the client learns all the same.
-        let goodbye = (farewell != Farewell::ClientLeft).then_some(Frame::Goodbye);
+        let goodbye = (!farewell.is_of_client()).then_some(Frame::Goodbye);
         for frame in session.queue.into_iter().chain(goodbye) {
             if !scene.send_frame(link, &frame) {
                 break;

@@ -103,7 +103,9 @@ impl World {
             } => {
                 let now = self.agenda.passed();
                 let presence = self.truth.all.get(&(channel.clone(), client.clone()));
-                let is_late = presence.is_some_and(|presence| self.are_late(&channel, presence.last()));
+                // A node that has just started may not know whom to tell before the grace of a reload is over.
+                let unheard = self.unheard_of(&channel);
+                let is_late = presence.is_some_and(|presence| presence.last().all(|at| unheard.contains(at)));
                 self.truth.ripe(&client, &channel, number, is_late, now);
             }
             Event::Tab(tab) => self.tab(tab),

@@ -7,6 +7,8 @@ sights! {
     TakeOver,
     /// A client returned within its grace at the same node.
     Return,
+    /// A client closed its connection and returned within the grace of a reload.
+    Reload,
     /// A client did not return within its grace.
     TooLate,
     /// A dead node's entries were purged.

@@ -27,8 +27,8 @@ pub(super) struct Tab {
     pub(super) at: Option<(NodeId, ConnectionId)>,
     /// Where it is, or is again when it has returned, and with what state.
     pub(super) wants: BTreeMap<ChannelName, Bytes>,
-    /// Since when it is away without having left.
-    away: Option<(Duration, NodeId)>,
+    /// Since when it is away without having left, from where, and how its connection ended.
+    away: Option<(Duration, NodeId, End)>,
     number: u64,
 }
 
@@ -81,7 +81,13 @@ impl World {
                 self.end(tab, Absence::Silent(notice));
                 return self.back_after();
             }
-            _ => {}
+            _ => {
+                self.end(tab, Absence::Closed);
+                return match self.dice.percent(80) {
+                    true => millis(self, 30, 800),
+                    false => millis(self, 1_500, 4_000),
+                };
+            }
         }
         soon
     }
@@ -104,9 +110,13 @@ impl World {
         self.connections += 1;
         let at = (self.nodes[node].id.clone(), ConnectionId(self.connections));
         let now = self.agenda.passed();
-        if let Some((since, before)) = self.tabs[tab].away.take() {
+        if let Some((since, before, how)) = self.tabs[tab].away.take() {
+            let settings = self.truth.settings;
+            let is_reload = how == End::Closed;
+            let grace = if is_reload { settings.reload_grace } else { settings.grace };
             let sight = match now - since {
-                away if away > self.grace() => Sight::TooLate,
+                away if away > grace => Sight::TooLate,
+                _ if is_reload => Sight::Reload,
                 _ if before == at.0 => Sight::Return,
                 _ => Sight::TakeOver,
             };
@@ -207,11 +217,12 @@ impl World {
         }
         let (how, after) = match absence {
             Absence::Left => (End::Left, Duration::ZERO),
+            Absence::Closed => (End::Closed, Duration::ZERO),
             Absence::Silent(notice) => (End::Lost, notice),
             Absence::Lost | Absence::Crashed => (End::Lost, Duration::ZERO),
         };
-        if how == End::Lost {
-            self.tabs[tab].away = Some((self.agenda.passed(), node.clone()));
+        if how != End::Left {
+            self.tabs[tab].away = Some((self.agenda.passed(), node.clone(), how));
         }
         let to = node;
         self.agenda.after(after, Event::Ended { to, connection, how });
@@ -219,7 +230,7 @@ impl World {
 
     /// A node has crashed that had not missed these yet: they are lost as those are that were with it.
     pub(super) fn lose_silent(&mut self, node: &NodeId) {
-        let after = Absence::Crashed.ripe_after(self.grace());
+        let after = Absence::Crashed.ripe_after(&self.truth.settings);
         for ((channel, client), presence) in &self.truth.all {
             if let Some(number) = presence.absence_at(node) {
                 let (client, channel) = (client.clone(), channel.clone());
@@ -242,7 +253,7 @@ impl World {
                 continue;
             };
             let client = self.tabs[tab].client.clone();
-            self.tabs[tab].away = Some((self.agenda.passed(), node.clone()));
+            self.tabs[tab].away = Some((self.agenda.passed(), node.clone(), End::Lost));
             for channel in self.tabs[tab].wants.keys().cloned().collect::<Vec<_>>() {
                 self.gone(&client, &channel, at.clone(), Absence::Crashed);
             }
@@ -255,7 +266,7 @@ impl World {
         let (late, unheard) = (self.late_of(channel), self.unheard_of(channel));
         if let Some(number) = self.truth.leave(client, channel, &at, absence, (&late, &unheard), now) {
             let (client, channel) = (client.clone(), channel.clone());
-            let after = absence.ripe_after(self.grace());
+            let after = absence.ripe_after(&self.truth.settings);
             self.agenda.after(
                 after,
                 Event::Ripe {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::link::{DELAY_MAX, DISORDER_MAX};
 use crate::id::{ChannelName, NodeId};
 use crate::presence::entry::{Client, ConnectionId};
+use crate::presence::settings::Settings;
 
 /// By which connection.
 pub(super) type At = (NodeId, ConnectionId);
@@ -17,6 +18,8 @@ pub(super) type At = (NodeId, ConnectionId);
 pub(super) enum Absence {
     /// It has said so.
     Left,
+    /// It has closed its connection, as a page does that is loaded again.
+    Closed,
     /// Its gateway has noticed at once.
     Lost,
     /// Its gateway notices after a while.
@@ -27,23 +30,25 @@ pub(super) enum Absence {
 
 impl Absence {
     /// From when on it may be told that it has left.
-    pub(super) fn ripe_after(self, grace: Duration) -> Duration {
-        let nearly = grace.mul_f64(0.85);
+    pub(super) fn ripe_after(self, settings: &Settings) -> Duration {
+        let nearly = |grace: Duration| grace.mul_f64(0.85);
         match self {
             Self::Left => Duration::ZERO,
-            Self::Lost | Self::Crashed => nearly,
-            Self::Silent(notice) => notice + nearly,
+            Self::Closed => nearly(settings.reload_grace),
+            Self::Lost | Self::Crashed => nearly(settings.grace),
+            Self::Silent(notice) => notice + nearly(settings.grace),
         }
     }
 
     /// Until when it must have been told.
-    fn told_within(self, grace: Duration) -> Duration {
-        let late = grace.mul_f64(1.15) + Duration::from_secs(1);
+    fn told_within(self, settings: &Settings) -> Duration {
+        let late = |grace: Duration| grace.mul_f64(1.15) + Duration::from_secs(1);
         match self {
             Self::Left => TOLD_WITHIN,
-            Self::Lost => late,
-            Self::Silent(notice) => notice + late,
-            Self::Crashed => Duration::from_millis(2_250) + late,
+            Self::Closed => late(settings.reload_grace),
+            Self::Lost => late(settings.grace),
+            Self::Silent(notice) => notice + late(settings.grace),
+            Self::Crashed => Duration::from_millis(2_250) + late(settings.grace),
         }
     }
 }
@@ -70,8 +75,8 @@ pub(super) struct Presence {
     lingers_until: Duration,
     /// Where it was last.
     left_from: Option<NodeId>,
-    /// When a connection of it was last lost at each node, and when it last left by one.
-    lost_at: BTreeMap<NodeId, Duration>,
+    /// When a connection of it was last lost at each node, and until when it may be shown for that; and when it last left by one.
+    lost_at: BTreeMap<NodeId, (Duration, Duration)>,
     left_at: BTreeMap<NodeId, Duration>,
     /// Absences so far.
     absences: u64,
@@ -133,7 +138,7 @@ impl Presence {
     /// that it has left elsewhere since. An owner takes such a connection for one more, until it hears of its end.
     pub(super) fn is_overtaken(&self, is_late: impl Fn(&NodeId) -> bool, now: Duration) -> bool {
         let mut lost = self.lost_at.iter();
-        lost.any(|(node, at)| now < *at + DISORDER_MAX + TOLD_WITHIN && is_late(node))
+        lost.any(|(node, (at, _))| now < *at + DISORDER_MAX + TOLD_WITHIN && is_late(node))
     }
 
     /// Whether an owner that takes some nodes for dead, though they live, knows nothing better of it: it is there, or was
@@ -156,7 +161,7 @@ impl Presence {
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     pub(super) all: BTreeMap<(ChannelName, Client), Presence>,
-    pub(super) grace: Duration,
+    pub(super) settings: Settings,
 }
 
 impl Truth {
@@ -192,13 +197,17 @@ impl Truth {
     ) -> Option<u64> {
         let presence = self.all.get_mut(&(channel.clone(), client.clone()))?;
         presence.here.remove(at)?;
-        let until = now + absence.told_within(self.grace);
+        let until = now + absence.told_within(&self.settings);
         presence.left_from = Some(at.0.clone());
         match absence {
-            Absence::Left => presence.left_at.insert(at.0.clone(), now),
-            Absence::Lost => presence.lost_at.insert(at.0.clone(), now),
-            Absence::Silent(_) | Absence::Crashed => None,
-        };
+            Absence::Left => _ = presence.left_at.insert(at.0.clone(), now),
+            Absence::Closed | Absence::Lost => {
+                // One that was lost before at the same node may have the longer grace.
+                let before = presence.lost_at.get(&at.0).map_or(until, |(_, until)| *until);
+                presence.lost_at.insert(at.0.clone(), (now, until.max(before)));
+            }
+            Absence::Silent(_) | Absence::Crashed => {}
+        }
         if matches!(absence, Absence::Silent(_) | Absence::Crashed) {
             presence.lingers_until = presence.lingers_until.max(until);
         }
@@ -216,8 +225,8 @@ impl Truth {
         if is_left {
             presence.moves.push((now, false));
             // That another was lost just before may be heard after it has left, and is a grace of its own then.
-            let lost = presence.lost_at.values().filter(|at| now < **at + DELAY_MAX).max();
-            let until = lost.map(|at| *at + Absence::Lost.told_within(self.grace));
+            let lost = presence.lost_at.values().filter(|(at, _)| now < *at + DELAY_MAX);
+            let until = lost.map(|(_, until)| *until).max();
             presence.shown_until = until.map_or(presence.shown_until, |until| until.max(presence.shown_until));
             return None;
         }
@@ -226,7 +235,10 @@ impl Truth {
             let delay = if late.contains(node) { DISORDER_MAX } else { DELAY_MAX };
             now < *at + delay
         };
-        if matches!(absence, Absence::Lost) && presence.left_at.iter().any(is_ended) {
+        // It was lost before by another connection, whose grace is longer and still runs.
+        let others = presence.lost_at.values().map(|(_, until)| *until).max();
+        presence.shown_until = others.map_or(presence.shown_until, |until| until.max(presence.shown_until));
+        if matches!(absence, Absence::Closed | Absence::Lost) && presence.left_at.iter().any(is_ended) {
             presence.moves.push((now, false));
         }
         Some(presence.absences)

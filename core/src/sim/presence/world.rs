@@ -114,7 +114,7 @@ impl World {
             is_healed: false,
             trace: trace.then(String::new),
         };
-        world.truth.grace = world.grace();
+        
         for index in 0..world.plan.nodes {
             let clock = Clock::draw(world.plan.clocks_err, &mut world.dice);
             let node = world.start(index, 1, clock);
@@ -141,10 +141,6 @@ impl World {
             told: self.check.told,
             trace: self.trace,
         }
-    }
-
-    pub(super) fn grace(&self) -> Duration {
-        Settings::default().grace
     }
 
     /// Whether clients come and go no more.
