@@ -106,7 +106,7 @@ pub fn request(body: Bytes, namespace: &str) -> Result<Request, Rejected> {
             document::part(&part).map_or(Request::Malformed, Request::DocumentPart)
         }
         client_frame::Body::Goodbye(goodbye) => Request::Goodbye {
-            returns: goodbye.code != CloseCode::Normal.number().into(),
+            returns: goodbye.code != u32::from(CloseCode::Normal.number()),
         },
     })
 }

@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::lib0::{ReadError, Reader, SAFE_INTEGER_MAX};
 
 mod content;
+mod spread;
 mod update;
 
 pub(super) use update::SKIP;
@@ -33,11 +34,13 @@ pub const CLOCK_MAX: u64 = (1 << 31) - 1;
 pub struct Limits {
     /// Bytes of an update.
     pub bytes: usize,
-    /// Clients in an update, a state vector or a delete set; and in a document.
+    /// Clients in an update, a state vector or a delete set; and in a document. Each page that edits is one more, for ever.
+    pub clients: usize,
+    /// Clients from which on their ids have to be spread as random ones are.
     ///
     /// yrs keeps clients in a hash table keyed by their id as it is: ids chosen to collide cost the square of their number,
     /// 16,384 of them 0.1 s.
-    pub clients: usize,
+    pub chosen_clients: usize,
     /// Blocks of an update: the smallest has two bytes and takes up to 250 in memory.
     pub blocks: usize,
     /// Ranges of a delete set.
@@ -67,7 +70,8 @@ impl Limits {
     /// For what a client sends.
     pub const CLIENT: Self = Self {
         bytes: 4 * 1024 * 1024,
-        clients: 16_384,
+        clients: 131_072,
+        chosen_clients: 16_384,
         blocks: 262_144,
         deletes: 262_144,
         subdocuments: 0,
@@ -82,7 +86,9 @@ impl Limits {
     /// For what was admitted and merged before: a document in whole.
     pub const STORED: Self = Self {
         bytes: 64 * 1024 * 1024,
-        clients: 65_536,
+        clients: 262_144,
+        // Each was looked at when it came.
+        chosen_clients: usize::MAX,
         blocks: 4_194_304,
         deletes: 4_194_304,
         ..Self::CLIENT
@@ -183,6 +189,12 @@ pub enum Flaw {
         /// Where.
         at: usize,
     },
+    /// Ids of clients were chosen to collide in a hash table.
+    #[error("has {clients} clients with ids that are not random; leave `clientID` to Yjs")]
+    Chosen {
+        /// How many clients there are.
+        clients: usize,
+    },
     /// A client comes twice.
     #[error("names client {client} twice")]
     Twice {
@@ -247,7 +259,7 @@ pub fn state_vector(bytes: &[u8], limits: &Limits) -> Result<usize, Flaw> {
         named.push(reader.uint(SAFE_INTEGER_MAX)?);
         clock(&mut reader)?;
     }
-    once(named)?;
+    clients_of(named, limits)?;
     end(&reader)?;
     Ok(clients)
 }
@@ -316,6 +328,23 @@ const fn within(count: usize, max: usize, limit: Limit) -> Result<(), Flaw> {
         return Err(Flaw::Limit { limit, max });
     }
     Ok(())
+}
+
+/// Each client comes once, and many of them have ids that are spread.
+fn clients_of(clients: Vec<u64>, limits: &Limits) -> Result<(), Flaw> {
+    not_chosen(&clients, clients.len(), limits)?;
+    once(clients)
+}
+
+/// Whether a table of these clients is still fast, of which the last `new` are new.
+///
+/// # Errors
+/// When there are many, and the ids of the new ones were chosen to collide.
+pub(super) fn not_chosen(clients: &[u64], new: usize, limits: &Limits) -> Result<(), Flaw> {
+    match clients.len() <= limits.chosen_clients || spread::is_spread(clients, new) {
+        true => Ok(()),
+        false => Err(Flaw::Chosen { clients: clients.len() }),
+    }
 }
 
 fn once(mut clients: Vec<u64>) -> Result<(), Flaw> {

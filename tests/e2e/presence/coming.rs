@@ -10,7 +10,7 @@ use super::{ROOM, Told, Watcher, client, client_hello, enter};
 use crate::support::node::Node;
 use crate::support::over_both;
 use crate::support::raw::Raw;
-use crate::support::raw::websocket::{self, CLOSE};
+use crate::support::raw::websocket::{CLOSE, message};
 use crate::support::settings::Settings;
 
 over_both! {
@@ -108,7 +108,7 @@ async fn a_page_that_goes_has_the_grace_of_a_reload(transport: Transport) {
     let stayed = stays(&node, transport, async |mut anna| match transport {
         Transport::WebSocket => {
             let going_away = 1_001_u16.to_be_bytes();
-            let close = websocket::message(CLOSE, &going_away);
+            let close = message(CLOSE, &going_away);
             anna.socket().write(&close).await.expect("it is sent");
             Some(anna)
         }

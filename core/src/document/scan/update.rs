@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::content;
-use super::{Flaw, Limit, Limits, advance, clock, count, end, once, within};
+use super::{Flaw, Limit, Limits, advance, clients_of, clock, count, end, within};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::document::lib0::{Reader, SAFE_INTEGER_MAX};
@@ -115,7 +115,7 @@ fn read(bytes: &[u8], limits: &Limits) -> Result<Outline, Flaw> {
     for _ in 0..sections {
         section(&mut reader, &mut outline, limits)?;
     }
-    once(outline.sections.iter().map(|section| section.client).collect())?;
+    clients_of(outline.sections.iter().map(|section| section.client).collect(), limits)?;
     outline.deletes = deletes(&mut reader, limits)?;
     end(&reader)?;
     Ok(outline)
@@ -237,6 +237,6 @@ fn deletes(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<(u64, Range<u
             deletes.push((client, first..before));
         }
     }
-    once(named)?;
+    clients_of(named, limits)?;
     Ok(deletes)
 }

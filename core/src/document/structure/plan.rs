@@ -2,6 +2,7 @@
 
 use super::{Flaw, HashMap, Kind, Limit, Limits, Link, NOWHERE, Outline, Place, PlaceId, Range, Structure};
 use crate::document::lib0::put_uint;
+use crate::document::scan::not_chosen;
 
 /// What of an update can be applied, and what that adds to the structure.
 #[derive(Debug, Default)]
@@ -168,6 +169,12 @@ pub(super) fn plan(known: &Structure, outline: &Outline, limits: &Limits) -> Res
             limit: Limit::Clients,
             max: limits.clients,
         });
+    }
+    if clients > limits.chosen_clients && clients > known.clients() {
+        let new = outline.sections.iter().map(|section| section.client);
+        let new = new.filter(|client| known.end(*client) == 0);
+        let all: Vec<_> = known.clients.keys().copied().chain(new).collect();
+        not_chosen(&all, clients - known.clients(), limits)?;
     }
     plan.deleted = outline.deletes.len();
     for (client, range) in &outline.deletes {

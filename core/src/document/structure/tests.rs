@@ -104,6 +104,31 @@ fn what_is_not_here_is_cut_off_and_named() {
 }
 
 #[test]
+fn a_new_client_whose_id_was_chosen_is_turned_away_and_another_is_not() {
+    let limits = Limits {
+        chosen_clients: 1_000,
+        ..LIMITS
+    };
+    let first_of = |client: u64| {
+        let mut update = vec![1, 1];
+        put_uint(&mut update, client);
+        update.extend(b"\0\x04\x01\x01a\x01x\0");
+        update
+    };
+    let mut known = Known::default();
+    // Sixteen thousand that begin at one place of a table, which were there before anybody looked.
+    for client in 1..=16_000 {
+        known.apply(&first_of(client << 20));
+    }
+    let plan = |client: u64| {
+        let outline = scan::update(&first_of(client), &limits).unwrap();
+        known.0.plan(&outline, &limits).err()
+    };
+    assert_eq!(plan(20_000 << 20), Some(Flaw::Chosen { clients: 16_001 }));
+    assert_eq!(plan(0x1234_5678), None);
+}
+
+#[test]
 fn who_has_written_goes_on_where_nobody_else_may_begin() {
     let mut known = Known::default();
     for client in 1..=3 {

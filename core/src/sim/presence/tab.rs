@@ -113,7 +113,11 @@ impl World {
         if let Some((since, before, how)) = self.tabs[tab].away.take() {
             let settings = self.truth.settings;
             let is_reload = how == End::Closed;
-            let grace = if is_reload { settings.reload_grace } else { settings.grace };
+            let grace = if is_reload {
+                settings.reload_grace
+            } else {
+                settings.grace
+            };
             let sight = match now - since {
                 away if away > grace => Sight::TooLate,
                 _ if is_reload => Sight::Reload,

@@ -114,7 +114,7 @@ impl World {
             is_healed: false,
             trace: trace.then(String::new),
         };
-        
+
         for index in 0..world.plan.nodes {
             let clock = Clock::draw(world.plan.clocks_err, &mut world.dice);
             let node = world.start(index, 1, clock);
