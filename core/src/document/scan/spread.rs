@@ -14,7 +14,7 @@ const STRETCH_BITS: u32 = 7;
 
 /// Whether the last `new` of these ids are where others are as random ids would be, or better, as those that count up from 1.
 /// That some of those before are not is no fault of theirs.
-pub fn is_spread(ids: &[u64], new: usize) -> bool {
+pub(super) fn is_spread(ids: &[u64], new: usize) -> bool {
     let slots = (ids.len() * 8 / 7).max(1).next_power_of_two();
     (TABLE_BITS_MIN..=slots.trailing_zeros()).all(|table_bits| {
         let stretch_of = |id: &u64| ((id & ((1 << table_bits) - 1)) >> STRETCH_BITS) as usize;
