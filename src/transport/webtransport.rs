@@ -73,11 +73,12 @@ impl WebTransport {
     }
 }
 
-/// What a stream that cannot be read says of its connection. A browser whose page goes closes it, or takes the stream back.
+/// What a stream that cannot be read says of its connection. A browser whose page goes closes the connection, or the stream that
+/// the session was opened on, and then wtransport closes the connection itself: this node has not, or the session would be over.
 fn ended(error: &ReadError) -> Ended {
+    use ConnectionError::{ApplicationClosed, ConnectionClosed, LocallyClosed};
     match error {
-        ReadError::Reset(_)
-        | ReadError::ConnectionLost(ConnectionError::ApplicationClosed(_) | ConnectionError::ConnectionClosed(_)) => {
+        ReadError::Reset(_) | ReadError::ConnectionLost(ApplicationClosed(_) | ConnectionClosed(_) | LocallyClosed) => {
             Ended::Closed
         }
         _ => Ended::Gone,
