@@ -28,8 +28,9 @@ mod webtransport;
 const FLOOD_BYTES: usize = 64 * 1024 * 1024;
 const FLOOD_TIME: Duration = Duration::from_secs(2);
 
-/// Memory that one client may cost a node beyond its connection, the allocator's leavings included.
-const GROWTH_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Memory that one client may cost a node beyond its connection, with what the allocator keeps for a while of what it had for others:
+/// half of that was seen. The floods have 20 MB and more, but for one of cursors.
+const GROWTH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Sends this again and again and reads no answer. The node may stop reading, or hang up; it may not collect answers.
 async fn flood(node: &Node, raw: &mut Raw, bytes: &[u8]) {
