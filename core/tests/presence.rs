@@ -9,13 +9,13 @@ use starling_core::sim::{Coverage, Sighted as _};
 /// A seed for each planted fault in which it shows. `make simulate-presence ARGS=--plants` finds others.
 const CAUGHT: [(&str, u64); 9] = [
     ("presence_no_digest", 0),
-    ("presence_no_dots", 341),
-    ("presence_no_purge_record", 49),
+    ("presence_no_dots", 503),
+    ("presence_no_purge_record", 14),
     ("presence_leave_not_replicated", 0),
-    ("presence_early_leave", 17),
+    ("presence_early_leave", 16),
     ("presence_no_grace", 0),
-    ("presence_no_chain", 0),
-    ("presence_purge_alone", 17),
+    ("presence_no_chain", 12),
+    ("presence_purge_alone", 2),
     ("presence_old_is_news", 858),
 ];
 
