@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::lib0::{ReadError, Reader, SAFE_INTEGER_MAX};
 
 mod content;
-mod spread;
+mod crowded;
 mod update;
 
 pub(super) use update::SKIP;
@@ -36,11 +36,11 @@ pub struct Limits {
     pub bytes: usize,
     /// Clients in an update, a state vector or a delete set; and in a document. Each page that edits is one more, for ever.
     pub clients: usize,
-    /// Clients from which on their ids have to be spread as random ones are.
+    /// Of these, clients whose ids are too close to those of others to be random.
     ///
     /// yrs keeps clients in a hash table keyed by their id as it is: ids chosen to collide cost the square of their number,
     /// 16,384 of them 0.1 s.
-    pub chosen_clients: usize,
+    pub crowded_clients: usize,
     /// Blocks of an update: the smallest has two bytes and takes up to 250 in memory.
     pub blocks: usize,
     /// Ranges of a delete set.
@@ -71,7 +71,7 @@ impl Limits {
     pub const CLIENT: Self = Self {
         bytes: 4 * 1024 * 1024,
         clients: 131_072,
-        chosen_clients: 16_384,
+        crowded_clients: 16_384,
         blocks: 262_144,
         deletes: 262_144,
         subdocuments: 0,
@@ -88,7 +88,7 @@ impl Limits {
         bytes: 64 * 1024 * 1024,
         clients: 262_144,
         // Each was looked at when it came.
-        chosen_clients: usize::MAX,
+        crowded_clients: usize::MAX,
         blocks: 4_194_304,
         deletes: 4_194_304,
         ..Self::CLIENT
@@ -189,10 +189,10 @@ pub enum Flaw {
         /// Where.
         at: usize,
     },
-    /// Ids of clients were chosen to collide in a hash table.
-    #[error("has {clients} clients with ids that are not random; leave `clientID` to Yjs")]
-    Chosen {
-        /// How many clients there are.
+    /// Ids of clients collide in a hash table.
+    #[error("has {clients} clients whose ids are too close to be random; leave `clientID` to Yjs")]
+    Crowded {
+        /// How many of them.
         clients: usize,
     },
     /// A client comes twice.
@@ -330,20 +330,23 @@ const fn within(count: usize, max: usize, limit: Limit) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// Each client comes once, and many of them have ids that are spread.
+/// Each client comes once, and few have ids that collide.
 fn clients_of(clients: Vec<u64>, limits: &Limits) -> Result<(), Flaw> {
-    not_chosen(&clients, clients.len(), limits)?;
+    few_crowded(&clients, limits)?;
     once(clients)
 }
 
-/// Whether a table of these clients is still fast, of which the last `new` are new.
+/// Whether a table of these clients is fast.
 ///
 /// # Errors
-/// When there are many, and the ids of the new ones were chosen to collide.
-pub(super) fn not_chosen(clients: &[u64], new: usize, limits: &Limits) -> Result<(), Flaw> {
-    match clients.len() <= limits.chosen_clients || spread::is_spread(clients, new) {
-        true => Ok(()),
-        false => Err(Flaw::Chosen { clients: clients.len() }),
+/// When the ids of too many collide.
+pub(super) fn few_crowded(clients: &[u64], limits: &Limits) -> Result<(), Flaw> {
+    if clients.len() <= limits.crowded_clients {
+        return Ok(());
+    }
+    match crowded::crowded(clients) {
+        crowded if crowded <= limits.crowded_clients => Ok(()),
+        clients => Err(Flaw::Crowded { clients }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Flaw, HashMap, Kind, Limit, Limits, Link, NOWHERE, Outline, Place, PlaceId, Range, Structure};
 use crate::document::lib0::put_uint;
-use crate::document::scan::not_chosen;
+use crate::document::scan::few_crowded;
 
 /// What of an update can be applied, and what that adds to the structure.
 #[derive(Debug, Default)]
@@ -170,11 +170,10 @@ pub(super) fn plan(known: &Structure, outline: &Outline, limits: &Limits) -> Res
             max: limits.clients,
         });
     }
-    if clients > limits.chosen_clients && clients > known.clients() {
+    if clients > limits.crowded_clients && clients > known.clients() {
         let new = outline.sections.iter().map(|section| section.client);
         let new = new.filter(|client| known.end(*client) == 0);
-        let all: Vec<_> = known.clients.keys().copied().chain(new).collect();
-        not_chosen(&all, clients - known.clients(), limits)?;
+        few_crowded(&known.clients.keys().copied().chain(new).collect::<Vec<_>>(), limits)?;
     }
     plan.deleted = outline.deletes.len();
     for (client, range) in &outline.deletes {

@@ -104,9 +104,9 @@ fn what_is_not_here_is_cut_off_and_named() {
 }
 
 #[test]
-fn a_new_client_whose_id_was_chosen_is_turned_away_and_another_is_not() {
+fn a_client_whose_id_collides_with_too_many_is_turned_away_and_another_is_not() {
     let limits = Limits {
-        chosen_clients: 1_000,
+        crowded_clients: 16_000,
         ..LIMITS
     };
     let first_of = |client: u64| {
@@ -116,7 +116,7 @@ fn a_new_client_whose_id_was_chosen_is_turned_away_and_another_is_not() {
         update
     };
     let mut known = Known::default();
-    // Sixteen thousand that begin at one place of a table, which were there before anybody looked.
+    // As many as may begin at one place of a table.
     for client in 1..=16_000 {
         known.apply(&first_of(client << 20));
     }
@@ -124,7 +124,7 @@ fn a_new_client_whose_id_was_chosen_is_turned_away_and_another_is_not() {
         let outline = scan::update(&first_of(client), &limits).unwrap();
         known.0.plan(&outline, &limits).err()
     };
-    assert_eq!(plan(20_000 << 20), Some(Flaw::Chosen { clients: 16_001 }));
+    assert_eq!(plan(20_000 << 20), Some(Flaw::Crowded { clients: 16_001 }));
     assert_eq!(plan(0x1234_5678), None);
 }
 

@@ -12,20 +12,20 @@ const TABLE_BITS_MIN: u32 = 14;
 /// A stretch of slots: 128 of them.
 const STRETCH_BITS: u32 = 7;
 
-/// Whether the last `new` of these ids are where others are as random ids would be, or better, as those that count up from 1.
-/// That some of those before are not is no fault of theirs.
-pub(super) fn is_spread(ids: &[u64], new: usize) -> bool {
+/// How many of these ids begin where there are too many others, for random ids or for those that count up from 1: the most at any
+/// size of the table. What they cost is the square of it.
+pub(super) fn crowded(ids: &[u64]) -> usize {
     let slots = (ids.len() * 8 / 7).max(1).next_power_of_two();
-    (TABLE_BITS_MIN..=slots.trailing_zeros()).all(|table_bits| {
-        let stretch_of = |id: &u64| ((id & ((1 << table_bits) - 1)) >> STRETCH_BITS) as usize;
+    let tables = (TABLE_BITS_MIN..=slots.trailing_zeros()).map(|table_bits| {
+        let slot_mask = (1 << table_bits) - 1;
         let mut stretches = vec![0_usize; 1 << (table_bits - STRETCH_BITS)];
         for id in ids {
-            stretches[stretch_of(id)] += 1;
+            stretches[((id & slot_mask) >> STRETCH_BITS) as usize] += 1;
         }
         let begin_max = begin_max(ids.len() / stretches.len());
-        let mut new = ids[ids.len() - new..].iter();
-        new.all(|id| stretches[stretch_of(id)] <= begin_max)
-    })
+        stretches.into_iter().filter(|begin| *begin > begin_max).sum()
+    });
+    tables.max().unwrap_or(0)
 }
 
 /// How many ids may begin in a stretch: six standard deviations above the mean of random ones, and some more for those that are
@@ -46,36 +46,35 @@ mod tests {
         (0..COUNT).map(|id| xxh3_64(&id.to_le_bytes()) % below).collect()
     }
 
-    fn all_spread(ids: &[u64]) -> bool {
-        is_spread(ids, ids.len())
-    }
-
-    fn are_spread(id: impl Fn(u64) -> u64) -> bool {
-        all_spread(&(0..COUNT).map(id).collect::<Vec<_>>())
+    fn crowded_of(id: impl Fn(u64) -> u64) -> usize {
+        crowded(&(0..COUNT).map(id).collect::<Vec<_>>())
     }
 
     #[test]
-    fn ids_that_are_random_or_count_up_are_spread() {
-        assert!(all_spread(&random(1 << 32)), "as Yjs draws them");
-        assert!(all_spread(&random(1 << 53)));
-        assert!(are_spread(|id| id + 1));
-        assert!(all_spread(&[]));
+    fn ids_that_are_random_or_count_up_are_not_crowded() {
+        assert_eq!(crowded(&random(1 << 32)), 0, "as Yjs draws them");
+        assert_eq!(crowded(&random(1 << 53)), 0);
+        assert_eq!(crowded_of(|id| id + 1), 0);
+        assert_eq!(crowded(&[]), 0);
     }
 
     #[test]
-    fn ids_that_are_chosen_to_collide_are_not() {
+    fn ids_that_are_chosen_to_collide_are() {
         for shift in [8, 10, 12, 14, 17, 20, 33] {
-            assert!(!are_spread(|id| id << shift), "{shift}");
+            assert_eq!(crowded_of(|id| id << shift), COUNT as usize, "{shift}");
         }
-        assert!(
-            !are_spread(|id| id & 0xfff | id >> 12 << 40),
-            "in one part of the table"
-        );
+        let in_one_part = |id| id & 0xfff | id >> 12 << 40;
+        assert_eq!(crowded_of(in_one_part), COUNT as usize);
+    }
+
+    #[test]
+    fn those_among_others_are_counted() {
         let mut mixed = random(1 << 32);
         mixed.extend((0..1_000).map(|id| id << 20));
-        assert!(!all_spread(&mixed), "a thousand among a hundred thousand");
-        assert!(!is_spread(&mixed, 1), "one more where there are too many");
+        // With the random ones that begin in the same stretch of the smallest table.
+        let of_mixed = crowded(&mixed);
+        assert!((1_000..3_000).contains(&of_mixed), "{of_mixed}");
         mixed.push(0x1234_5678);
-        assert!(is_spread(&mixed, 1), "another is not turned away for it");
+        assert_eq!(crowded(&mixed), of_mixed, "another is none of them");
     }
 }
