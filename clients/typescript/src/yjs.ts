@@ -124,7 +124,7 @@ export class DocProvider {
       means,
       send: (piece, bytes, edit) => this.#line.send(piece, bytes, edit),
       wake: () => this.#turns.wake(),
-      edited: (update, isOwn) => this.#edited(update, isOwn),
+      edited: (update, isOwn) => this.#offline?.append(update, isOwn),
       changed: () => this.#changed(),
       refused: (error) => this.#refused(error),
       failed: (error) => this.#end('failed', error),
@@ -236,8 +236,8 @@ export class DocProvider {
     const failed = (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       this.#loss = invalid(`what is edited is not kept on this machine (${reason}); it goes on without`);
-      this.#emitter.emit('error', this.#loss);
       this.#changed();
+      this.#emitter.emit('error', this.#loss);
     };
     try {
       const offline = await Offline.open(name, doc.gc, { changed: () => this.#changed(), failed });
@@ -258,11 +258,6 @@ export class DocProvider {
       failed(error);
     }
     if (!this.#isEnded) this.#start();
-  }
-
-  #edited(update: Uint8Array, isOwn: boolean): void {
-    this.#offline?.append(update, isOwn);
-    this.#changed();
   }
 
   #start(): void {

@@ -39,7 +39,7 @@ export class Offline {
   readonly #database: IDBDatabase;
   readonly #gc: boolean;
   readonly #keeper: Keeper;
-  /** Transactions that are not written yet. */
+  /** Updates that are not written yet. */
   #writing = 0;
   /** Something was not written: what comes after it does not make the document whole. */
   #hasGap = false;
@@ -98,7 +98,7 @@ export class Offline {
     this.#write((updates, unsaved) => {
       updates.add(update);
       if (isOwn) unsaved.put(this.#edits, this.#page);
-    });
+    }, true);
     if (++this.#rows > ROWS_MAX) this.#compact();
   }
 
@@ -138,18 +138,22 @@ export class Offline {
     });
   }
 
-  #write(act: (updates: IDBObjectStore, unsaved: IDBObjectStore) => void): void {
+  /** Writes; an update is kept once it is written. */
+  #write(act: (updates: IDBObjectStore, unsaved: IDBObjectStore) => void, isUpdate = false): void {
     try {
       const transaction = this.#database.transaction([UPDATES, UNSAVED], 'readwrite');
-      this.#writing++;
-      transaction.oncomplete = () => {
-        this.#writing--;
-        this.#keeper.changed();
-      };
       transaction.onabort = () => {
         this.#hasGap = true;
         this.#keeper.failed(transaction.error?.message ?? 'it was taken back');
       };
+      if (isUpdate) {
+        this.#writing++;
+        transaction.oncomplete = () => {
+          this.#writing--;
+          this.#keeper.changed();
+        };
+        this.#keeper.changed();
+      }
       act(transaction.objectStore(UPDATES), transaction.objectStore(UNSAVED));
     } catch {
       // It was closed, by the page or because it was cleared.
