@@ -100,17 +100,19 @@ test('a tab that is loaded again has not left, and one that is closed has in a m
   await tab.reload();
   await attend(tab, { url: a.url, ...PREFERRED }, name, 'anna again');
   await see([watcher], ['anna again at a', 'bert at b']);
+  // On a machine that is so busy it may be back too late, and has left then.
+  const isInTime = Date.now() - reloaded < RELOAD_GRACE_MS;
   const closed = Date.now();
   await tab.close();
   await see([watcher], ['bert at b']);
   const told = await toldSince(watcher, reloaded);
   // By then the grace of what was there before the reload is over, too.
-  assert.deepEqual(
-    told.map(([event]) => event),
-    ['update anna again', 'leave anna again'],
-  );
-  const [, left] = told as [unknown, [string, number]];
-  const afterMs = left[1] - closed;
+  const events = told.map(([event]) => event);
+  const left = events.pop();
+  assert.equal(left, 'leave anna again');
+  if (isInTime || events.length === 1) assert.deepEqual(events, ['update anna again']);
+  else assert.deepEqual(events, ['leave anna', 'join anna again']);
+  const afterMs = (told.at(-1)?.[1] ?? 0) - closed;
   figure(`a tab that was closed had left after ${(afterMs / 1_000).toFixed(2)} s`);
   assert.ok(afterMs >= RELOAD_GRACE_MS, 'not before it could have been loaded again');
   assert.ok(afterMs < RELOAD_GRACE_MS + SLACK_MS, `${afterMs} ms`);

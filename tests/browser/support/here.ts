@@ -14,7 +14,7 @@ export interface Moment {
 /** What a page knows of a channel's presence. What a client says of itself is its name. */
 export interface Here {
   presence: Presence<string, Moment>;
-  /** Milliseconds since 1970, in fractions: all pages of a machine have one clock. */
+  /** Milliseconds since 1970, by the clock that all pages of a machine have, and the test. */
   now: () => number;
   /** Who joined, was updated and left, and when that was told. */
   told: [event: string, atMs: number][];
@@ -40,7 +40,7 @@ export async function attend(
       )) as typeof import('../../../clients/typescript/src/presence.ts');
       bench.client = new bench.Client(options);
       const presence = presenceOf<string, Moment>(bench.client, channel);
-      const now = () => performance.timeOrigin + performance.now();
+      const { now } = Date;
       const here: Here = { presence, now, told: [], doubted: [], moves: [], isMoving: false };
       bench.here = here;
       for (const kind of ['join', 'update', 'leave'] as const) {
