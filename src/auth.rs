@@ -80,6 +80,12 @@ impl Auth {
         Ok(())
     }
 
+    /// Whether whoever presents nothing is let in.
+    #[must_use]
+    pub const fn admits_anybody(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
     /// What a session may do that presents this token, or none.
     ///
     /// # Errors

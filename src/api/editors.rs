@@ -25,9 +25,10 @@ pub(super) fn router() -> Router<Arc<Site>> {
     Router::new()
         .route("/yjs/{*document}", get(open_yjs))
         .route("/hocuspocus", get(open_hocuspocus))
+        .route("/hocuspocus/{*document}", get(open_hocuspocus))
 }
 
-/// What a URL of y-websocket may say beside the document.
+/// What a URL may say beside the document.
 #[derive(Debug, Deserialize)]
 struct Presented {
     token: Option<String>,
@@ -49,10 +50,7 @@ async fn open_yjs(
     let in_protocol = protocol
         .as_ref()
         .and_then(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL));
-    // What else a URL says is the application's own.
-    let presented = Query::<Presented>::try_from_uri(request.uri());
-    let token = presented.ok().and_then(|Query(presented)| presented.token);
-    let token = token.or_else(|| in_protocol.map(str::to_owned));
+    let token = presented(&request).or_else(|| in_protocol.map(str::to_owned));
     // A browser takes no answer that leaves its sub-protocol out.
     if let Some(protocol) = protocol
         .as_ref()
@@ -79,10 +77,11 @@ async fn open_yjs(
     Ok(answer)
 }
 
-/// `GET /hocuspocus`.
+/// `GET /hocuspocus`; and `/hocuspocus/{document}`, where providers before 2.0 come.
 async fn open_hocuspocus(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
+    document: Option<Path<String>>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let Upgrade {
@@ -91,16 +90,26 @@ async fn open_hocuspocus(
         answer,
     } = accept(&peer, &mut request)?;
     let registry = site.registry.clone();
+    let sole = document.map(|Path(document)| hocuspocus::Sole {
+        document,
+        token: presented(&request).unwrap_or_default(),
+    });
     tokio::spawn(async move {
         // An error means that the client went before it had the answer.
         if let Ok(upgraded) = upgrade.await {
             match Socket::of(upgraded) {
-                Socket::Plain(socket) => hocuspocus::serve(*socket, registry, admitted).await,
-                Socket::Tls(socket) => hocuspocus::serve(*socket, registry, admitted).await,
+                Socket::Plain(socket) => hocuspocus::serve(*socket, registry, admitted, sole).await,
+                Socket::Tls(socket) => hocuspocus::serve(*socket, registry, admitted, sole).await,
             }
         }
     });
     Ok(answer)
+}
+
+/// The token that a URL carries. What else it says is the application's own.
+fn presented(request: &Request) -> Option<String> {
+    let presented = Query::<Presented>::try_from_uri(request.uri());
+    presented.ok().and_then(|Query(presented)| presented.token)
 }
 
 /// The sub-protocol that carries a token, if the client offers one.

@@ -1,32 +1,40 @@
-//! Hocuspocus: one connection has many documents, and each frame names one. Unmodified providers since 2.0 are served, and
+//! Hocuspocus: one connection has many documents, and each frame names one. Unmodified providers of any version are served, and
 //! Tiptap's, which are the same.
 //!
 //! A document is opened with a token of its own. What comes for it before that waits, up to a bound and for a while; a
-//! token that is not accepted leaves the connection as it is.
+//! token that is not accepted leaves the connection as it is. Providers before 3.0 that were given no token send none: their
+//! first step opens the document, where anybody may. Providers before 2.0 have a connection for each document, which its URL
+//! names; their frames name none.
+//!
+//! * here: the connection, its documents, and who may open them;
+//! * `answers`: what the client is told, by documents and when something is due.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use starling_core::document::gateway::Event;
-use starling_core::document::message::{EditorId, Refusal};
+use starling_core::document::message::EditorId;
 use starling_core::document::scan::Limits;
+use starling_core::document::sync::Sync;
 use starling_core::document::sync::hocuspocus::{
     ADDRESS_BYTES_MAX, Address, Frame, FromClient, FromServer, PONG_FRAME, read,
 };
+use starling_core::id::ChannelName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::line::{Ending, Happened, Line, close};
 use super::rights::Rights;
 use super::session::Opened;
-use super::{Mailbox, Told, name};
+use super::{Mailbox, name};
 use crate::actor::registry::Registry;
 use crate::quotas::Party;
 use crate::transport::accept::Admitted;
 use crate::transport::tcp::Doze;
 use crate::transport::websocket::WebSocket;
+
+mod answers;
 
 /// What goes around an update: the address, the kinds of the message, lengths.
 const FRAMING_BYTES: usize = ADDRESS_BYTES_MAX + 32;
@@ -39,11 +47,20 @@ const WAITING_MAX: usize = 1_000;
 /// See [`WAITING_MAX`].
 const WAITING_BYTES_MAX: usize = 5 * 1024 * 1024;
 
-/// How long the first token may take to come.
+/// How long a token may take to come: the first of a connection, and that of a document once something has come for it.
 const TOKEN_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Serves a connection until it ends.
-pub async fn serve<T>(socket: WebSocket<T>, registry: Registry, admitted: Admitted)
+/// What the URL of a provider before 2.0 says.
+#[derive(Debug)]
+pub struct Sole {
+    /// The name of the document.
+    pub document: String,
+    /// What it presents there; empty for nothing.
+    pub token: String,
+}
+
+/// Serves a connection until it ends. One that has a `sole` document has that in all its frames, and no name in them.
+pub async fn serve<T>(socket: WebSocket<T>, registry: Registry, admitted: Admitted, sole: Option<Sole>)
 where
     T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static,
 {
@@ -58,11 +75,12 @@ where
         admitted,
         number,
         line: &mut line,
+        sole: sole.as_ref().map(|sole| sole.document.as_str().into()),
         documents: BTreeMap::new(),
         editors: BTreeMap::new(),
         waiting: (0, 0),
     };
-    let ending = session.run().await;
+    let ending = session.run(sole.map(|sole| sole.token)).await;
     services.sessions.unlist(number);
     line.close(ending).await;
 }
@@ -73,6 +91,8 @@ struct Session<'a, T> {
     admitted: Admitted,
     /// In the list of sessions.
     number: u64,
+    /// The one document of a provider before 2.0.
+    sole: Option<Arc<str>>,
     /// By address: a document, and a session of it if a connection has it twice.
     documents: BTreeMap<Arc<str>, Document>,
     editors: BTreeMap<EditorId, Arc<str>>,
@@ -82,21 +102,33 @@ struct Session<'a, T> {
 
 enum Document {
     /// No token has come for it; these frames have.
-    Waiting(Vec<Bytes>),
-    Open(Box<Opened>),
+    Waiting {
+        frames: Vec<Bytes>,
+        /// When it has waited long enough.
+        until: Instant,
+    },
+    Open {
+        opened: Box<Opened>,
+        /// The client was told that it is. One that sent no token does not ask.
+        is_told: bool,
+    },
 }
 
 impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
-    async fn run(mut self) -> Ending {
+    async fn run(mut self, token: Option<String>) -> Ending {
+        let token = token.filter(|token| !token.is_empty());
+        if let (Some(token), Some(key)) = (token, self.sole.clone())
+            && let Some(ending) = self.token(&key, Address::parse(&key), &token).await
+        {
+            return ending;
+        }
         loop {
             let ending = match self.line.next().await {
-                Happened::Frame(frame) => self.take(&frame).await,
-                Happened::Told(told) => {
-                    for (editor, told) in told {
-                        self.tell(editor, &told);
-                    }
-                    None
-                }
+                Happened::Frame(frame) => match self.sole.clone() {
+                    None => self.take(&frame).await,
+                    Some(sole) => self.take(&Address::parse(&sole).around(&frame)).await,
+                },
+                Happened::Told(told) => told.into_iter().find_map(|(editor, told)| self.tell(editor, &told)),
                 Happened::Rang => self.rang(),
                 Happened::Ends(ending) => Some(ending),
             };
@@ -124,22 +156,41 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         if self.is_full(&key) {
             return Some(too_many());
         }
+        let is_open = matches!(self.documents.get(&key), Some(Document::Open { .. }));
+        let begins = matches!(message, FromClient::Sync(Sync::Step1(_)));
+        if begins && !is_open && self.line.registry.services().auth.admits_anybody() {
+            let permitted = match self.permitted(address, "") {
+                Ok(permitted) => permitted,
+                Err(reason) => {
+                    self.deny(&key, address, &reason);
+                    return None;
+                }
+            };
+            if let Some(ending) = self.permit(&key, address, permitted, false).await {
+                return Some(ending);
+            }
+        }
         match self.documents.get_mut(&key) {
-            Some(Document::Open(opened)) => match message {
+            Some(Document::Open { opened, .. }) => match message {
                 FromClient::Sync(step) | FromClient::SyncReply(step) => opened.sync(step).await,
                 FromClient::Awareness(states) => opened.awareness(states).await,
                 FromClient::QueryAwareness => opened.query_awareness().await,
                 FromClient::Stateless(payload) => opened.stateless(payload).await,
-                FromClient::Close => self.shut(&key, address, "provider_initiated"),
+                FromClient::Close => return self.shut(&key, address, "provider_initiated"),
                 FromClient::Token { .. } => {}
             },
             _ if matches!(message, FromClient::Close) => self.forget(&key),
-            Some(Document::Waiting(frames)) => {
+            Some(Document::Waiting { frames, .. }) => {
                 frames.push(frame.clone());
                 return self.wait(frame);
             }
             None => {
-                self.documents.insert(key, Document::Waiting(vec![frame.clone()]));
+                let waiting = Document::Waiting {
+                    frames: vec![frame.clone()],
+                    until: Instant::now() + TOKEN_TIME_MAX,
+                };
+                self.documents.insert(key, waiting);
+                self.set_due();
                 return self.wait(frame);
             }
         }
@@ -159,45 +210,56 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         if self.is_full(key) {
             return Some(too_many());
         }
+        match self.permitted(address, token) {
+            Ok(permitted) => self.permit(key, address, permitted, true).await,
+            Err(reason) => {
+                self.deny(key, address, &reason);
+                None
+            }
+        }
+    }
+
+    /// Which document it is, and what a token, or none, allows with it; or why nothing.
+    fn permitted(&mut self, address: Address<'_>, token: &str) -> Result<(ChannelName, Rights), String> {
+        let registry = &self.line.registry;
+        let namespace = &registry.services().config.documents.namespace;
+        let document = name::document(address.document, namespace).map_err(|error| error.to_string())?;
+        let rights = Rights::of(registry, &mut self.party, token, &document).map_err(|no| no.reason())?;
+        Ok((document, rights))
+    }
+
+    /// Opens a document, or changes what may be done with it; and says so to a client that `asked`.
+    async fn permit(
+        &mut self,
+        key: &Arc<str>,
+        address: Address<'_>,
+        (document, rights): (ChannelName, Rights),
+        asked: bool,
+    ) -> Option<Ending> {
         let registry = self.line.registry.clone();
-        let services = Arc::clone(registry.services());
-        let named = name::document(address.document, &services.config.documents.namespace);
-        let (document, rights) = match named {
-            Ok(document) => {
-                let rights = Rights::of(&registry, &mut self.party, token, &document);
-                match rights {
-                    Ok(rights) => (document, rights),
-                    Err(no) => {
-                        self.deny(key, address, &no.reason());
-                        return None;
-                    }
-                }
-            }
-            Err(error) => {
-                self.deny(key, address, &error.to_string());
-                return None;
-            }
-        };
         self.admitted.opened();
-        services.sessions.name(self.number, &rights.grant.subject);
-        let is_read_only = !rights.may_write;
-        let frames = match self.documents.get_mut(key) {
-            Some(Document::Open(opened)) => {
-                opened.permit(rights).await;
-                Vec::new()
-            }
-            Some(Document::Waiting(_)) | None => {
-                let mailbox = Arc::clone(&self.line.mailbox);
-                // Before anything that the document tells it.
-                self.line
-                    .say(&FromServer::Authenticated { is_read_only }.frame(address));
-                let opened = Opened::open(&registry, &mailbox, document, rights, false).await;
-                self.editors.insert(opened.editor(), Arc::clone(key));
-                let open = Document::Open(Box::new(opened));
-                match self.documents.insert(Arc::clone(key), open) {
-                    Some(Document::Waiting(frames)) => frames,
-                    Some(Document::Open(_)) | None => Vec::new(),
-                }
+        registry.services().sessions.name(self.number, &rights.grant.subject);
+        let was_told = matches!(self.documents.get(key), Some(Document::Open { is_told: true, .. }));
+        if asked && !was_told {
+            // Before anything that the document tells it.
+            let is_read_only = !rights.may_write;
+            self.say(address, FromServer::Authenticated { is_read_only });
+        }
+        let frames = if let Some(Document::Open { opened, is_told }) = self.documents.get_mut(key) {
+            *is_told |= asked;
+            opened.permit(rights).await;
+            Vec::new()
+        } else {
+            let mailbox = Arc::clone(&self.line.mailbox);
+            let opened = Opened::open(&registry, &mailbox, document, rights, self.sole.is_some()).await;
+            self.editors.insert(opened.editor(), Arc::clone(key));
+            let open = Document::Open {
+                opened: Box::new(opened),
+                is_told: asked,
+            };
+            match self.documents.insert(Arc::clone(key), open) {
+                Some(Document::Waiting { frames, .. }) => frames,
+                Some(Document::Open { .. }) | None => Vec::new(),
             }
         };
         self.set_due();
@@ -217,115 +279,18 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         self.documents.len() >= DOCUMENTS_MAX && !self.documents.contains_key(key)
     }
 
-    fn deny(&mut self, key: &Arc<str>, address: Address<'_>, reason: &str) {
-        self.line.say(&FromServer::PermissionDenied(reason).frame(address));
-        self.forget(key);
-    }
-
-    /// Closes a document, and says so. The connection stays.
-    fn shut(&mut self, key: &Arc<str>, address: Address<'_>, reason: &str) {
-        self.line.say(&FromServer::Close(reason).frame(address));
-        self.forget(key);
-    }
-
     fn forget(&mut self, key: &Arc<str>) {
         match self.documents.remove(key) {
-            Some(Document::Open(opened)) => {
+            Some(Document::Open { opened, .. }) => {
                 self.editors.remove(&opened.editor());
             }
-            Some(Document::Waiting(frames)) => {
+            Some(Document::Waiting { frames, .. }) => {
                 let bytes: usize = frames.iter().map(Bytes::len).sum();
                 self.waiting = (self.waiting.0 - frames.len(), self.waiting.1 - bytes);
             }
             None => {}
         }
         self.set_due();
-    }
-
-    fn tell(&mut self, editor: EditorId, told: &Told) {
-        let Some(key) = self.editors.get(&editor).cloned() else {
-            return; // it has closed it since
-        };
-        let address = Address::parse(&key);
-        if let Some(frame) = told.hocuspocus(address) {
-            return self.line.queue(frame);
-        }
-        match told.event() {
-            Event::Saved { edits, .. } => {
-                let status = FromServer::SyncStatus { is_applied: true }.frame(address);
-                for _ in 0..*edits {
-                    self.line.say(&status);
-                }
-            }
-            Event::Refused { edit, refusal } => {
-                self.line.registry.services().metrics.edit_refused(refusal.code());
-                if *edit > 0 {
-                    self.line
-                        .say(&FromServer::SyncStatus { is_applied: false }.frame(address));
-                }
-                match refusal {
-                    Refusal::ReadOnly => {}
-                    // It comes back by itself, and sends what it has.
-                    _ => self.shut(&key, address, &refusal.to_string()),
-                }
-            }
-            Event::AwarenessRefused { reason } => {
-                self.line.registry.services().metrics.edit_refused("bad_awareness");
-                tracing::debug!(reason, "an awareness message was not taken");
-            }
-            Event::Closed(closed) => self.shut(&key, address, &closed.to_string()),
-            Event::Opened
-            | Event::Step1(_)
-            | Event::Step2(_)
-            | Event::Update(_)
-            | Event::Awareness(_)
-            | Event::Stateless(_) => {}
-        }
-    }
-
-    /// When the first of its tokens ends; or when one has to have come.
-    fn set_due(&mut self) {
-        let expires = self.documents.values().filter_map(|document| match document {
-            Document::Open(opened) => opened.expires,
-            Document::Waiting(_) => None,
-        });
-        let expires = expires.min();
-        let has_any = self
-            .documents
-            .values()
-            .any(|document| matches!(document, Document::Open(_)));
-        self.line.due = match (expires, has_any) {
-            (Some(at), _) => Some(at),
-            (None, true) => None,
-            (None, false) => Some(Instant::now() + TOKEN_TIME_MAX),
-        };
-    }
-
-    fn rang(&mut self) -> Option<Ending> {
-        let now = Instant::now();
-        if self.line.due.is_some_and(|due| due <= now) {
-            let has_ended = |document: &Document| match document {
-                Document::Open(opened) => opened.expires.is_some_and(|at| at <= now),
-                Document::Waiting(_) => false,
-            };
-            let ended: Vec<_> = self
-                .documents
-                .iter()
-                .filter(|(_, document)| has_ended(document))
-                .collect();
-            let ended: Vec<_> = ended.into_iter().map(|(key, _)| Arc::clone(key)).collect();
-            if ended.is_empty() {
-                return Some(Ending::Close(close::TIMEOUT, "no token came in time".to_owned()));
-            }
-            for key in ended {
-                let address = Address::parse(&key);
-                self.deny(&key, address, "the token has ended; connect with a new one");
-            }
-        }
-        if self.line.is_quiet() {
-            self.line.say(&PONG_FRAME);
-        }
-        None
     }
 }
 

@@ -79,7 +79,7 @@ async fn what_waits_for_a_token_is_bounded() {
     let node = Node::start(serving(&directory).set("documents.message_rate", "0")).await;
     let mut frames = Line::open(&node, "/hocuspocus").await;
     for _ in 0..1_001 {
-        frames.say("01 64 00 00 01 00").await;
+        frames.say("01 64 03").await;
     }
     assert_eq!(frames.code().await, Some(1009));
     let mut bytes = Line::open(&node, "/hocuspocus").await;
@@ -91,7 +91,7 @@ async fn what_waits_for_a_token_is_bounded() {
     let mut documents = Line::open(&node, "/hocuspocus").await;
     for number in 0..=100 {
         let name = super::hex(format!("{number:03}").as_bytes());
-        documents.say(&format!("03 {name} 00 00 01 00")).await;
+        documents.say(&format!("03 {name} 03")).await;
     }
     assert_eq!(documents.code().await, Some(1009));
     node.is_unharmed().await;

@@ -2,11 +2,14 @@
 //!
 //! Providers since 4.0 may add a session to the name, so that one connection has a document twice. A ping and a pong
 //! are a single byte without a name; a name of nine or ten bytes cannot be mistaken for them, because a message follows it.
+//! Providers before 2.0 name their document in the URL, and their frames are the messages alone.
 //!
 //! What a client and what a server may say differ, and the same bytes mean different things in the two directions: an empty
 //! token is a server's question, and `CLOSE` has a reason only from a server. So there are two types.
 
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::{FrameError, Sync, sync};
 use crate::document::lib0::{Reader, put_buffer, put_text, put_uint};
@@ -177,6 +180,15 @@ impl<'a> Address<'a> {
         }
     }
 
+    /// A message without an address, as a frame that has this one.
+    #[must_use]
+    pub fn around(self, message: &[u8]) -> Bytes {
+        let mut out = Vec::new();
+        self.put(&mut out);
+        out.extend_from_slice(message);
+        out.into()
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         match self.session {
             None => put_text(out, self.document),
@@ -191,42 +203,54 @@ impl FromServer<'_> {
     pub fn frame(self, address: Address<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         address.put(&mut out);
+        self.put(&mut out);
+        out
+    }
+
+    /// The message alone, for a connection that has one document.
+    #[must_use]
+    pub fn unaddressed(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.put(&mut out);
+        out
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
         match self {
             FromServer::Sync(step) => {
-                put_uint(&mut out, SYNC);
-                step.put(&mut out);
+                put_uint(out, SYNC);
+                step.put(out);
             }
             FromServer::Awareness(states) => {
-                put_uint(&mut out, AWARENESS);
-                put_buffer(&mut out, states);
+                put_uint(out, AWARENESS);
+                put_buffer(out, states);
             }
             FromServer::TokenPlease => {
-                put_uint(&mut out, AUTH);
-                put_uint(&mut out, 0);
+                put_uint(out, AUTH);
+                put_uint(out, 0);
             }
             FromServer::PermissionDenied(reason) => {
-                put_uint(&mut out, AUTH);
-                put_uint(&mut out, 1);
-                put_text(&mut out, reason);
+                put_uint(out, AUTH);
+                put_uint(out, 1);
+                put_text(out, reason);
             }
             FromServer::Authenticated { is_read_only } => {
-                put_uint(&mut out, AUTH);
-                put_uint(&mut out, 2);
-                put_text(&mut out, if is_read_only { "readonly" } else { "read-write" });
+                put_uint(out, AUTH);
+                put_uint(out, 2);
+                put_text(out, if is_read_only { "readonly" } else { "read-write" });
             }
             FromServer::Stateless(payload) => {
-                put_uint(&mut out, STATELESS);
-                put_text(&mut out, payload);
+                put_uint(out, STATELESS);
+                put_text(out, payload);
             }
             FromServer::Close(reason) => {
-                put_uint(&mut out, CLOSE);
-                put_text(&mut out, reason);
+                put_uint(out, CLOSE);
+                put_text(out, reason);
             }
             FromServer::SyncStatus { is_applied } => {
-                put_uint(&mut out, SYNC_STATUS);
-                put_uint(&mut out, is_applied.into());
+                put_uint(out, SYNC_STATUS);
+                put_uint(out, is_applied.into());
             }
         }
-        out
     }
 }
