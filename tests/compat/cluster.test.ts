@@ -7,6 +7,9 @@ import { becomes, until } from '../../clients/typescript/test/support/eventually
 import { type Editor, hocuspocus, yjs } from './support/editors.ts';
 import { Postgres } from './support/postgres.ts';
 
+/** Of an edit: twenty are more than a node keeps without the database. */
+const PIECE_BYTES = 512 * 1024;
+
 let postgres: Postgres;
 let cluster: StarlingCluster;
 const open: Editor[] = [];
@@ -105,4 +108,27 @@ test('an edit that was told as saved is there after the database and each node w
   const late = hocuspocus(cluster.nodes[1], 'killed');
   open.push(late);
   await becomes('the text', `outage ${text}`, () => late.text());
+});
+
+test('more than is kept without the database is saved when it is back, and so is another document of the connection', async () => {
+  const [a, b] = cluster.nodes;
+  const one = hocuspocus(a, 'much');
+  const other = hocuspocus(a, 'beside', {}, one);
+  open.push(other, one);
+  for (const editor of [one, other]) await until('it is synced', () => editor.isSynced());
+  let closed = 0;
+  one.provider.configuration.websocketProvider.on('close', () => closed++);
+  await postgres.stop();
+  for (let piece = 0; piece < 20; piece++) type(one, 0, 'x'.repeat(PIECE_BYTES));
+  await until('it is refused', () => closed > 0, 40_000);
+  type(other, 0, 'meanwhile');
+  await postgres.restart();
+  for (const editor of [one, other]) {
+    await until('it is synced', () => editor.isSynced(), 40_000);
+    await becomes('unsaved edits', 0, () => editor.provider.unsyncedChanges, 40_000);
+  }
+  const late = [hocuspocus(b, 'much'), hocuspocus(b, 'beside')] as const;
+  open.push(...late);
+  await becomes('all of it', 20 * PIECE_BYTES, () => late[0].text().length, 40_000);
+  await becomes('the text', 'meanwhile', () => late[1].text());
 });

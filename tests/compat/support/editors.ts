@@ -62,7 +62,7 @@ export function yjs(node: StarlingNode, room: string, params: Record<string, str
   };
 }
 
-/** An editor by Hocuspocus. */
+/** An editor by Hocuspocus; over a connection of its own, or that of another. */
 export function hocuspocus(
   node: StarlingNode,
   name: string,
@@ -71,16 +71,13 @@ export function hocuspocus(
     sessionAwareness?: boolean;
     onAuthenticationFailed?: (why: { reason: string }) => void;
   } = {},
+  beside?: Editor & { provider: HocuspocusProvider },
 ): Editor & { provider: HocuspocusProvider } {
   const doc = new Y.Doc();
   const url = `${socket(node)}/hocuspocus`;
-  const connection = new HocuspocusProviderWebsocket({
-    url,
-    WebSocketPolyfill: WebSocket,
-    minDelay: 100,
-    delay: 100,
-    maxDelay: 500,
-  });
+  const connection =
+    beside?.provider.configuration.websocketProvider ??
+    new HocuspocusProviderWebsocket({ url, WebSocketPolyfill: WebSocket, minDelay: 100, delay: 100, maxDelay: 500 });
   const provider = new HocuspocusProvider({
     websocketProvider: connection,
     name,
