@@ -149,12 +149,13 @@ chaos: ## Kills and cuts off real nodes under load: SCENARIO=kill-owner, KILLS=3
 	    $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: chaos-short
-chaos-short: ## Three short runs of it, on the profile of the tests, with times told and not judged; part of make test
+chaos-short: ## Four short runs of it, on the profile of the tests, with times told and not judged; part of make test
 	@$(MAKE) build
 	@scripts/need network postgres
 	@cargo build $(profile) --package starling-chaos --bin chaos
 	$(step) "nodes that are killed" "$(chaos)" run kill-owner --kills 2 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
 	$(step) "a node that is cut off" "$(chaos)" run isolate --kills 1 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
+	$(step) "who is there when a node is killed" "$(chaos)" run presence-kill --kills 1 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
 	$(step) "documents under faults" "$(chaos)" run doc-kill --kills 3 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
 
 .PHONY: bench
