@@ -118,7 +118,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
     async fn run(mut self, token: Option<String>) -> Ending {
         let token = token.filter(|token| !token.is_empty());
         if let (Some(token), Some(key)) = (token, self.sole.clone())
-            && let Some(ending) = self.token(&key, Address::parse(&key), &token).await
+            && let Some(ending) = self.present(&key, Address::parse(&key), &token, true).await
         {
             return ending;
         }
@@ -151,23 +151,16 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
     async fn message(&mut self, frame: &Bytes, address: Address<'_>, message: FromClient<'_>) -> Option<Ending> {
         let key = address.key();
         if let FromClient::Token { token, .. } = message {
-            return self.token(&key, address, token).await;
+            return self.present(&key, address, token, true).await;
         }
         if self.is_full(&key) {
             return Some(too_many());
         }
-        let is_open = matches!(self.documents.get(&key), Some(Document::Open { .. }));
         let begins = matches!(message, FromClient::Sync(Sync::Step1(_)));
-        if begins && !is_open && self.line.registry.services().auth.admits_anybody() {
-            let permitted = match self.permitted(address, "") {
-                Ok(permitted) => permitted,
-                Err(reason) => {
-                    self.deny(&key, address, &reason);
-                    return None;
-                }
-            };
-            if let Some(ending) = self.permit(&key, address, permitted, false).await {
-                return Some(ending);
+        if begins && !self.is_open(&key) && self.line.registry.services().auth.admits_anybody() {
+            let ending = self.present(&key, address, "", false).await;
+            if ending.is_some() || !self.is_open(&key) {
+                return ending;
             }
         }
         match self.documents.get_mut(&key) {
@@ -205,13 +198,13 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         is_much.then(|| Ending::Close(close::TOO_LARGE, "too much came before a token".to_owned()))
     }
 
-    /// A token for a document: opens it, or changes what may be done with it.
-    async fn token(&mut self, key: &Arc<str>, address: Address<'_>, token: &str) -> Option<Ending> {
+    /// A token for a document, which the client has sent if it `asked`: opens it, or changes what may be done with it.
+    async fn present(&mut self, key: &Arc<str>, address: Address<'_>, token: &str, asked: bool) -> Option<Ending> {
         if self.is_full(key) {
             return Some(too_many());
         }
         match self.permitted(address, token) {
-            Ok(permitted) => self.permit(key, address, permitted, true).await,
+            Ok(permitted) => self.permit(key, address, permitted, asked).await,
             Err(reason) => {
                 self.deny(key, address, &reason);
                 None
@@ -277,6 +270,10 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
     /// Whether there is no room for one more document.
     fn is_full(&self, key: &Arc<str>) -> bool {
         self.documents.len() >= DOCUMENTS_MAX && !self.documents.contains_key(key)
+    }
+
+    fn is_open(&self, key: &Arc<str>) -> bool {
+        matches!(self.documents.get(key), Some(Document::Open { .. }))
     }
 
     fn forget(&mut self, key: &Arc<str>) {

@@ -91,23 +91,38 @@ impl Tls {
     async fn roots(&self) -> Result<&Arc<RootCertStore>, TlsError> {
         self.roots
             .get_or_try_init(|| async {
-                // It reads hundreds of files.
-                let native = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await?;
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(native.certs);
+                let system = match SYSTEM.get_or_try_init(of_the_system).await {
+                    Err(TlsError::NoRoots { .. }) if !self.extra.is_empty() => Arc::new(RootCertStore::empty()),
+                    system => Arc::clone(system?),
+                };
+                if self.extra.is_empty() {
+                    return Ok(system);
+                }
+                let mut roots = Arc::unwrap_or_clone(system);
                 for root in &self.extra {
                     roots.add(root.clone()).map_err(TlsError::BadRoot)?;
-                }
-                if roots.is_empty() {
-                    let causes: Vec<_> = native.errors.iter().map(ToString::to_string).collect();
-                    return Err(TlsError::NoRoots {
-                        causes: causes.join("; "),
-                    });
                 }
                 Ok(Arc::new(roots))
             })
             .await
     }
+}
+
+/// The certificate authorities of the system: read once, for a service may have thousands of clients.
+static SYSTEM: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
+
+/// Reads hundreds of files.
+async fn of_the_system() -> Result<Arc<RootCertStore>, TlsError> {
+    let native = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(native.certs);
+    if roots.is_empty() {
+        let causes: Vec<_> = native.errors.iter().map(ToString::to_string).collect();
+        return Err(TlsError::NoRoots {
+            causes: causes.join("; "),
+        });
+    }
+    Ok(Arc::new(roots))
 }
 
 /// 128 bits that nobody can guess, or `None` if the operating system gives none.
@@ -119,4 +134,20 @@ pub(crate) fn secret() -> Option<[u8; 16]> {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_of_a_process_read_what_the_system_trusts_once() {
+        let (one, other) = (Tls::new(Vec::new()), Tls::new(Vec::new()));
+        match (one.roots().await, other.roots().await) {
+            (Ok(one), Ok(other)) => assert!(Arc::ptr_eq(one, other)),
+            // This machine trusts nobody.
+            (Err(TlsError::NoRoots { .. }), Err(TlsError::NoRoots { .. })) => {}
+            (one, other) => panic!("{one:?}, {other:?}"),
+        }
+    }
 }
