@@ -155,7 +155,7 @@ chaos-short: ## Four short runs of it, on the profile of the tests, with times t
 	@cargo build $(profile) --package starling-chaos --bin chaos
 	$(step) "nodes that are killed" "$(chaos)" run kill-owner --kills 2 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
 	$(step) "a node that is cut off" "$(chaos)" run isolate --kills 1 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
-	$(step) "who is there when a node is killed" "$(chaos)" run presence-kill --kills 1 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
+	$(step) "who is there when a node is killed" "$(chaos)" run presence-kill --kills 1 --members 600 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
 	$(step) "documents under faults" "$(chaos)" run doc-kill --kills 3 --untimed --binary "$(CARGO_TARGET_DIR)/ci/starling"
 
 .PHONY: bench

@@ -35,6 +35,9 @@ enum Verb {
         /// How many faults are made, one after the other
         #[arg(long, default_value_t = 5)]
         kills: u32,
+        /// How many clients are in the channel of a presence scenario; fewer for a machine that is not for them alone
+        #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u16).range(200..=5_000))]
+        members: u16,
         /// Repeats the choices of a run; not given, they are others each time
         #[arg(long)]
         seed: Option<u64>,
@@ -68,6 +71,7 @@ impl Cli {
             Verb::Run {
                 scenario,
                 kills,
+                members,
                 seed,
                 binary,
                 forget,
@@ -79,6 +83,7 @@ impl Cli {
                 let plan = Plan {
                     scenario,
                     faults: kills,
+                    members: members.into(),
                     seed,
                     binary,
                     directory: directory_of(&base, scenario, seed),

@@ -30,9 +30,6 @@ use watchers::Watchers;
 
 pub(crate) use verdict::Verdict;
 
-/// Clients in the channel.
-const MEMBERS: usize = 3_000;
-
 /// The channel.
 const CHANNEL: &str = "chaos:crowd";
 
@@ -58,12 +55,12 @@ pub(crate) async fn play(stage: &mut Stage<'_>, plan: &Plan) -> Result<Verdict, 
     }
     let lag = Lag::watch();
     let mut rng = Rng::with_seed(plan.seed);
-    let mut watchers = Watchers::start(&stage.setup).await?;
-    let mut members = Members::gather(&stage.setup, MEMBERS).await?;
+    let mut watchers = Watchers::start(&stage.setup, plan.members).await?;
+    let mut members = Members::gather(&stage.setup, plan.members).await?;
     watchers.all_shown(&members.there(), &stage.setup).await?;
     watchers.begin();
-    eprintln!("chaos: {MEMBERS} clients are there, and shown at every node");
-    let mut verdict = Verdict::new(plan, MEMBERS);
+    eprintln!("chaos: {} clients are there, and shown at every node", plan.members);
+    let mut verdict = Verdict::new(plan);
     for number in 0..plan.faults {
         churn(&mut members, &stage.setup, &mut rng).await?;
         let fault = plan.scenario.fault(number, stage.nodes.len(), None, &mut rng);

@@ -37,6 +37,8 @@ const STEADY: Duration = Duration::from_secs(3);
 pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) faults: u32,
+    /// Clients of a crowd.
+    pub(crate) members: usize,
     pub(crate) seed: u64,
     pub(crate) binary: PathBuf,
     pub(crate) directory: PathBuf,

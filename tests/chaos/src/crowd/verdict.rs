@@ -60,12 +60,12 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(plan: &Plan, members: usize) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         Self {
             scenario: plan.scenario.to_string(),
             seed: plan.seed,
             kills: 0,
-            members,
+            members: plan.members,
             ghosts_after_15s: 0,
             missing_after_15s: 0,
             false_leaves: 0,
@@ -217,6 +217,7 @@ mod tests {
         Plan {
             scenario: Scenario::PresenceKill,
             faults: 1,
+            members: 3,
             seed: 1,
             binary: PathBuf::new(),
             directory: PathBuf::new(),
@@ -242,7 +243,7 @@ mod tests {
     }
 
     fn judged(truth: &Truth, told: Vec<Told>) -> Verdict {
-        let mut verdict = Verdict::new(&plan(), 3);
+        let mut verdict = Verdict::new(&plan());
         verdict.fault_made();
         verdict.judge(&[told], truth);
         verdict.close(false);
@@ -290,7 +291,7 @@ mod tests {
         slow[1].at += Duration::from_secs(2);
         says(&judged(&truth(start), slow), "dead_node_ms_p99");
         says(&judged(&truth(start), good(start)[..1].to_vec()), "was not seen");
-        let mut verdict = Verdict::new(&plan(), 3);
+        let mut verdict = Verdict::new(&plan());
         verdict.fault_made();
         verdict.compare(&[[1, 2].into()], &[2, 3].into(), &truth(start));
         verdict.judge(&[good(start)], &truth(start));

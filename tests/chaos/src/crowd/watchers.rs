@@ -8,8 +8,8 @@ use starling_client::{Client, PresenceEvent, Present, Watch, WatchOptions};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::CHANNEL;
 use super::members::{Number, builder, failed};
-use super::{CHANNEL, MEMBERS};
 use crate::error::Error;
 use crate::setup::Setup;
 
@@ -46,8 +46,8 @@ struct Noted {
 }
 
 impl Watchers {
-    /// One at each node.
-    pub(super) async fn start(setup: &Setup) -> Result<Self, Error> {
+    /// One at each node, for so many clients.
+    pub(super) async fn start(setup: &Setup, members: usize) -> Result<Self, Error> {
         let mut watchers = Vec::new();
         for number in 0..setup.nodes.len() {
             let name = format!("watcher {number}");
@@ -55,7 +55,7 @@ impl Watchers {
             let client = client.map_err(|error| failed(&name, &error))?;
             let options = WatchOptions {
                 // All of it at once, and the next fault with it: what is merged would be told later than it came.
-                queue_events: 8 * MEMBERS,
+                queue_events: 8 * members,
                 queue_bytes: 64 << 20,
                 ..WatchOptions::default()
             };

@@ -6,6 +6,7 @@ fn plan() -> Plan {
     Plan {
         scenario: Scenario::DocKill,
         faults: 1,
+        members: 0,
         seed: 1,
         binary: PathBuf::new(),
         directory: PathBuf::new(),
