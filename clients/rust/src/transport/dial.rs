@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::losers::{LOSERS, Losers};
+use super::sockets::Sockets;
 use super::{Connection, websocket, webtransport};
 use crate::discovery::{self, FetchError};
 use crate::tls::Tls;
@@ -34,6 +35,7 @@ const NEXT_NODE: Duration = Duration::from_secs(1);
 pub(crate) struct Dialer {
     transports: Transports,
     tls: Tls,
+    sockets: Sockets,
 }
 
 /// A connection, and the neighbours of its node.
@@ -65,7 +67,11 @@ pub(crate) enum DialError {
 
 impl Dialer {
     pub(crate) fn new(transports: Transports, tls: Tls) -> Self {
-        Self { transports, tls }
+        Self {
+            transports,
+            tls,
+            sockets: Sockets::default(),
+        }
     }
 
     /// Connects to one of the nodes at these HTTP bases: to the first if it answers soon.
@@ -80,10 +86,10 @@ impl Dialer {
     async fn connect(&self, base: &Url) -> Result<Dialed, DialError> {
         let (node, known) = discovery::fetch(base, &self.tls).await?;
         let websocket = async { Ok(websocket::connect(&node.websocket, &self.tls).await?) };
-        let webtransport = node
-            .webtransport
-            .as_ref()
-            .map(|target| async move { Ok(webtransport::connect(target, (base.host(), known), &self.tls).await?) });
+        let webtransport = node.webtransport.as_ref().map(|target| async move {
+            let from = (&self.sockets, &self.tls);
+            Ok(webtransport::connect(target, (base.host(), known), from).await?)
+        });
         let connection = match (self.transports, webtransport) {
             (Transports::WebSocket, _) | (Transports::Auto, None) => websocket.await?,
             (Transports::WebTransport, Some(webtransport)) => webtransport.await?,

@@ -10,6 +10,7 @@ use wtransport::{Identity, ServerConfig, VarInt};
 use super::*;
 use crate::discovery;
 use crate::tls::{Tls, Trust};
+use crate::transport::sockets::Sockets;
 
 /// The other end of a connection.
 enum Peer {
@@ -115,10 +116,12 @@ async fn over_webtransport() -> (Connection, Peer) {
         let (send, receive) = connection.accept_bi().await.expect("the client's stream");
         (connection, send, receive)
     };
-    let tls = Tls::new(Vec::new());
+    let (sockets, tls) = (Sockets::default(), Tls::new(Vec::new()));
     let known = (Some(url::Host::Domain("localhost")), address.ip());
     let connected = async {
-        let mut connection = webtransport::connect(&target, known, &tls).await.expect("a session");
+        let mut connection = webtransport::connect(&target, known, (&sockets, &tls))
+            .await
+            .expect("a session");
         // The server learns of a stream from its first bytes.
         connection
             .outgoing
@@ -271,10 +274,13 @@ async fn a_certificate_with_another_hash_is_refused() {
         url,
         trust: Trust::Hashes(vec![[0; 32]]),
     };
-    let tls = Tls::new(Vec::new());
+    let (sockets, tls) = (Sockets::default(), Tls::new(Vec::new()));
     let serve = async {
         let _refused = endpoint.accept().await.await;
     };
-    let (connected, ()) = tokio::join!(webtransport::connect(&target, (None, address.ip()), &tls), serve);
+    let (connected, ()) = tokio::join!(
+        webtransport::connect(&target, (None, address.ip()), (&sockets, &tls)),
+        serve
+    );
     assert!(connected.is_err());
 }

@@ -1,12 +1,12 @@
 //! A session over WebTransport: frames with their lengths, on one bidirectional stream that the client opens, and datagrams.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use std::{fmt, io};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Sink, Stream, stream};
@@ -15,12 +15,12 @@ use starling_protocol::limits;
 use thiserror::Error;
 use tokio::io::AsyncWrite;
 use url::Host;
-use wtransport::config::{DnsLookupFuture, DnsResolver, QuicTransportConfig};
-use wtransport::endpoint::endpoint_side::Client;
+use wtransport::config::QuicTransportConfig;
 use wtransport::error::{ConnectingError, ConnectionError, StreamOpeningError};
 use wtransport::quinn::VarInt as QuicVarInt;
-use wtransport::{ClientConfig, Endpoint, RecvStream, SendStream, VarInt};
+use wtransport::{RecvStream, SendStream, VarInt};
 
+use super::sockets::{Socket, Sockets};
 use super::{Activity, Connection, Datagrams, TransportError};
 use crate::Transport;
 use crate::discovery::WebTransport;
@@ -65,26 +65,17 @@ pub(crate) enum WebTransportError {
     Refused(#[from] StreamOpeningError),
 }
 
-/// Opens a session and its stream. `known` is where the node was reached, by the host name `host`.
+/// Opens a session and its stream, from one of the client's sockets. `known` is where the node was reached, by the host
+/// name `host`.
 pub(super) async fn connect(
     target: &WebTransport,
     (host, known): (Option<Host<&str>>, IpAddr),
-    tls: &Tls,
+    (sockets, tls): (&Sockets, &Tls),
 ) -> Result<Connection, WebTransportError> {
     let address = resolve(target, host, known).await?;
-    // A socket of the address's own family: a machine without IPv6 has no dual-stack sockets.
-    let local = if address.is_ipv4() {
-        IpAddr::from(Ipv4Addr::UNSPECIFIED)
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
-    let config = ClientConfig::builder()
-        .with_bind_address(SocketAddr::new(local, 0))
-        .with_custom_tls_and_transport(tls.quic_config(&target.trust).await?, quic())
-        .dns_resolver(Resolved(address))
-        .build();
-    let endpoint = Endpoint::client(config).map_err(WebTransportError::Socket)?;
-    let connection = endpoint.connect(target.url.as_str()).await?;
+    let socket = sockets.socket(address, &target.trust, tls, quic()).await?;
+    let connected = socket.connect(&target.url, address).await;
+    let connection = connected.inspect_err(|_| sockets.give_up(&socket))?;
     let (send, receive) = connection.open_bi().await?.await?;
 
     let activity = Activity::new();
@@ -108,7 +99,7 @@ pub(super) async fn connect(
                 unsent: Bytes::new(),
             },
             connection,
-            endpoint: Arc::new(endpoint),
+            socket,
         }),
         datagrams: Some(Box::new(datagrams)),
         activity,
@@ -155,22 +146,6 @@ fn quic() -> QuicTransportConfig {
         .datagram_receive_buffer_size(Some(DATAGRAM_BYTES))
         .datagram_send_buffer_size(DATAGRAM_BYTES);
     config
-}
-
-/// Answers with the address that is known.
-struct Resolved(SocketAddr);
-
-impl DnsResolver for Resolved {
-    fn resolve(&self, _host: &str) -> Pin<Box<dyn DnsLookupFuture>> {
-        let address = self.0;
-        Box::pin(async move { Ok(Some(address)) })
-    }
-}
-
-impl fmt::Debug for Resolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resolved({})", self.0)
-    }
 }
 
 /// The stream as it is read.
@@ -239,7 +214,7 @@ impl Datagrams for Beside {
 struct Writing {
     state: WritingState,
     connection: Arc<wtransport::Connection>,
-    endpoint: Arc<Endpoint<Client>>,
+    socket: Arc<Socket>,
 }
 
 enum WritingState {
@@ -303,12 +278,12 @@ impl Writing {
 
     fn begin_close(&mut self) {
         if let WritingState::Open { mut send, .. } = std::mem::replace(&mut self.state, WritingState::Closed) {
-            let (connection, endpoint) = (Arc::clone(&self.connection), Arc::clone(&self.endpoint));
+            let (connection, socket) = (Arc::clone(&self.connection), Arc::clone(&self.socket));
             self.state = WritingState::Closing(Box::pin(async move {
                 // Either the server has it all, or it is not there any more: the connection ends both ways.
                 let _finished = send.finish().await;
                 connection.close(VarInt::from_u32(0), b"");
-                endpoint.wait_idle().await;
+                socket.told().await;
             }));
         }
     }
