@@ -2,7 +2,9 @@
 //!
 //! First those that the server named when it said goodbye; then those the application gave and those a node told of, the
 //! one that was tried longest ago before the others. So a client that has lost its node goes to another first, and comes
-//! back to it last. A node leads the client, and its token, only to nodes of the scheme that it was reached over itself.
+//! back to it last. Nodes that were never tried come in the order in which they were given until one is reached; after
+//! that in one that each client draws, so that those of a node that died do not all go to the same. A node leads the client,
+//! and its token, only to nodes of the scheme that it was reached over itself.
 
 use fastrand::Rng;
 use starling_protocol::limits;
@@ -20,7 +22,8 @@ const CONTENDERS_MAX: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Targets {
     given: Vec<Url>,
-    learned: Vec<Url>,
+    /// These and those that a node told of, in the order in which those are tried that never were.
+    known: Vec<Url>,
     hints: Vec<Url>,
     /// Known nodes that were tried, in the order of their last time.
     tried: Vec<Url>,
@@ -33,8 +36,8 @@ pub(crate) struct Targets {
 impl Targets {
     pub(crate) fn new(given: Vec<Url>) -> Self {
         Self {
+            known: given.clone(),
             given,
-            learned: Vec::new(),
             hints: Vec::new(),
             tried: Vec::new(),
             contenders: Vec::new(),
@@ -44,7 +47,7 @@ impl Targets {
 
     /// The nodes to try now, the first before the others.
     pub(crate) fn next(&mut self) -> Vec<Url> {
-        let mut known: Vec<_> = self.given.iter().chain(&self.learned).cloned().collect();
+        let mut known = self.known.clone();
         known.sort_by_key(|url| self.tried.iter().position(|tried| tried == url).map(|at| at + 1));
         let mut contenders: Vec<Url> = Vec::new();
         for url in self.hints.drain(..).chain(known) {
@@ -71,9 +74,9 @@ impl Targets {
         contenders.into_iter().for_each(|contender| self.try_later(contender));
     }
 
-    /// Failures that count as one, because there are so many ways to try.
+    /// Failures that count as one: the attempts that it takes to try every node.
     pub(crate) fn round(&self) -> u32 {
-        u32::try_from(self.given.len() + self.learned.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.known.len().div_ceil(CONTENDERS_MAX)).unwrap_or(u32::MAX)
     }
 
     /// The server said goodbye and named these, best first.
@@ -85,7 +88,7 @@ impl Targets {
         self.hints = hints.filter(|url| self.is_as_safe(url)).collect();
     }
 
-    /// The node told of others of its cluster. The clients of one node do not all move to the same one after it.
+    /// The node told of others of its cluster.
     pub(crate) fn learn(&mut self, nodes: Vec<Url>, rng: &mut Rng) {
         let mut learned = Vec::new();
         for url in nodes {
@@ -95,20 +98,20 @@ impl Targets {
         }
         // A node that is cut off from its cluster knows of none, and of those it told before some may live.
         let is_alone = learned.iter().all(|url| Some(url) == self.current.as_ref());
-        if is_alone && !self.learned.is_empty() {
+        if is_alone && self.known.len() > self.given.len() {
             return;
         }
         rng.shuffle(&mut learned);
         learned.truncate(LEARNED_MAX);
-        self.learned = learned;
-        self.tried
-            .retain(|url| self.given.contains(url) || self.learned.contains(url));
+        self.known = self.given.iter().cloned().chain(learned).collect();
+        rng.shuffle(&mut self.known);
+        self.tried.retain(|url| self.known.contains(url));
     }
 
     /// Puts it behind all others.
     fn try_later(&mut self, url: Url) {
         self.tried.retain(|tried| *tried != url);
-        if self.given.contains(&url) || self.learned.contains(&url) {
+        if self.known.contains(&url) {
             self.tried.push(url);
         }
     }
