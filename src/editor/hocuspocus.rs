@@ -79,6 +79,7 @@ where
         documents: BTreeMap::new(),
         editors: BTreeMap::new(),
         waiting: (0, 0),
+        unserved: Instant::now(),
     };
     let ending = session.run(sole.map(|sole| sole.token)).await;
     services.sessions.unlist(number);
@@ -98,6 +99,8 @@ struct Session<'a, T> {
     editors: BTreeMap<EditorId, Arc<str>>,
     /// Frames that wait for a token, and their bytes.
     waiting: (usize, usize),
+    /// Since when no document is open, if none is: what opens none and closes it again is not let stay by that.
+    unserved: Instant,
 }
 
 enum Document {
@@ -280,6 +283,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         match self.documents.remove(key) {
             Some(Document::Open { opened, .. }) => {
                 self.editors.remove(&opened.editor());
+                self.unserved = Instant::now();
             }
             Some(Document::Waiting { frames, .. }) => {
                 let bytes: usize = frames.iter().map(Bytes::len).sum();

@@ -245,7 +245,7 @@ fn fault(farewell: &Farewell) -> Ending {
     let code = match farewell {
         Farewell::ClientLeft | Farewell::ClientReturns => return Ending::Gone,
         Farewell::FrameTooLarge { .. } => close::TOO_LARGE,
-        Farewell::Draining => close::RESTART,
+        Farewell::Draining | Farewell::Rebalanced => close::RESTART,
         Farewell::Overloaded | Farewell::Throttled | Farewell::Slow | Farewell::Silent => close::TRY_AGAIN,
         Farewell::Unauthorized(_) | Farewell::TokenExpired => close::UNAUTHORIZED,
         Farewell::Dismissed { returns: false, .. } => close::FORBIDDEN,

@@ -108,6 +108,11 @@ impl Dismiss for Mailbox {
     fn dismiss(&self, farewell: &Farewell) -> bool {
         self.end(End::Dismissed(farewell.clone()))
     }
+
+    /// An editor knows one URL: told to go, it comes back to the same node.
+    fn may_move(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

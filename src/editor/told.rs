@@ -3,9 +3,11 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use starling_core::document::engine::Cold as _;
 use starling_core::document::gateway::Event;
 use starling_core::document::sync::hocuspocus::{Address, FromServer};
 use starling_core::document::sync::{Message, Sync};
+use starling_core::document::yjs::YjsBytes;
 use starling_core::session::DocumentId;
 
 use crate::fanout::Frame;
@@ -22,6 +24,11 @@ pub struct Told {
     hocuspocus: OnceLock<Bytes>,
     /// For sessions.
     frames: OnceLock<Vec<Frame>>,
+}
+
+/// Those of its edits that an editor is told again, for it to know that they are saved: all that hold anything.
+pub(super) fn said_again(echo: &[Bytes]) -> impl Iterator<Item = &Bytes> {
+    echo.iter().filter(|update| **update != YjsBytes::EMPTY)
 }
 
 impl Told {

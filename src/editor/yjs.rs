@@ -6,14 +6,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use starling_core::document::engine::Cold as _;
 use starling_core::document::gateway::Event;
 use starling_core::document::lib0;
 use starling_core::document::log;
 use starling_core::document::message::Refusal;
 use starling_core::document::scan::Limits;
 use starling_core::document::sync::{Message, Sync, messages};
-use starling_core::document::yjs::YjsBytes;
 use starling_core::id::ChannelName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -21,6 +19,7 @@ use tokio::time::Instant;
 use super::line::{Ending, Happened, Line, close};
 use super::rights::{NoRights, Rights};
 use super::session::Opened;
+use super::told::said_again;
 use super::{Mailbox, Told};
 use crate::actor::registry::Registry;
 use crate::quotas::Party;
@@ -133,7 +132,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
         }
         match told.event() {
             Event::Saved { echo, .. } => {
-                for update in echo.iter().filter(|update| **update != YjsBytes::EMPTY) {
+                for update in said_again(echo) {
                     self.line.say(&Message::Sync(Sync::Update(update)).frame());
                 }
                 None

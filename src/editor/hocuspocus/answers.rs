@@ -6,19 +6,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use starling_core::document::engine::Cold as _;
 use starling_core::document::gateway::Event;
 use starling_core::document::log;
 use starling_core::document::message::{EditorId, Refusal};
 use starling_core::document::sync::Sync;
 use starling_core::document::sync::hocuspocus::{Address, FromServer};
-use starling_core::document::yjs::YjsBytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{Document, Session, TOKEN_TIME_MAX};
 use crate::editor::Told;
 use crate::editor::line::{Ending, close};
+use crate::editor::told::said_again;
 use crate::transport::tcp::Doze;
 
 /// The states of nobody: something that every version of the provider hears, and that changes nothing.
@@ -88,7 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
     /// Tells that edits are saved: one by one, or to providers before 2.0 as they were.
     fn saved(&mut self, address: Address<'_>, edits: u64, echo: &[Bytes]) {
         if self.sole.is_some() {
-            for update in echo.iter().filter(|update| **update != YjsBytes::EMPTY) {
+            for update in said_again(echo) {
                 self.say(address, FromServer::Sync(Sync::Update(update)));
             }
             return;
@@ -119,10 +118,8 @@ impl<T: AsyncRead + AsyncWrite + Doze + Unpin + Send + 'static> Session<'_, T> {
             Document::Open { opened, .. } => opened.expires,
             Document::Waiting { until, .. } => Some(*until),
         });
-        self.line.due = match due.min() {
-            None if self.documents.is_empty() => Some(Instant::now() + TOKEN_TIME_MAX),
-            due => due,
-        };
+        let unserved = self.first_open().is_none().then(|| self.unserved + TOKEN_TIME_MAX);
+        self.line.due = due.chain(unserved).min();
     }
 
     /// Time has passed: ends what is due, and says something to who has been told nothing for long.

@@ -1,6 +1,6 @@
 //! What strangers send where editors connect: each is told by its code, and nobody else notices.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Line, serving};
 use crate::support::directory::Directory;
@@ -105,6 +105,18 @@ async fn a_connection_without_a_token_does_not_stay() {
     let mut line = Line::open(&node, "/hocuspocus").await;
     let closed = tokio::time::timeout(Duration::from_secs(25), line.0.next()).await;
     assert_eq!(closed, Ok(Message::Closed(Some(4408))), "after fifteen seconds");
+    // Nor does one that asks for a document and closes it, again and again.
+    let mut line = Line::open(&node, "/hocuspocus").await;
+    let began = Instant::now();
+    let closed = loop {
+        line.say("01 64 03").await;
+        line.say("01 64 07 00").await;
+        if let Ok(closed) = tokio::time::timeout(Duration::from_secs(1), line.0.next()).await {
+            break closed;
+        }
+        assert!(began.elapsed() < Duration::from_secs(25), "it stays");
+    };
+    assert_eq!(closed, Message::Closed(Some(4408)));
     node.stop().await;
 }
 
