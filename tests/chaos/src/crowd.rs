@@ -71,6 +71,7 @@ pub(crate) async fn play(stage: &mut Stage<'_>, plan: &Plan) -> Result<Verdict, 
         strike(stage, &mut members, &fault, &names).await?;
         stage.all_ready().await?;
         sleep_until(began + JUDGED_AFTER).await;
+        members.settle();
         verdict.compare(&watchers.shown(), &members.there(), &members.truth());
         verdict.fault_made();
     }
@@ -91,7 +92,7 @@ async fn strike(stage: &mut Stage<'_>, members: &mut Members, fault: &Fault, nam
             for node in nodes {
                 stage.nodes[*node].signal(Signal::KILL);
             }
-            members.end_with(names, QUITTERS);
+            members.lose(names, QUITTERS);
             for node in nodes {
                 stage.nodes[*node].gone().await?;
             }
@@ -102,7 +103,7 @@ async fn strike(stage: &mut Stage<'_>, members: &mut Members, fault: &Fault, nam
         }
         Fault::Pause(node) => {
             stage.nodes[*node].signal(Signal::STOP);
-            members.end_with(names, QUITTERS);
+            members.lose(names, QUITTERS);
             sleep(HELD).await;
             stage.nodes[*node].signal(Signal::CONT);
         }

@@ -37,8 +37,26 @@ pub(super) enum End {
 pub(super) struct Truth {
     /// Who has ended, when, and how.
     pub(super) ended: BTreeMap<Number, (Instant, End)>,
-    /// When each client was without a node, from and until.
+    /// When each client was without a node, from and until: from when it noticed, or from the fault that hit its node.
     pub(super) away: BTreeMap<Number, Vec<(Instant, Option<Instant>)>>,
+}
+
+impl Truth {
+    /// A client is without a node from now on, if it is not already.
+    fn is_without(&mut self, number: Number) {
+        let away = self.away.entry(number).or_default();
+        if !matches!(away.last(), Some((_, None))) {
+            away.push((Instant::now(), None));
+        }
+    }
+
+    /// A client is with a node again.
+    fn has_node(&mut self, number: Number) {
+        let last = self.away.get_mut(&number).and_then(|away| away.last_mut());
+        if let Some((_, until @ None)) = last {
+            *until = Some(Instant::now());
+        }
+    }
 }
 
 /// See the module.
@@ -53,6 +71,16 @@ struct Member {
     client: Client,
     /// Held, for it ends with this.
     _entry: Entry,
+}
+
+impl Member {
+    /// The node that it is attached to, as far as it knows.
+    fn node(&self) -> Option<String> {
+        match &*self.client.state().borrow() {
+            State::Connected { node, .. } => Some(node.clone()),
+            _ => None,
+        }
+    }
 }
 
 impl Members {
@@ -104,16 +132,26 @@ impl Members {
         }
     }
 
-    /// Some clients of these nodes end, and their nodes with them.
-    pub(super) fn end_with(&mut self, nodes: &[String], most: usize) {
-        let is_at = |member: &Member| match &*member.client.state().borrow() {
-            State::Connected { node, .. } => nodes.contains(node),
-            _ => false,
-        };
+    /// These nodes serve nobody from now on: some of their clients end with them, and the others are without a node, which each
+    /// notices in its time.
+    pub(super) fn lose(&mut self, nodes: &[String], enders: usize) {
+        let is_at = |member: &Member| matches!(member.node(), Some(node) if nodes.contains(&node));
         let of_nodes = self.there.iter().filter(|(_, member)| is_at(member));
-        let chosen: Vec<_> = of_nodes.map(|(number, _)| *number).take(most).collect();
-        for number in chosen {
+        let mut of_nodes = of_nodes.map(|(number, _)| *number).collect::<Vec<_>>().into_iter();
+        for number in of_nodes.by_ref().take(enders) {
             self.end(number, End::WithNode);
+        }
+        let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in of_nodes {
+            truth.is_without(number);
+        }
+    }
+
+    /// Who is with a node by now has one: one that stood still, and goes on before a client has noticed.
+    pub(super) fn settle(&self) {
+        let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, _) in self.there.iter().filter(|(_, member)| member.node().is_some()) {
+            truth.has_node(*number);
         }
     }
 
@@ -195,11 +233,9 @@ async fn watch_state(client: Client, number: Number, truth: Arc<Mutex<Truth>>) {
     while state.changed().await.is_ok() {
         let is_connected = matches!(*state.borrow_and_update(), State::Connected { .. });
         let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
-        let away = truth.away.entry(number).or_default();
-        match (away.last_mut(), is_connected) {
-            (Some((_, until @ None)), true) => *until = Some(Instant::now()),
-            (Some((_, None)), false) | (None, true) | (Some((_, Some(_))), true) => {}
-            (_, false) => away.push((Instant::now(), None)),
+        match is_connected {
+            true => truth.has_node(number),
+            false => truth.is_without(number),
         }
     }
 }

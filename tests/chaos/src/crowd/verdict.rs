@@ -113,7 +113,7 @@ impl Verdict {
         let (mut said, mut with_node) = (Vec::new(), Vec::new());
         for told in told {
             let mut last: BTreeMap<Number, What> = BTreeMap::new();
-            let mut slow = 0;
+            let (mut slow, mut wrong) = (0, 0);
             for one in told {
                 let ended = truth.ended.get(&one.number).filter(|(at, _)| *at <= one.at);
                 let before = last.insert(one.number, one.what);
@@ -138,7 +138,18 @@ impl Verdict {
                         }
                     }
                     (What::Left, None) if was_away(truth, one) => self.late_returns += 1,
-                    (What::Left, None) => self.false_leaves += 1,
+                    (What::Left, None) => {
+                        self.false_leaves += 1;
+                        wrong += 1;
+                        if wrong <= TOLD_MAX {
+                            eprintln!(
+                                "chaos: {} was told to have left {:?} ago, and was without a node {}",
+                                one.number,
+                                one.at.elapsed(),
+                                spans(truth, one)
+                            );
+                        }
+                    }
                 }
             }
         }
@@ -207,6 +218,22 @@ fn was_away(truth: &Truth, told: &Told) -> bool {
         *from <= told.at && until.duration_since(*from) >= GRACE
     };
     away.into_iter().any(longer)
+}
+
+/// When a client was without a node, before it was told to have left.
+fn spans(truth: &Truth, told: &Told) -> String {
+    let away = truth.away.get(&told.number).into_iter().flatten();
+    let said = away.map(|(from, until)| {
+        let before = told.at.saturating_duration_since(*from);
+        let lasted = until.map(|until| until.duration_since(*from));
+        format!("{before:?} before that, for {lasted:?}")
+    });
+    let said: Vec<_> = said.collect();
+    if said.is_empty() {
+        "never".to_owned()
+    } else {
+        said.join("; ")
+    }
 }
 
 #[cfg(test)]
