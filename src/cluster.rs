@@ -66,7 +66,7 @@ use crate::metrics::Metrics;
 pub use duty::Duty;
 pub use error::{ClusterError, Out};
 pub use joining::Standing;
-pub use neighbours::Neighbour;
+pub use neighbours::{Neighbour, census};
 pub use orders::{Order, OrderError};
 
 use duty::Roster;

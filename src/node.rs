@@ -1,7 +1,7 @@
 //! A node's life: [`Node::start`] → [`Node::run`] → drain.
 //!
 //! [`services`] is what all parts of a node share; [`storage`] where persisted channels are kept; [`sessions`] the list of who
-//! is connected.
+//! is connected; [`rebalance`] sends some of them elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::transport::accept::{self, ClientPort};
 use crate::transport::tls;
 use crate::{admin, signal};
 
+mod rebalance;
 mod services;
 mod sessions;
 mod storage;
@@ -197,6 +198,11 @@ impl Node {
             let (duty, services) = (cluster.duty(), Arc::clone(&services));
             tokio::spawn(async move { send_away(duty, &services).await })
         });
+        let rebalancing = services.cluster.as_ref().filter(|_| services.config.cluster.rebalance);
+        let rebalancing = rebalancing.map(|cluster| {
+            let (cluster, services) = (Arc::clone(cluster), Arc::clone(&services));
+            tokio::spawn(async move { rebalance::run(&cluster, &services).await })
+        });
         let ended = |part| move |source| NodeError::Ended { part, source };
         let outcome = tokio::select! {
             never = reload => match never {},
@@ -228,11 +234,8 @@ impl Node {
         // Nobody edits here any more.
         services.unsaved.saved().await;
         admin.abort();
-        if let Some(drained) = drained {
-            drained.abort();
-        }
-        for sweep in [sweep, document_sweep].into_iter().flatten() {
-            sweep.abort();
+        for task in [drained, rebalancing, sweep, document_sweep].into_iter().flatten() {
+            task.abort();
         }
         // What the others say is taken until they have let go of this node: a lane that nobody reads is dialled anew.
         if let Some(cluster) = &services.cluster {

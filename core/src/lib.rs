@@ -19,6 +19,7 @@
 //! * [`ring`] and [`backpressure`]: the newest messages, and what becomes of a reader they outrun;
 //! * [`relay`]: a channel at a gateway that does not own it;
 //! * [`presence`]: who is in a channel;
+//! * [`balance`]: how many clients of a node had better be at another;
 //! * [`pulse`]: when readers are told that there is something new;
 //! * `sim` (feature `sim`): a node, its clients and the links between them, replayed from a seed;
 //! * `fuzz` (feature `fuzz`): what fuzz targets do with bytes.
@@ -32,6 +33,7 @@
 
 pub mod access;
 pub mod backpressure;
+pub mod balance;
 pub mod channel;
 pub mod document;
 pub mod fault;

@@ -162,11 +162,40 @@ enum Phase {
     },
     Authenticating,
     Open,
-    /// The node stops: nothing new is taken, and what was taken is still answered.
+    /// The client is to go elsewhere: nothing new is taken, and what was taken is still answered.
     Draining {
         deadline: Instant,
+        why: Elsewhere,
     },
     Closed,
+}
+
+/// Why a client is to go to another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    /// This one stops.
+    Draining,
+    /// This one has too many.
+    Rebalanced,
+}
+
+impl Elsewhere {
+    const fn of(farewell: &Farewell) -> Option<Self> {
+        match farewell {
+            Farewell::Draining => Some(Self::Draining),
+            Farewell::Rebalanced => Some(Self::Rebalanced),
+            _ => None,
+        }
+    }
+}
+
+impl From<Elsewhere> for Farewell {
+    fn from(why: Elsewhere) -> Self {
+        match why {
+            Elsewhere::Draining => Self::Draining,
+            Elsewhere::Rebalanced => Self::Rebalanced,
+        }
+    }
 }
 
 impl Session {
@@ -218,7 +247,7 @@ impl Session {
     pub fn wake_at(&self) -> Option<Instant> {
         match self.phase {
             Phase::Opening { deadline } => Some(deadline),
-            Phase::Draining { deadline } => Some(deadline),
+            Phase::Draining { deadline, .. } => Some(deadline),
             Phase::Authenticating | Phase::Open => {
                 let Settings { heartbeat, .. } = *self.settings;
                 let silence = self.liveness.due(heartbeat, self.settings.silence_max());
@@ -309,15 +338,20 @@ impl Session {
             Input::DocumentClosed { editor, why } => self.document_closed(editor, &why, out),
             Input::DocumentsClosed(why) => self.documents_closed(&why, out),
             Input::Wake => self.wake(now.instant, out),
-            Input::Dismiss(Farewell::Draining) if self.is_open() => {
-                let deadline = now.instant + DRAINING_TIME_MAX;
-                self.phase = Phase::Draining { deadline };
-            }
-            Input::Dismiss(farewell) => self.close(farewell, out),
+            Input::Dismiss(farewell) => match Elsewhere::of(&farewell).filter(|_| self.is_open()) {
+                Some(why) => {
+                    let deadline = now.instant + DRAINING_TIME_MAX;
+                    self.phase = Phase::Draining { deadline, why };
+                }
+                None => self.close(farewell, out),
+            },
             Input::Stuck => self.liveness.stuck(),
         }
-        if matches!(self.phase, Phase::Draining { .. }) && self.in_flight == 0 && self.attaching.is_empty() {
-            self.close(Farewell::Draining, out);
+        if let Phase::Draining { why, .. } = self.phase
+            && self.in_flight == 0
+            && self.attaching.is_empty()
+        {
+            self.close(why.into(), out);
         }
     }
 
@@ -423,7 +457,7 @@ impl Session {
     fn wake(&mut self, now: Instant, out: &mut Vec<Effect>) {
         match self.phase {
             Phase::Opening { deadline } if now >= deadline => self.close(Farewell::HelloLate, out),
-            Phase::Draining { deadline } if now >= deadline => self.close(Farewell::Draining, out),
+            Phase::Draining { deadline, why } if now >= deadline => self.close(why.into(), out),
             Phase::Open if self.grant_ends.is_some_and(|end| now >= end) => self.close(Farewell::TokenExpired, out),
             Phase::Authenticating | Phase::Open => {
                 let Settings { heartbeat, .. } = *self.settings;

@@ -99,6 +99,9 @@ close_codes! {
     /// An operator or the application asked the client to connect again, to have it present a new token, say.
     Reconnect = 4506, "reconnect", "the application asked for a new connection; connect again and resume";
 
+    /// The node has more than its share of the clients: return to one of the alternates, which have fewer.
+    Rebalanced = 4507, "rebalanced", "another node has fewer clients; connect to it and resume";
+
     /// Hello did not arrive in time. A slow network is the usual cause, so the client returns.
     HelloTimeout = 4508, "hello_timeout", "hello did not arrive in time; connect again";
 }

@@ -1,6 +1,7 @@
 //! Where clients may go instead of this node.
 
 use starling_cluster::gossip::{Member, Phase, Pins, State};
+use starling_core::balance::Census;
 use starling_core::id::NodeName;
 use starling_protocol::limits::ALTERNATES_MAX;
 
@@ -44,6 +45,25 @@ impl Cluster {
     pub fn alternates(&self) -> Vec<String> {
         spread(self.neighbours(), fastrand::f64)
     }
+
+    /// Where a client is sent because this node has more than its share, with so many sessions: as
+    /// [`alternates`](Self::alternates), and only those that have room.
+    #[must_use]
+    pub fn roomier(&self, sessions: usize) -> Vec<String> {
+        let neighbours = self.neighbours();
+        let census = census(sessions, &neighbours);
+        let roomy = neighbours
+            .into_iter()
+            .filter(|neighbour| census.has_room(neighbour.load));
+        spread(roomy.collect(), fastrand::f64)
+    }
+}
+
+/// How the clients are spread, with so many sessions here.
+#[must_use]
+pub fn census(sessions: usize, neighbours: &[Neighbour]) -> Census {
+    let own = u32::try_from(sessions).unwrap_or(u32::MAX);
+    Census::of(own, neighbours.iter().map(|neighbour| neighbour.load))
 }
 
 impl Neighbour {

@@ -52,6 +52,8 @@ pub struct Cluster {
     pub silence_max: Duration,
     /// Bytes that wait for one peer.
     pub link_queue: Size,
+    /// Whether clients of a crowded node are sent to others.
+    pub rebalance: bool,
 }
 
 impl Cluster {

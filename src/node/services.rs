@@ -226,6 +226,7 @@ impl Services {
     pub fn alternates(&self, farewell: &Farewell) -> Vec<String> {
         match (farewell, &self.cluster) {
             (Farewell::Draining | Farewell::Overloaded, Some(cluster)) => cluster.alternates(),
+            (Farewell::Rebalanced, Some(cluster)) => cluster.roomier(self.sessions.len()),
             _ => Vec::new(),
         }
     }

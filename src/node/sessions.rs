@@ -13,6 +13,9 @@ use tokio::sync::Notify;
 pub trait Dismiss: Send + Sync + std::fmt::Debug {
     /// Ends it, if nobody has ended it before. Whether nobody has.
     fn dismiss(&self, farewell: &Farewell) -> bool;
+
+    /// Whether its client can be told which node to go to.
+    fn may_move(&self) -> bool;
 }
 
 /// Sessions that are ended together when they are told one after the other: a node that takes them in does not notice.
@@ -104,16 +107,7 @@ impl Sessions {
     /// last was told.
     pub async fn dismiss(&self, farewell: &Farewell, window: Duration, time_max: Duration) {
         let mailboxes: Vec<_> = self.listed.iter().map(|listed| Weak::clone(&listed.mailbox)).collect();
-        let rounds = (window.as_millis() / ROUND.as_millis()).max(1) as usize;
-        let together = mailboxes.len().div_ceil(rounds).max(TOGETHER_MIN);
-        for (round, mailboxes) in mailboxes.chunks(together).enumerate() {
-            if round > 0 {
-                tokio::time::sleep(ROUND).await;
-            }
-            for mailbox in mailboxes.iter().filter_map(Weak::upgrade) {
-                mailbox.dismiss(farewell);
-            }
-        }
+        tell(&mailboxes, farewell, window, TOGETHER_MIN).await;
         let gone = async {
             loop {
                 let left = self.left.notified();
@@ -126,5 +120,89 @@ impl Sessions {
         if tokio::time::timeout(time_max, gone).await.is_err() {
             tracing::warn!(sessions = self.len(), "some clients did not read their goodbye");
         }
+    }
+
+    /// Ends so many sessions, spread over `window`, whose clients can be told where to go: whichever chance picks, of those
+    /// that have said hello.
+    pub async fn send_away(&self, count: usize, window: Duration) {
+        let movable = |listed: &Listed| {
+            let mailbox = listed.subject.is_some().then(|| listed.mailbox.upgrade()).flatten();
+            mailbox.is_some_and(|mailbox| mailbox.may_move())
+        };
+        let all = self.listed.iter().filter(|listed| movable(listed));
+        let chosen = fastrand::choose_multiple(all.map(|listed| Weak::clone(&listed.mailbox)), count);
+        tell(&chosen, &Farewell::Rebalanced, window, 1).await;
+    }
+}
+
+/// Ends the sessions of these mailboxes, a few at a time and at least so many.
+async fn tell(mailboxes: &[Weak<dyn Dismiss>], farewell: &Farewell, window: Duration, together_min: usize) {
+    let rounds = (window.as_millis() / ROUND.as_millis()).max(1) as usize;
+    let together = mailboxes.len().div_ceil(rounds).max(together_min);
+    for (round, mailboxes) in mailboxes.chunks(together).enumerate() {
+        if round > 0 {
+            tokio::time::sleep(ROUND).await;
+        }
+        for mailbox in mailboxes.iter().filter_map(Weak::upgrade) {
+            mailbox.dismiss(farewell);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Client {
+        may_move: bool,
+        told: Mutex<Vec<Farewell>>,
+    }
+
+    impl Dismiss for Client {
+        fn dismiss(&self, farewell: &Farewell) -> bool {
+            self.told.lock().expect("no panic").push(farewell.clone());
+            true
+        }
+
+        fn may_move(&self) -> bool {
+            self.may_move && self.told.lock().expect("no panic").is_empty()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_sent_away_has_said_hello_and_can_be_told_where_to_go() {
+        let sessions = Sessions::default();
+        let come = |may_move, subject: Option<&Subject>| {
+            let client = Arc::new(Client {
+                may_move,
+                told: Mutex::default(),
+            });
+            let number = sessions.list(&client);
+            if let Some(subject) = subject {
+                sessions.name(number, subject);
+            }
+            client
+        };
+        let anybody = Subject::anonymous();
+        let movable: Vec<_> = (0..50).map(|_| come(true, Some(&anybody))).collect();
+        let others = [come(false, Some(&anybody)), come(true, None)];
+        let told = || movable.iter().filter(|client| !client.may_move()).count();
+        let began = tokio::time::Instant::now();
+        sessions.send_away(20, Duration::from_secs(1)).await;
+        assert_eq!(told(), 20);
+        assert_eq!(began.elapsed(), ROUND * 19, "one after the other");
+        sessions.send_away(1_000, Duration::from_secs(1)).await;
+        assert_eq!(told(), 50, "and nobody twice");
+        for client in &movable {
+            assert_eq!(*client.told.lock().expect("no panic"), [Farewell::Rebalanced]);
+        }
+        assert!(
+            others
+                .iter()
+                .all(|other| other.told.lock().expect("no panic").is_empty())
+        );
     }
 }

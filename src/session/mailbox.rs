@@ -200,6 +200,10 @@ impl Dismiss for Mailbox {
         }
         first
     }
+
+    fn may_move(&self) -> bool {
+        !self.dismissed.load(Ordering::Acquire)
+    }
 }
 
 impl Alarm for Mailbox {

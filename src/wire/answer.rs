@@ -256,6 +256,10 @@ pub fn farewell(farewell: &Farewell) -> (CloseCode, String) {
             CloseCode::Draining,
             "this node is stopping; connect again, to another node if there is one",
         ),
+        Farewell::Rebalanced => (
+            CloseCode::Rebalanced,
+            "another node has fewer clients; connect to it and resume",
+        ),
         Farewell::Dismissed { returns, why } => {
             let code = if *returns {
                 CloseCode::Reconnect

@@ -5,6 +5,7 @@
 //! | `clients.rs` | what clients are told of the nodes |
 //! | `operator.rs` | what an operator sees and orders |
 //! | `drain.rs` | a node that is drained and serves again: its slots come back, and nobody notices |
+//! | `rebalance.rs` | a node that has nearly all clients sends some to the others |
 //! | `names.rs` | two processes with one name |
 //! | `replay.rs` | gossip that was captured and is sent again, by way of a [`tap`] |
 //! | `impostor.rs` | somebody who has the gossip key and no certificate, and says untrue things of nodes, by way of a [`forger`] |
@@ -28,6 +29,7 @@ mod garbage;
 mod impostor;
 mod names;
 mod operator;
+mod rebalance;
 mod replay;
 mod store;
 mod strangers;

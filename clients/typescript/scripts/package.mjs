@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  */
 const BUDGETS = {
   index: 8_000,
-  worker: 14_000,
+  worker: 14_100,
   presence: 8_000,
   react: 2_500,
   'presence/react': 9_500,

@@ -15,6 +15,7 @@ const CLOSE = {
   4504: 'silent',
   4505: 'token_expired',
   4506: 'reconnect',
+  4507: 'rebalanced',
   4508: 'hello_timeout',
 } as const;
 

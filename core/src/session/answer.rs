@@ -249,6 +249,8 @@ pub enum Farewell {
     Overloaded,
     /// The node is stopping.
     Draining,
+    /// The node has more than its share of the clients, and another has fewer.
+    Rebalanced,
     /// An operator or the application ended the session on purpose.
     Dismissed {
         /// Whether the client is to connect again: with a new token, say.

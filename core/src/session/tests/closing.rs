@@ -50,6 +50,25 @@ fn a_node_that_stops_answers_what_it_has_taken_first() {
 }
 
 #[test]
+fn who_is_sent_to_another_node_is_answered_first_and_told_why() {
+    let mut harness = Harness::open();
+    harness.publish(7, "chat:a", b"x");
+    assert!(harness.handle(Input::Dismiss(Farewell::Rebalanced)).is_empty());
+    harness.now.instant += DRAINING_TIME_MAX;
+    let effects = harness.handle(Input::Wake);
+    assert!(
+        matches!(effects[..], [Effect::Close(Farewell::Rebalanced)]),
+        "{effects:?}"
+    );
+    let mut idle = Harness::open();
+    let effects = idle.handle(Input::Dismiss(Farewell::Rebalanced));
+    assert!(
+        matches!(effects[..], [Effect::Close(Farewell::Rebalanced)]),
+        "{effects:?}"
+    );
+}
+
+#[test]
 fn a_node_that_stops_does_not_wait_for_ever() {
     let mut harness = Harness::open();
     harness.publish(7, "chat:a", b"x");
