@@ -20,9 +20,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const TOLD_MAX: usize = 8;
 
 /// How soon a goodbye is to be shown everywhere, and the end of a client whose node died.
-/// A goodbye that takes longer is told.
-const SLOW_NANOS: u64 = 500_000_000;
-
 const LEAVE_MS_MAX: f64 = 100.0;
 const DEAD_NODE_MS_MAX: f64 = 8_000.0;
 
@@ -124,12 +121,14 @@ impl Verdict {
                     (What::Left, Some((at, how))) => {
                         self.leaves += 1;
                         let took = u64::try_from(one.at.duration_since(*at).as_nanos()).unwrap_or(u64::MAX);
-                        if *how == End::Said && took > SLOW_NANOS && slow < TOLD_MAX {
+                        if took > slow_nanos(*how) && slow < TOLD_MAX {
                             slow += 1;
                             eprintln!(
-                                "chaos: the goodbye of {} took {took} ns, {:?} ago",
+                                "chaos: {} ended ({how:?}) {:?} ago, which took {:?} to be told; it was without a node {}",
                                 one.number,
-                                at.elapsed()
+                                at.elapsed(),
+                                Duration::from_nanos(took),
+                                spans(truth, one)
                             );
                         }
                         match how {
@@ -218,6 +217,14 @@ fn was_away(truth: &Truth, told: &Told) -> bool {
         *from <= told.at && until.duration_since(*from) >= GRACE
     };
     away.into_iter().any(longer)
+}
+
+/// A leave that takes longer is told.
+const fn slow_nanos(how: End) -> u64 {
+    match how {
+        End::Said => 500_000_000,
+        End::WithNode => DEAD_NODE_MS_MAX as u64 * 1_000_000,
+    }
 }
 
 /// When a client was without a node, before it was told to have left.
