@@ -132,6 +132,8 @@ struct Driver {
     planner: Planner,
     /// The newest start of each name that the shards of presence were told of.
     known: BTreeMap<NodeName, Generation>,
+    /// The newest start of each name that was linked.
+    linked: BTreeMap<NodeName, Generation>,
     /// Most of those who decide about the slots are heard.
     has_quorum: bool,
 }
@@ -145,6 +147,7 @@ impl Driver {
             down: BTreeSet::new(),
             ended: BTreeMap::new(),
             known: BTreeMap::new(),
+            linked: BTreeMap::new(),
             has_quorum: true,
             registry,
             cluster,
@@ -254,7 +257,7 @@ impl Driver {
 
     fn linked(&mut self, event: Event) {
         match event {
-            Event::Up(node) => self.hear(node, true),
+            Event::Up(node) => self.up(node),
             Event::Down(node, cause) => {
                 tracing::warn!(%node, ?cause, "a node does not answer");
                 self.hear(node, false);
@@ -262,6 +265,16 @@ impl Driver {
             Event::Reset(node) => self.reset(&node),
             Event::Suspect(node) => self.stands(&node, presence::Standing::Suspect),
             Event::Refused(..) => {}
+        }
+    }
+
+    /// A node is linked and heard. The table may have told of it before there was a way to it, and what the shards of presence
+    /// said to it then is lost.
+    fn up(&mut self, node: NodeId) {
+        let is_new = self.linked.insert(node.name.clone(), node.generation) != Some(node.generation);
+        self.hear(node.clone(), true);
+        if is_new {
+            self.registry.tell_presence(|| presence::Happening::Reset(node.clone()));
         }
     }
 

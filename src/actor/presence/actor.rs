@@ -212,7 +212,7 @@ impl State {
     /// found missing by whoever follows.
     fn send(&self, to: NodeId, message: Said, sending: &mut Sending) {
         let Some(link) = self.registry.peers().and_then(|peers| peers.link(&to)) else {
-            return; // the link tells of its return, and everything is compared then
+            return; // everything is compared when there is a link, the first or another
         };
         let sent = match sending.encoded(self.shard, message) {
             Some(frame) => link.try_send(frame),
