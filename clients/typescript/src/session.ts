@@ -453,7 +453,9 @@ export class Session {
       return;
     }
     this.#targets.hint(alternates ?? []);
-    this.#retry(reason || `closed with code ${code}`, retryAfterMs);
+    // A node that sends its clients to others does so to a few at a time: once, nobody has to wait by itself.
+    const share = alternates?.length && !this.#backoff.failures ? 0 : 1;
+    this.#retry(reason || `closed with code ${code}`, retryAfterMs, share);
   }
 
   /** Whether a session that ended with this code is followed by another. */
@@ -468,11 +470,11 @@ export class Session {
     return returns(code);
   }
 
-  /** Waits before the next attempt. */
-  #retry(error: string, retryAfterMs = 0): void {
+  /** Waits before the next attempt: this share of what it waits by itself. */
+  #retry(error: string, retryAfterMs = 0, share = 1): void {
     const shared = this.#shared;
     shared.counts.failures++;
-    const wait = this.#backoff.next(shared.random, this.#targets.round);
+    const wait = share * this.#backoff.next(shared.random, this.#targets.round);
     const notBefore = shared.now + retryAfterMs;
     this.#phase = { kind: 'waiting', until: notBefore + wait, notBefore };
     shared.trouble = error;

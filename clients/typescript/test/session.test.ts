@@ -147,12 +147,17 @@ test('who says goodbye says when and where to return', () => {
   bench.on({ on: 'start' });
   bench.open();
   bench.goodbye(4501, { retryAfterMs: 3_000, alternates: ['http://b'] });
-  // Half of the first ceiling of 500 ms, after what the server asked for.
-  assert.equal(bench.session.wakeAt, 3_250);
+  assert.equal(bench.session.wakeAt, 3_000, 'who is sent on does not wait by itself');
   bench.now = 1_000;
   assert.deepEqual(bench.on({ on: 'nudge' }), [], 'not even a person may come sooner');
-  assert.equal(bench.session.wakeAt, 3_000, 'but without the back-off');
+  assert.equal(bench.session.wakeAt, 3_000);
   assert.deepEqual(bench.wake(), ['dial http://b http://a']);
+  bench.open();
+  bench.goodbye(4501, { retryAfterMs: 3_000, alternates: ['http://a'] });
+  // Half of the second ceiling of 1,000 ms, after what the server asked for.
+  assert.equal(bench.session.wakeAt, 6_500, 'but not again and again');
+  bench.on({ on: 'nudge' });
+  assert.equal(bench.session.wakeAt, 6_000, 'a person does not wait for that');
 });
 
 test('a server that breaks the rules, or does not greet, is left for another connection', () => {

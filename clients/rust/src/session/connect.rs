@@ -79,7 +79,7 @@ impl Session {
         let token = token.and_then(check);
         match (&mut self.phase, token) {
             (_, Err(TokenError::Denied(reason))) => self.close(CloseReason::Denied(reason), now, effects),
-            (Phase::Asking, Err(unavailable)) => self.retry(unavailable.to_string(), None, now, effects),
+            (Phase::Asking, Err(unavailable)) => self.retry(unavailable.to_string(), (1, None), now, effects),
             (Phase::Open(open), Err(_)) => open.refresh_at = Some(now + REFRESH_RETRY),
             (Phase::Asking, Ok(token)) => {
                 self.token.token = token;
@@ -134,7 +134,7 @@ impl Session {
     pub(super) fn dial_failed(&mut self, reason: String, now: Instant, effects: &mut Vec<Effect>) {
         if matches!(self.phase, Phase::Dialing) {
             self.targets.missed();
-            self.retry(reason, None, now, effects);
+            self.retry(reason, (1, None), now, effects);
         }
     }
 
@@ -234,7 +234,10 @@ impl Session {
             return;
         }
         self.targets.hint(&ending.alternates);
-        self.retry(ending.reason, ending.retry_after, now, effects);
+        // A node that sends its clients to others does so to a few at a time: once, nobody has to wait by itself.
+        let is_sent = !ending.alternates.is_empty() && self.backoff.failures() == 0;
+        let share = if is_sent { 0 } else { 1 };
+        self.retry(ending.reason, (share, ending.retry_after), now, effects);
     }
 
     /// Whether a session that ended with this code is followed by another.
@@ -250,10 +253,16 @@ impl Session {
         }
     }
 
-    /// Waits before the next attempt.
-    fn retry(&mut self, reason: String, retry_after: Option<Duration>, now: Instant, effects: &mut Vec<Effect>) {
+    /// Waits before the next attempt: as long as the server asked for, and this share of what the client waits by itself.
+    fn retry(
+        &mut self,
+        reason: String,
+        (share, retry_after): (u32, Option<Duration>),
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         self.common.stats.failures += 1;
-        let wait = self.backoff.next(self.targets.round(), &mut self.common.rng);
+        let wait = share * self.backoff.next(self.targets.round(), &mut self.common.rng);
         self.phase = Phase::Waiting {
             until: now + wait + retry_after.unwrap_or_default(),
         };
