@@ -47,7 +47,7 @@ const WAITING_MAX: usize = 1_000;
 /// See [`WAITING_MAX`].
 const WAITING_BYTES_MAX: usize = 5 * 1024 * 1024;
 
-/// How long a token may take to come: the first of a connection, and that of a document once something has come for it.
+/// How long a token may take to come: that of a document once something has come for it, and any while no document is open.
 const TOKEN_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// What the URL of a provider before 2.0 says.
@@ -99,7 +99,7 @@ struct Session<'a, T> {
     editors: BTreeMap<EditorId, Arc<str>>,
     /// Frames that wait for a token, and their bytes.
     waiting: (usize, usize),
-    /// Since when no document is open, if none is: what opens none and closes it again is not let stay by that.
+    /// Since when no document is open, if none is. Asking for one, and closing it again, does not begin the time anew.
     unserved: Instant,
 }
 

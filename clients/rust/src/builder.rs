@@ -65,7 +65,8 @@ impl ClientBuilder {
         }
     }
 
-    /// Adds another node's HTTP base. The client turns to the next when one cannot be reached.
+    /// Adds another node's HTTP base. They are tried in this order until one is reached; a client that loses its node turns to any of
+    /// the others, so that the clients of one node spread over the rest.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.urls.push(url.into());
         self

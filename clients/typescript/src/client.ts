@@ -19,7 +19,10 @@ import type { Published, State, TokenRequest, Transport } from './types.ts';
 
 /** What {@link Client} is made from. */
 export interface ClientOptions {
-  /** HTTP base of a node, as `https://example.org`, or several, tried in turn. A page's own origin by default. */
+  /**
+   * HTTP base of a node, as `https://example.org`, or several: tried in this order until one is reached. Whoever loses its node
+   * turns to any of the others. A page's own origin by default.
+   */
   url?: string | readonly string[];
   /** Proof of who is calling. */
   token?: string;

@@ -2,9 +2,10 @@
 //!
 //! A socket of QUIC comes with a receive buffer of megabytes and a task, and outlives a connection that was given up by
 //! seconds. A client that tries three nodes again and again, and a process with thousands of clients that do, would be
-//! busy with nothing else: so a client keeps its socket from one connection to the next.
+//! busy with nothing else: so a client goes from one node to the next with the same socket. It comes to none twice with it:
+//! what spreads UDP over several nodes goes by the ports, and would lead it to where it was before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +18,8 @@ use wtransport::{ClientConfig, Endpoint};
 use super::webtransport::WebTransportError;
 use crate::tls::{Tls, Trust};
 
-/// Hosts whose address is remembered. More than a client knows nodes; beyond it all are forgotten, and each is looked up
-/// before it is connected to anyway.
+/// Hosts that are remembered. More than a client knows nodes; beyond it addresses are forgotten, and each is looked up before it
+/// is connected to anyway, and another socket is taken.
 const HOSTS_MAX: usize = 64;
 
 /// See the module. Another server's certificate, or the other family of addresses, takes another socket.
@@ -29,6 +30,8 @@ pub(crate) struct Sockets(Mutex<Option<Arc<Socket>>>);
 pub(super) struct Socket {
     trust: Trust,
     is_ipv4: bool,
+    /// Where it was used to connect to.
+    used: Mutex<BTreeSet<SocketAddr>>,
     addresses: Addresses,
     endpoint: Endpoint<Client>,
 }
@@ -43,7 +46,8 @@ impl Sockets {
         quic: QuicTransportConfig,
     ) -> Result<Arc<Socket>, WebTransportError> {
         let is_ipv4 = address.is_ipv4();
-        let fits = |socket: &&Arc<Socket>| socket.trust == *trust && socket.is_ipv4 == is_ipv4;
+        let fits =
+            |socket: &&Arc<Socket>| socket.trust == *trust && socket.is_ipv4 == is_ipv4 && socket.is_new_to(address);
         if let Some(socket) = self.with(|kept| kept.as_ref().filter(fits).cloned()) {
             return Ok(socket);
         }
@@ -63,16 +67,12 @@ impl Sockets {
         let socket = Arc::new(Socket {
             trust: trust.clone(),
             is_ipv4,
+            used: Mutex::new(BTreeSet::from([address])),
             addresses,
             endpoint: Endpoint::client(config).map_err(WebTransportError::Socket)?,
         });
         self.with(|kept| *kept = Some(Arc::clone(&socket)));
         Ok(socket)
-    }
-
-    /// Has the next connection made from a new socket: something may be wrong with this one.
-    pub(super) fn give_up(&self, socket: &Arc<Socket>) {
-        self.with(|kept| kept.take_if(|kept| Arc::ptr_eq(kept, socket)));
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Option<Arc<Socket>>) -> T) -> T {
@@ -81,6 +81,12 @@ impl Sockets {
 }
 
 impl Socket {
+    /// Whether nobody connected to this address from it. From now on somebody has.
+    fn is_new_to(&self, address: SocketAddr) -> bool {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.len() < HOSTS_MAX && used.insert(address)
+    }
+
     /// Connects to the server at this address, under the URL that it is known by.
     pub(super) async fn connect(
         &self,
@@ -134,7 +140,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_client_keeps_its_socket_as_long_as_it_fits() {
+    async fn a_client_goes_from_node_to_node_with_its_socket() {
         let (sockets, tls) = (Sockets::default(), Tls::new(Vec::new()));
         let trust = |byte| Trust::Hashes(vec![[byte; 32]]);
         let (here, there) = (
@@ -148,13 +154,10 @@ mod tests {
             socket.expect("a socket")
         };
         let first = socket(here, 1).await;
-        assert!(Arc::ptr_eq(&first, &socket(there, 1).await), "for any server");
-        let second = socket(here, 2).await;
-        assert!(!Arc::ptr_eq(&first, &second), "another certificate");
-        sockets.give_up(&first);
-        assert!(Arc::ptr_eq(&second, &socket(here, 2).await), "that was not it");
-        sockets.give_up(&second);
-        assert!(!Arc::ptr_eq(&second, &socket(here, 2).await));
+        assert!(Arc::ptr_eq(&first, &socket(there, 1).await), "to any server");
+        let second = socket(there, 1).await;
+        assert!(!Arc::ptr_eq(&first, &second), "but once");
+        assert!(!Arc::ptr_eq(&second, &socket(here, 2).await), "another certificate");
     }
 
     #[tokio::test]

@@ -74,8 +74,7 @@ pub(super) async fn connect(
 ) -> Result<Connection, WebTransportError> {
     let address = resolve(target, host, known).await?;
     let socket = sockets.socket(address, &target.trust, tls, quic()).await?;
-    let connected = socket.connect(&target.url, address).await;
-    let connection = connected.inspect_err(|_| sockets.give_up(&socket))?;
+    let connection = socket.connect(&target.url, address).await?;
     let (send, receive) = connection.open_bi().await?.await?;
 
     let activity = Activity::new();

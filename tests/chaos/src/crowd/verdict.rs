@@ -16,6 +16,9 @@ use crate::scenario::Scenario;
 /// The grace of the channel's namespace: who is without a node for longer may be seen to leave.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long it takes a leave to be told at most. One that is told later is not of an absence before.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// Of those who are shown and not there, or the reverse, so many are told for each watcher.
 const TOLD_MAX: usize = 8;
 
@@ -214,7 +217,7 @@ fn was_away(truth: &Truth, told: &Told) -> bool {
     let away = truth.away.get(&told.number).into_iter().flatten();
     let longer = |(from, until): &(Instant, Option<Instant>)| {
         let until = until.unwrap_or(told.at);
-        *from <= told.at && until.duration_since(*from) >= GRACE
+        *from <= told.at && told.at <= until + TELLING && until.duration_since(*from) >= GRACE
     };
     away.into_iter().any(longer)
 }
@@ -345,12 +348,17 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         truth.away.insert(3, vec![(at(1_000), Some(at(7_000)))]);
         truth.away.insert(5, vec![(at(1_000), Some(at(3_000)))]);
+        truth.away.insert(6, vec![(at(1_000), Some(at(7_000)))]);
         let told = [
             good(start),
-            vec![told(start, 3, What::Left, 6_500), told(start, 5, What::Left, 6_500)],
+            vec![
+                told(start, 3, What::Left, 6_500),
+                told(start, 5, What::Left, 6_500),
+                told(start, 6, What::Left, 8_500),
+            ],
         ]
         .concat();
         let verdict = judged(&truth, told);
-        assert_eq!((verdict.late_returns, verdict.false_leaves), (1, 1));
+        assert_eq!((verdict.late_returns, verdict.false_leaves), (1, 2));
     }
 }
