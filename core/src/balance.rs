@@ -25,7 +25,8 @@ const TAKES_IN: u32 = 100 * ROUND_SECONDS;
 /// that each round sees something of what the one before it did.
 pub const ROUND_SECONDS: u32 = 3;
 
-/// Rounds in which hardly anybody came before clients are sent away: what the others said last was said in one of them.
+/// Rounds after which the others have said what became of the first of them. So many pass in which hardly anybody comes before
+/// clients are sent away, and before that is judged.
 const CALM: u32 = 2;
 
 /// Rounds that are passed over at most when sending clients away does not help: half an hour.
@@ -40,6 +41,8 @@ pub struct Census {
     crowded: u32,
     /// Nodes that have less.
     roomy: u32,
+    /// What they lack, all together.
+    lack: u32,
 }
 
 impl Census {
@@ -56,6 +59,7 @@ impl Census {
             mean,
             crowded: count(&|load| is_crowded(load, mean)).unwrap_or(u32::MAX),
             roomy: count(&|load| load < mean).unwrap_or(u32::MAX),
+            lack: all.fold(0, |lack, load| lack.saturating_add(mean.saturating_sub(load))),
         }
     }
 
@@ -87,17 +91,17 @@ fn margin(mean: u32) -> u32 {
 
 /// Decides, round after round, how many clients of this node are sent away.
 ///
-/// Where a client comes to is not in the node's hand. If most of those that it sends away are back a round later, because
-/// whatever stands before the nodes brings each client to the same one, say, it waits before it tries again: one round,
-/// then two, and so on up to half an hour.
+/// Where a client comes to is not in the node's hand: whatever stands before the nodes may bring each client to the same
+/// one, and a node that says it has room may be out of the clients' reach. If the nodes with room do not get at least a
+/// quarter of those that this node sends, it waits before it tries again: one round, then two, and so on up to half an hour.
 #[derive(Clone, Debug, Default)]
 pub struct Balancer {
     /// This node's sessions in the round before.
     before: u32,
     /// Rounds in a row in which hardly anybody came.
     calm: u32,
-    /// How many were sent away in the round before.
-    sent: u32,
+    /// What was lacking, and how many were sent away, in the round before and in the one before that.
+    past: [(u32, u32); CALM as usize],
     /// Times in a row that it did not help.
     in_vain: u32,
     /// Rounds that are passed over.
@@ -108,27 +112,33 @@ impl Balancer {
     /// A round begins: how many sessions to send away in it.
     pub fn round(&mut self, census: &Census) -> u32 {
         let before = std::mem::replace(&mut self.before, census.own);
-        let sent = std::mem::take(&mut self.sent);
         if census.own > before.saturating_add(margin(census.mean) / 2) {
-            self.calm = 0;
+            (self.calm, self.past) = (0, Default::default());
             return 0;
         }
         self.calm = self.calm.saturating_add(1);
-        if sent > 0 {
-            self.judge(before.saturating_sub(census.own) >= sent.div_ceil(2));
+        let [mut last, (lack, sent)] = self.past;
+        if sent > 0 && !self.judge(lack.saturating_sub(census.lack) >= sent.div_ceil(4)) {
+            last = (0, 0);
         }
-        if self.pause > 0 {
-            self.pause -= 1;
-        } else if self.calm >= CALM {
-            self.sent = census.surplus();
-        }
-        self.sent
+        let waits = self.pause > 0;
+        self.pause = self.pause.saturating_sub(1);
+        // Who tried in vain before tries one round, and sees.
+        let tries = self.in_vain > 0 && last.1 > 0;
+        let surplus = if waits || tries || self.calm < CALM {
+            0
+        } else {
+            census.surplus()
+        };
+        self.past = [(census.lack, surplus), last];
+        surplus
     }
 
-    fn judge(&mut self, has_helped: bool) {
+    fn judge(&mut self, has_helped: bool) -> bool {
         self.in_vain = if has_helped { 0 } else { self.in_vain.saturating_add(1) };
-        let doubled = 1_u32.checked_shl(self.in_vain).unwrap_or(PAUSE_MAX);
+        let doubled = 1_u32.checked_shl(self.in_vain).unwrap_or(u32::MAX);
         self.pause = if has_helped { 0 } else { (doubled / 2).min(PAUSE_MAX) };
+        has_helped
     }
 }
 

@@ -47,7 +47,8 @@ impl Cluster {
     }
 
     /// Where a client is sent because this node has more than its share, with so many sessions: as
-    /// [`alternates`](Self::alternates), and only those that have room.
+    /// [`alternates`](Self::alternates), and only those that have room, two at most. A client tries three at a time: one that
+    /// it knows is among them, should it reach none of these.
     #[must_use]
     pub fn roomier(&self, sessions: usize) -> Vec<String> {
         let neighbours = self.neighbours();
@@ -55,7 +56,9 @@ impl Cluster {
         let roomy = neighbours
             .into_iter()
             .filter(|neighbour| census.has_room(neighbour.load));
-        spread(roomy.collect(), fastrand::f64)
+        let mut best = spread(roomy.collect(), fastrand::f64);
+        best.truncate(2);
+        best
     }
 }
 

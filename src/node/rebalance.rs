@@ -21,7 +21,8 @@ pub(super) async fn run(cluster: &Cluster, services: &Services) {
         if cluster.is_draining() {
             continue;
         }
-        let sessions = services.sessions.len();
+        // Those that cannot be sent do not make the others too many.
+        let sessions = services.sessions.movable();
         let surplus = balancer.round(&census(sessions, &cluster.neighbours()));
         if surplus > 0 {
             tracing::info!(sessions, surplus, "sending clients to nodes that have fewer");

@@ -48,6 +48,13 @@ pub enum Chosen {
     Subject(Subject),
 }
 
+impl Listed {
+    fn may_move(&self) -> bool {
+        let mailbox = self.subject.is_some().then(|| self.mailbox.upgrade()).flatten();
+        mailbox.is_some_and(|mailbox| mailbox.may_move())
+    }
+}
+
 impl Sessions {
     /// Adds a session and numbers it.
     pub fn list<M: Dismiss + 'static>(&self, mailbox: &Arc<M>) -> u64 {
@@ -122,14 +129,15 @@ impl Sessions {
         }
     }
 
-    /// Ends so many sessions, spread over `window`, whose clients can be told where to go: whichever chance picks, of those
-    /// that have said hello.
+    /// Sessions that have said hello, and whose clients can be told where to go.
+    #[must_use]
+    pub fn movable(&self) -> usize {
+        self.listed.iter().filter(|listed| listed.may_move()).count()
+    }
+
+    /// Ends so many of those, spread over `window`: whichever chance picks.
     pub async fn send_away(&self, count: usize, window: Duration) {
-        let movable = |listed: &Listed| {
-            let mailbox = listed.subject.is_some().then(|| listed.mailbox.upgrade()).flatten();
-            mailbox.is_some_and(|mailbox| mailbox.may_move())
-        };
-        let all = self.listed.iter().filter(|listed| movable(listed));
+        let all = self.listed.iter().filter(|listed| listed.may_move());
         let chosen = fastrand::choose_multiple(all.map(|listed| Weak::clone(&listed.mailbox)), count);
         tell(&chosen, &Farewell::Rebalanced, window, 1).await;
     }
@@ -190,6 +198,7 @@ mod tests {
         let movable: Vec<_> = (0..50).map(|_| come(true, Some(&anybody))).collect();
         let others = [come(false, Some(&anybody)), come(true, None)];
         let told = || movable.iter().filter(|client| !client.may_move()).count();
+        assert_eq!(sessions.movable(), 50);
         let began = tokio::time::Instant::now();
         sessions.send_away(20, Duration::from_secs(1)).await;
         assert_eq!(told(), 20);

@@ -54,17 +54,32 @@ fn in_vain_it_asks_less_and_less_often() {
         gaps.push(round - last);
         last = round;
     }
-    assert_eq!(gaps[..6], [2, 3, 5, 9, 17, 33]);
-    assert_eq!(gaps.iter().max(), Some(&(PAUSE_MAX + 1)));
-    // It helps at last.
+    assert_eq!(gaps[..7], [1, 2, 4, 6, 10, 18, 34]);
+    assert_eq!(gaps.iter().max(), Some(&(PAUSE_MAX + 2)));
+    let mut days = Balancer {
+        before: 1_000,
+        calm: CALM,
+        in_vain: 40,
+        ..Balancer::default()
+    };
+    assert_eq!(
+        [days.round(&census), days.round(&census), days.round(&census)],
+        [250, 0, 0]
+    );
+    assert_eq!(days.pause, PAUSE_MAX - 1);
+}
+
+#[test]
+fn when_it_helps_at_last_it_goes_on() {
     let mut balancer = Balancer {
         before: 1_000,
         calm: CALM,
         in_vain: 4,
         ..Balancer::default()
     };
-    assert_eq!(balancer.round(&census), 250);
-    assert_eq!(balancer.round(&Census::of(800, [200].into_iter())), 150);
+    let mut round = |own: u32| balancer.round(&Census::of(own, [1_000 - own].into_iter()));
+    assert_eq!([round(1_000), round(750)], [250, 0], "it sees first");
+    assert_eq!([round(750), round(625)], [125, 63]);
     assert_eq!(balancer.in_vain, 0);
 }
 
@@ -85,6 +100,17 @@ struct Nodes {
     said: VecDeque<Vec<u32>>,
     balancers: Vec<Balancer>,
     moved: u32,
+    path: Path,
+}
+
+/// Where clients come to that are sent away.
+enum Path {
+    /// To a node with room.
+    Told,
+    /// So too, but that they cannot get in at the last node, and come to another instead.
+    LastClosed,
+    /// To whichever a load balancer draws.
+    Drawn,
 }
 
 impl Nodes {
@@ -94,6 +120,7 @@ impl Nodes {
             balancers: vec![Balancer::default(); loads.len()],
             loads,
             moved: 0,
+            path: Path::Told,
         }
     }
 
@@ -115,8 +142,13 @@ impl Nodes {
                 .collect();
             for _ in 0..sent {
                 self.loads[node] -= 1;
-                let to = roomy.choose(random).expect("one has room");
-                self.loads[*to] += 1;
+                let told = *roomy.choose(random).expect("one has room");
+                let to = match self.path {
+                    Path::LastClosed if told == self.loads.len() - 1 => random.random_range(..told),
+                    Path::LastClosed | Path::Told => told,
+                    Path::Drawn => random.random_range(..self.loads.len()),
+                };
+                self.loads[to] += 1;
             }
             self.moved += sent;
         }
@@ -187,4 +219,33 @@ fn three_nodes_of_which_one_came_back_are_even_within_half_a_minute() {
         nodes.round(&mut random);
     }
     assert!(nodes.is_even(), "{:?}", nodes.loads);
+}
+
+#[test]
+fn a_node_that_clients_cannot_reach_does_not_have_the_others_swing() {
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut nodes = Nodes::new(vec![3_000, 0, 0]);
+        nodes.path = Path::LastClosed;
+        (0..1_000).for_each(|_| nodes.round(&mut random));
+        let moved = nodes.moved;
+        (0..1_000).for_each(|_| nodes.round(&mut random));
+        let more = nodes.moved - moved;
+        assert!(more < 3_000, "seed {seed}: {more} moved in fifty minutes, for nothing");
+    }
+}
+
+#[test]
+fn behind_a_load_balancer_they_become_even_too() {
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut nodes = Nodes::new(vec![15_000, 15_000, 0]);
+        nodes.path = Path::Drawn;
+        let mut rounds = 0;
+        while !nodes.is_even() {
+            nodes.round(&mut random);
+            rounds += 1;
+            assert!(rounds < 600, "seed {seed}: {:?} after half an hour", nodes.loads);
+        }
+    }
 }
