@@ -110,7 +110,7 @@ async fn a_connection_without_a_token_does_not_stay() {
     let began = Instant::now();
     let closed = loop {
         line.say("01 64 03").await;
-        line.say("01 64 07 00").await;
+        line.say("01 64 07").await;
         if let Ok(closed) = tokio::time::timeout(Duration::from_secs(1), line.0.next()).await {
             break closed;
         }
