@@ -2,7 +2,7 @@
 //!
 //! - `dial.rs`: from a node's HTTP base to an open connection: discovery, then one transport or a race of both;
 //! - `losers.rs`: where WebTransport lost the race, so that it gets no head start again;
-//! - `sockets.rs`: the UDP socket that a client keeps from one connection to the next;
+//! - `sockets.rs`: the UDP socket with which a client goes from node to node;
 //! - `websocket.rs`: a frame is a binary message;
 //! - `webtransport.rs`: frames with their lengths on one stream, opened by the client, and datagrams beside it.
 
