@@ -28,14 +28,8 @@ pub(crate) struct Line(Socket);
 impl Line {
     /// Connects.
     pub(crate) async fn open(node: &Node, path: &str) -> Self {
-        Self::try_open(node, path).await.expect("the node upgrades")
-    }
-
-    /// Connects, if the node lets it.
-    pub(crate) async fn try_open(node: &Node, path: &str) -> Option<Self> {
-        let request = Request::upgrade().at(path);
-        let socket = Socket::connect_to(node.address(), false, request);
-        soon("a connection", socket).await.map(Self)
+        let socket = Socket::connect_to(node.address(), false, Request::upgrade().at(path));
+        Self(soon("a connection", socket).await.expect("the node upgrades"))
     }
 
     /// Sends a message, written in hexadecimal.
