@@ -73,15 +73,24 @@ impl Dialer {
 
     /// Connects, and says nothing.
     pub(crate) async fn connect(&self) -> Raw {
-        self.try_connect().await.expect("the node takes a connection")
+        match self.try_connect().await {
+            Ok(raw) => raw,
+            Err(why) => panic!("the node takes no connection: {why}"),
+        }
     }
 
-    /// Connects, if the node takes one more.
-    pub(crate) async fn try_connect(&self) -> Option<Raw> {
+    /// Connects, if the node takes one more; else says why it did not.
+    pub(crate) async fn try_connect(&self) -> Result<Raw, String> {
         let connect = async {
-            Some(Raw(match self {
-                Self::WebSocket { node, is_narrow } => Carrier::WebSocket(Socket::connect(*node, *is_narrow).await?),
-                Self::WebTransport(endpoint) => Carrier::WebTransport(endpoint.connect().await?),
+            Ok(Raw(match self {
+                Self::WebSocket { node, is_narrow } => {
+                    let socket = Socket::connect(*node, *is_narrow).await;
+                    Carrier::WebSocket(socket.map_err(|error| error.to_string())?)
+                }
+                Self::WebTransport(endpoint) => {
+                    let stream = endpoint.connect().await;
+                    Carrier::WebTransport(stream.map_err(|error| error.to_string())?)
+                }
             }))
         };
         soon("a connection", connect).await

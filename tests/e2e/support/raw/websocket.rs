@@ -44,13 +44,13 @@ pub(crate) enum Message {
 }
 
 impl Socket {
-    /// Connects where sessions begin; `None` if the node has no room.
-    pub(super) async fn connect(node: SocketAddr, is_narrow: bool) -> Option<Self> {
+    /// Connects where sessions begin, unless the node has no room.
+    pub(super) async fn connect(node: SocketAddr, is_narrow: bool) -> io::Result<Self> {
         Self::connect_to(node, is_narrow, Request::upgrade()).await
     }
 
-    /// Connects and upgrades; `None` if the node does not.
-    pub(crate) async fn connect_to(node: SocketAddr, is_narrow: bool, request: Request) -> Option<Self> {
+    /// Connects and upgrades, unless the node does not.
+    pub(crate) async fn connect_to(node: SocketAddr, is_narrow: bool, request: Request) -> io::Result<Self> {
         let socket = TcpSocket::new_v4().expect("a socket");
         if is_narrow {
             socket.set_recv_buffer_size(NARROW_BYTES).expect("a small buffer");
@@ -61,8 +61,11 @@ impl Socket {
         let mut stream = socket.connect(node).await.expect("the port is open");
         stream.set_nodelay(true).expect("a TCP option");
         let _ = stream.write_all(&request.bytes(node)).await; // it may have hung up already
-        let answer = read_answer(&mut stream).await.ok()?;
-        (answer.status == 101).then(|| Self {
+        let answer = read_answer(&mut stream).await?;
+        if answer.status != 101 {
+            return Err(io::Error::other(format!("status {}", answer.status)));
+        }
+        Ok(Self {
             stream,
             received: BytesMut::new(),
             pongs: 0,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +10,7 @@ use starling_protocol::frame::Decoder;
 use starling_protocol::limits::SERVER_FRAME_BYTES_MAX;
 use wtransport::endpoint::ConnectOptions;
 use wtransport::endpoint::endpoint_side::Client;
-use wtransport::error::ConnectingError;
+use wtransport::error::{ConnectingError, ConnectionError};
 use wtransport::quinn::TransportConfig;
 use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Connection, RecvStream, SendStream};
@@ -19,6 +20,12 @@ use crate::support::node::Node;
 
 /// Bytes a server may send to a client that does not read, beyond which it has to hold them itself.
 const NARROW_BYTES: u32 = 32 * 1024;
+
+/// Handshakes for one session, see [`is_mixed_up`].
+const ATTEMPTS_MAX: u32 = 3;
+
+/// HTTP/3's own error codes: RFC 9114, section 8.1.
+const HTTP3_CODES: RangeInclusive<u64> = 0x100..=0x110;
 
 /// A UDP socket, for one session or many.
 pub(crate) struct Endpoint {
@@ -66,16 +73,24 @@ impl Endpoint {
         self.endpoint.connect(options.build()).await
     }
 
-    /// Opens a session and its stream; `None` if the node has no room.
-    pub(super) async fn connect(&self) -> Option<Stream> {
-        let connection = self.session(&[]).await.ok()?;
+    /// Opens a session and its stream, unless the node has no room.
+    pub(super) async fn connect(&self) -> Result<Stream, ConnectingError> {
+        let mut attempts = 0;
+        let connection = loop {
+            attempts += 1;
+            match self.session(&[]).await {
+                Ok(connection) => break connection,
+                Err(error) if attempts < ATTEMPTS_MAX && is_mixed_up(&error) => {}
+                Err(error) => return Err(error),
+            }
+        };
         let (send, receive) = connection
             .open_bi()
             .await
             .expect("room for a stream")
             .await
             .expect("a stream");
-        Some(Stream {
+        Ok(Stream {
             connection,
             send,
             receive,
@@ -130,6 +145,16 @@ impl Stream {
             self.received.extend_from_slice(&chunk.ok().flatten()?.bytes);
         }
     }
+}
+
+/// Whether the other side took the settings of this one for something else. wtransport 0.7.2 sends them in pieces and,
+/// reading them, forgets a piece when the request comes before the next: one of some hundred thousand handshakes on a
+/// machine that does other things too. The node refuses with a code of QUIC, and closes with its own from 4000 on.
+fn is_mixed_up(error: &ConnectingError) -> bool {
+    let ConnectingError::ConnectionError(ConnectionError::ApplicationClosed(close)) = error else {
+        return false;
+    };
+    HTTP3_CODES.contains(&close.code().into_inner())
 }
 
 /// A length as it stands before a body: unsigned LEB128.
