@@ -257,6 +257,12 @@ impl Session {
         }
     }
 
+    /// By how much it is too late to miss its client now. A node that stood still comes to that late, others do not.
+    #[must_use]
+    pub fn late(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.liveness.missed_at(self.settings.silence_max()))
+    }
+
     /// Everything that was queued is written to the client.
     pub fn wrote(&mut self, now: Instant) {
         self.liveness.said(now);

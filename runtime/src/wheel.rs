@@ -7,6 +7,9 @@
 //!
 //! The task sleeps until the earliest alarm, not from tick to tick: a timer that is armed a thousand
 //! times a second costs more than what it rings.
+//!
+//! After the process has stood still everything is due at once, and what came meanwhile has not been read. It is
+//! given a moment before the alarms ring.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -151,6 +154,12 @@ const BUCKET_KEPT: usize = 64;
 /// How long the task sleeps at most: it looks again so that the last handle's end is seen.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
+/// A task that wakes so much too late stood still, and with it the process or its machine.
+const STOOD_STILL: Duration = Duration::from_millis(500);
+
+/// How long what came meanwhile may then take to be read, before anybody concludes from the time that nothing came.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
 async fn drive(shared: Weak<Shared>) {
     while let Some(shared) = shared.upgrade() {
         let next = shared.next.load(Ordering::Acquire);
@@ -166,6 +175,9 @@ async fn drive(shared: Weak<Shared>) {
         };
         // Whichever comes first: the tick, or an alarm that is set before it.
         let _ = tokio::time::timeout_at(until, shared.sooner.notified()).await;
+        if Instant::now() > until + STOOD_STILL {
+            tokio::time::sleep(CATCH_UP).await;
+        }
     }
 }
 
@@ -219,6 +231,22 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         let rung = rings_after(&wheel, Duration::from_millis(25)).await;
         assert!(rung >= Duration::from_millis(25) && rung <= Duration::from_millis(46));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_standing_still_it_rings_a_moment_later() {
+        let wheel = Wheel::start(Duration::from_millis(10), 8);
+        let bell = bell();
+        wheel.set(Instant::now() + Duration::from_millis(100), bell.clone());
+        let rung = || bell.rung.lock().expect("not poisoned").clone();
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(10)).await;
+        tokio::time::sleep(CATCH_UP - Duration::from_millis(1)).await;
+        assert_eq!(rung(), [], "what came meanwhile is read first");
+        tokio::time::sleep(Duration::from_millis(21)).await;
+        assert_eq!(rung().len(), 1);
+        let late = rings_after(&wheel, Duration::from_millis(30)).await;
+        assert!(late <= Duration::from_millis(51), "and in time from then on: {late:?}");
     }
 
     #[tokio::test(start_paused = true)]

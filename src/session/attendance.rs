@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub(super) struct Attendance {
     /// A bit for each shard that knows of this connection.
     shards: u32,
     how: gateway::End,
+    /// By how much too late the end was noticed.
+    late: Duration,
     watches: u32,
     seats: BTreeMap<u8, Seat>,
 }
@@ -49,9 +52,9 @@ impl Drop for Attendance {
         for seat in std::mem::take(&mut self.seats).into_values() {
             self.tell_unwatch(&seat);
         }
-        let (connection, how) = (self.connection, self.how);
+        let (connection, how, late) = (self.connection, self.how, self.late);
         for shard in ShardId::all().filter(|shard| self.shards >> shard.0 & 1 == 1) {
-            let ended = ShardInput::Client(gateway::Input::Ended { connection, how });
+            let ended = ShardInput::Client(gateway::Input::Ended { connection, how, late });
             // There is one for each shard and session: it takes no room.
             let _ = self.registry.presence(shard).post_single(Message::Happened(ended));
         }
@@ -67,6 +70,7 @@ impl Attendance {
             client,
             shards: 0,
             how: gateway::End::Lost,
+            late: Duration::ZERO,
             watches: 0,
             seats: BTreeMap::new(),
         }
@@ -80,6 +84,11 @@ impl Attendance {
     /// The session is about to end like this. Otherwise it was lost.
     pub(super) const fn ends(&mut self, how: gateway::End) {
         self.how = how;
+    }
+
+    /// That it ends is noticed so much too late.
+    pub(super) const fn is_late(&mut self, late: Duration) {
+        self.late = late;
     }
 
     pub(super) fn enter(&mut self, request: RequestId, channel: ChannelName, state: Bytes) -> Request {

@@ -152,7 +152,8 @@ impl<C: Connection> Task<C> {
         for delivery in self.mailbox.take_answers() {
             self.answered(delivery);
         }
-        if self.mailbox.take_rung() {
+        let is_rung = self.mailbox.take_rung();
+        if is_rung {
             self.rung();
         }
         self.receive_datagrams(cx);
@@ -163,6 +164,10 @@ impl<C: Connection> Task<C> {
             if let Poll::Ready(ending) = received {
                 return Poll::Ready(ending);
             }
+        }
+        // Not before what has come is read: a node that stood still has not been told less than it was sent.
+        if is_rung {
+            self.wake();
         }
         loop {
             self.deliver();
@@ -397,6 +402,10 @@ impl<C: Connection> Task<C> {
     fn rung(&mut self) {
         self.window.alarm = None;
         self.due |= std::mem::take(&mut self.retry);
+    }
+
+    /// Has the rules look at the time, if it is what they asked for.
+    fn wake(&mut self) {
         let now = Instant::now();
         if self.alarm.is_some_and(|at| at <= now) {
             self.alarm = None;
@@ -426,6 +435,10 @@ impl<C: Connection> Task<C> {
         self.count_dropped_datagrams();
         if let Ending::Closed = ending {
             self.is_ending(gateway::End::Closed);
+        }
+        let late = self.rules.late(Instant::now().into_std());
+        if let Some(attendance) = self.beside.as_mut().and_then(|beside| beside.attendance.as_mut()) {
+            attendance.is_late(late);
         }
         // At once: others are not to see for as long as the goodbye takes who has gone.
         self.beside = None;

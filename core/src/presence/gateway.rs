@@ -10,7 +10,8 @@
 //! This machine is the truth of its entries. It tells their owners what becomes of them, once, and forgets about it;
 //! whether that has arrived is found by comparing. A connection that says goodbye leaves at once; one that is lost
 //! leaves after the namespace's grace, for its client may be on its way back; and one that its client closed after the
-//! shorter grace of a reload.
+//! shorter grace of a reload. A grace counts from when the client was to be missed: a node that stood still for longer, and
+//! was taken for dead meanwhile, does not show those again who have left.
 //!
 //! * [`turn`]: inputs and effects; `repair`: comparing with owners.
 
@@ -118,7 +119,7 @@ impl Gateway {
                 state,
             } => out.push(Effect::Answer(self.update(connection, &channel, state))),
             Input::Leave { connection, channel } => out.push(Effect::Answer(self.leave(connection, &channel))),
-            Input::Ended { connection, how } => self.ended(connection, how, now),
+            Input::Ended { connection, how, late } => self.ended(connection, how, late, now),
             Input::Ephemeral {
                 connection,
                 channel,
@@ -196,7 +197,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn ended(&mut self, connection: ConnectionId, how: End, now: Instant) {
+    fn ended(&mut self, connection: ConnectionId, how: End, late: Duration, now: Instant) {
         for (channel, (slot, client)) in self.connections.remove(&connection).unwrap_or_default() {
             let settings = self.namespaces.of(&channel);
             let grace = match how {
@@ -209,6 +210,7 @@ impl Gateway {
                 client,
                 connection,
             };
+            let grace = grace.saturating_sub(late);
             if grace.is_zero() || self.faults.presence_no_grace() {
                 self.drop_entry(slot, key, how == End::Left);
                 continue;

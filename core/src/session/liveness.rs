@@ -63,7 +63,12 @@ impl Liveness {
         } else {
             self.said.min(self.heard)
         };
-        (active + heartbeat).min(self.heard + silence_max)
+        (active + heartbeat).min(self.missed_at(silence_max))
+    }
+
+    /// When the client counts as gone unless it is heard before, for the silence that means loss.
+    pub(super) fn missed_at(&self, silence_max: Duration) -> Instant {
+        self.heard + silence_max
     }
 
     /// What silence asks for now. After [`Silence::Ask`] it does not ask again until somebody was
@@ -72,7 +77,7 @@ impl Liveness {
         if now < self.due(heartbeat, silence_max) {
             return Silence::Short;
         }
-        if now < self.heard + silence_max {
+        if now < self.missed_at(silence_max) {
             self.said = now;
             self.asked = true;
             return Silence::Ask;

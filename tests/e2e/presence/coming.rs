@@ -17,6 +17,7 @@ over_both! {
     who_comes_changes_and_goes_is_told_of_once
     a_client_that_falls_silent_has_its_grace
     a_client_that_says_it_returns_has_its_grace
+    a_node_that_stood_still_hears_what_was_said_and_keeps_nobody_for_longer
     a_page_that_goes_has_the_grace_of_a_reload
     a_client_that_returns_within_its_grace_never_left
     a_client_with_two_connections_is_there_until_the_last_of_them_ends
@@ -99,6 +100,36 @@ async fn a_client_that_says_it_returns_has_its_grace(transport: Transport) {
     });
     let stayed = stayed.await;
     assert!(stayed >= Duration::from_millis(4_900), "{stayed:?}");
+    node.stop().await;
+}
+
+/// A silence that the node slept through counts, and what it was sent meanwhile counts too.
+async fn a_node_that_stood_still_hears_what_was_said_and_keeps_nobody_for_longer(transport: Transport) {
+    let node = Node::start(Settings::default().set("session.heartbeat", "1s")).await;
+    let mut watcher = Watcher::of(client(&node, Transport::WebSocket, 1).await, 1).await;
+    let mut anna = client(&node, transport, 2).await;
+    let mut bert = client(&node, transport, 3).await;
+    enter(&mut anna, 1, "anna").await;
+    enter(&mut bert, 1, "bert").await;
+    watcher.until("both", |it| it.shown.len() == 2).await;
+    node.stand_still();
+    let goodbye = v1::Goodbye {
+        code: 1_000,
+        ..v1::Goodbye::default()
+    };
+    bert.send(goodbye).await;
+    // Longer than a silence and a grace. The watcher is heard all the time, had anybody listened.
+    for _ in 0..14 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        watcher.raw.send(v1::Pong::default()).await;
+    }
+    node.go_on();
+    let began = Instant::now();
+    watcher.until("two leaves", |it| it.shown.is_empty()).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "they were there for {took:?} more");
+    assert_eq!(watcher.told.len(), 5, "{:?}", watcher.told);
+    drop((anna, bert, watcher));
     node.stop().await;
 }
 

@@ -220,6 +220,16 @@ impl Node {
         self.process.kill().await.expect("the node runs");
     }
 
+    /// Has it stand still, as a machine does that is suspended or out of breath.
+    pub(crate) fn stand_still(&self) {
+        kill_process(self.pid(), Signal::STOP).expect("the node runs");
+    }
+
+    /// Has it go on after it stood still.
+    pub(crate) fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).expect("the node was not waited for");
+    }
+
     /// The number of its process.
     pub(crate) fn pid_number(&self) -> i32 {
         self.pid().as_raw_nonzero().get()

@@ -94,8 +94,12 @@ impl Node {
     }
 
     fn ended(&mut self, connection: u64, how: End) -> Vec<Effect> {
+        self.ended_late(connection, how, Duration::ZERO)
+    }
+
+    fn ended_late(&mut self, connection: u64, how: End, late: Duration) -> Vec<Effect> {
         let connection = ConnectionId(connection);
-        self.turn(Input::Ended { connection, how })
+        self.turn(Input::Ended { connection, how, late })
     }
 
     fn told(&mut self, told: ToGateway) -> Vec<ToOwner> {
@@ -178,6 +182,27 @@ fn a_goodbye_is_told_at_once_and_a_loss_after_the_grace() {
     let late = node.pass(Duration::from_millis(1));
     let changes = vec![gone(2, 5, false)];
     assert!(late.contains(&ToOwner::Changes { slot: SLOT, changes }), "{late:?}");
+    assert_eq!(node.gateway.entries(), 0);
+}
+
+#[test]
+fn a_grace_counts_from_when_the_client_was_to_be_missed() {
+    let mut node = Node::routed();
+    node.enter("chat:a", 1, "x");
+    node.enter("chat:a", 2, "x");
+    let late = GRACE - Duration::from_millis(100);
+    assert_eq!(changes(node.ended_late(1, End::Lost, late)), [put(1, 3, true, "x")]);
+    let said = node.pass(Duration::from_millis(100));
+    let left = vec![gone(1, 4, false)];
+    assert!(
+        said.contains(&ToOwner::Changes {
+            slot: SLOT,
+            changes: left
+        }),
+        "{said:?}"
+    );
+    // A node that stood still for longer: the owner has told that they left, and is not told that they may return.
+    assert_eq!(changes(node.ended_late(2, End::Lost, GRACE)), [gone(2, 5, false)]);
     assert_eq!(node.gateway.entries(), 0);
 }
 

@@ -1,6 +1,6 @@
 //! Everything that can happen to a gateway, and everything it can ask for.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -47,6 +47,8 @@ pub enum Input {
         connection: ConnectionId,
         /// How.
         how: End,
+        /// By how much too late that was noticed: the grace is shorter by it.
+        late: Duration,
     },
     /// A client sends ephemeral state. Not answered.
     Ephemeral {

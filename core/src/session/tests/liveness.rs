@@ -16,6 +16,23 @@ fn silence_is_asked_about_once_and_then_ends_the_session() {
 }
 
 #[test]
+fn a_client_that_was_to_be_missed_is_missed_late() {
+    let mut harness = Harness::open();
+    assert_eq!(harness.session.late(harness.start + 15 * SECOND), Duration::ZERO);
+    assert_eq!(harness.session.late(harness.start + 18 * SECOND), 3 * SECOND);
+    // Nothing that the client said while the node stood still is held against it.
+    harness.at(18 * SECOND);
+    harness.receive(Request::Pong);
+    assert!(
+        harness
+            .handle(Input::Wake)
+            .iter()
+            .all(|effect| !matches!(effect, Effect::Close(_)))
+    );
+    assert_eq!(harness.session.late(harness.start + 18 * SECOND), Duration::ZERO);
+}
+
+#[test]
 fn a_client_that_answers_is_asked_again_a_heartbeat_later() {
     let mut harness = Harness::open();
     harness.at(10 * SECOND);

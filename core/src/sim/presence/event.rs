@@ -95,7 +95,10 @@ impl World {
                     self.placed(index, slot, record);
                 }
             }
-            Event::Ended { to, connection, how } => self.say(&to, gateway::Input::Ended { connection, how }),
+            Event::Ended { to, connection, how } => {
+                let late = Duration::ZERO;
+                self.say(&to, gateway::Input::Ended { connection, how, late });
+            }
             Event::Ripe {
                 client,
                 channel,
