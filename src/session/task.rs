@@ -165,7 +165,7 @@ impl<C: Connection> Task<C> {
                 return Poll::Ready(ending);
             }
         }
-        // Not before what has come is read: a node that stood still has not been told less than it was sent.
+        // Only now that what has come is read: nobody was silent who has written while the node stood still.
         if is_rung {
             self.wake();
         }
@@ -384,9 +384,13 @@ impl<C: Connection> Task<C> {
 
     /// How the session ends, for those who see its client.
     fn is_ending(&mut self, how: gateway::End) {
-        if let Some(attendance) = self.beside.as_mut().and_then(|beside| beside.attendance.as_mut()) {
+        if let Some(attendance) = self.attendance() {
             attendance.ends(how);
         }
+    }
+
+    fn attendance(&mut self) -> Option<&mut Attendance> {
+        self.beside.as_mut()?.attendance.as_mut()
     }
 
     /// What a token grants, or why it is not accepted.
@@ -437,7 +441,7 @@ impl<C: Connection> Task<C> {
             self.is_ending(gateway::End::Closed);
         }
         let late = self.rules.late(Instant::now().into_std());
-        if let Some(attendance) = self.beside.as_mut().and_then(|beside| beside.attendance.as_mut()) {
+        if let Some(attendance) = self.attendance() {
             attendance.is_late(late);
         }
         // At once: others are not to see for as long as the goodbye takes who has gone.

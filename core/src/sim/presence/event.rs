@@ -96,7 +96,7 @@ impl World {
                 }
             }
             Event::Ended { to, connection, how } => {
-                let late = Duration::ZERO;
+                let late = Duration::ZERO; // no node stands still here
                 self.say(&to, gateway::Input::Ended { connection, how, late });
             }
             Event::Ripe {
