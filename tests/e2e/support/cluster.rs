@@ -1,6 +1,7 @@
 //! Several nodes as processes: what they prove themselves with, and where they find each other.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,6 +23,15 @@ pub(crate) struct Cluster {
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
+/// Ports below those that the system gives to whoever names none: no other test is given one before its node has it.
+const PORTS: Range<u16> = 20_000..32_768;
+
+/// A port that is free.
+fn draw() -> UdpSocket {
+    let try_one = |_| UdpSocket::bind((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS))).ok();
+    (0..100).find_map(try_one).expect("one of a hundred is free")
+}
+
 impl Cluster {
     /// Of nodes called a, b and c. The ports for gossip have to be known before anybody has them.
     pub(crate) fn new() -> Self {
@@ -35,7 +45,7 @@ impl Cluster {
                 .expect("a certificate");
         }
         std::fs::write(directory.path().join("gossip.keys"), "ab".repeat(32)).expect("a key");
-        let sockets = NAMES.map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port"));
+        let sockets = NAMES.map(|_| draw());
         let port = |socket: &UdpSocket| socket.local_addr().expect("bound").port();
         let gossip = sockets.iter().map(port).collect();
         Self {
